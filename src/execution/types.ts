@@ -1,0 +1,152 @@
+// The door of execution: blocks and calls over a StateReader. Owns: rules of every fork, gas, receipts.
+// Does not own: where state lives or which block is next. No type of the EVM library leaves this folder.
+import type { StateReader } from "#state/types.ts";
+import type { StateChanges } from "#types/account.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
+import type { Log, Receipt } from "#types/receipt.ts";
+import type { AccessList, Authorization, SignedTransaction } from "#types/transaction.ts";
+
+/** Fork names in order, from Frontier on, as the fixtures and client configs spell them (lowercase). */
+export type Hardfork = string;
+
+/** Rules of one chain: which fork applies where, and what the chain switches on or off. */
+export interface ChainRules {
+  readonly chainId: bigint;
+  hardforkAt(number: Height, timestamp: number): Hardfork;
+  /** EIP-7825 gas cap per transaction, enforced where the fork has it unless false. */
+  readonly transactionGasCap: boolean;
+  /** EIP-170/3860 limits, enforced where the fork has them unless false. */
+  readonly codeSizeLimit: boolean;
+}
+
+/** What the header fixes before the transactions run. */
+export interface BlockEnv {
+  readonly number: Height;
+  readonly timestamp: number;
+  readonly coinbase: Address;
+  readonly gasLimit: bigint;
+  readonly baseFeePerGas: bigint;
+  readonly prevRandao: Hash;
+  readonly parentHash: Hash;
+  readonly parentBeaconBlockRoot: Hash;
+  readonly excessBlobGas: bigint;
+  /** Only before the merge (historic vectors). */
+  readonly difficulty?: bigint;
+}
+
+/** Hash of an ancestor for BLOCKHASH; undefined outside the window. */
+export type BlockHashes = (height: Height) => Hash | undefined;
+
+/** Why a transaction may not be in a block. The text is geth's (`message`), the code stable. */
+export interface Rejection {
+  readonly code: RejectionCode;
+  readonly message: string;
+}
+export type RejectionCode =
+  | "NONCE_TOO_LOW"
+  | "NONCE_TOO_HIGH"
+  | "NONCE_MAX"
+  | "INSUFFICIENT_FUNDS"
+  | "INTRINSIC_GAS"
+  | "BLOCK_GAS_LIMIT"
+  | "TX_GAS_CAP"
+  | "FEE_BELOW_BASE_FEE"
+  | "TIP_ABOVE_FEE_CAP"
+  | "FEE_OVERFLOW"
+  | "TYPE_NOT_SUPPORTED"
+  | "WRONG_CHAIN"
+  | "BAD_SIGNATURE"
+  | "SENDER_NOT_EOA"
+  | "INITCODE_TOO_LARGE"
+  | "BLOB_FEE_TOO_LOW"
+  | "BLOB_COUNT"
+  | "BLOB_HASH"
+  | "BLOBS_OFF"
+  | "AUTHORIZATION_LIST_EMPTY"
+  | "MAX_TXS"
+  | "BLOCK_BYTES";
+
+export type TransactionOutcome =
+  | { readonly kind: "included"; readonly receipt: Receipt }
+  | { readonly kind: "rejected"; readonly rejection: Rejection };
+
+/** A state write from outside transactions (local chain only), applied before a block's first transaction. */
+export interface StateInput {
+  readonly address: Address;
+  readonly balance?: bigint;
+  readonly nonce?: bigint;
+  readonly code?: Uint8Array;
+  readonly storage?: ReadonlyMap<Hash, Uint8Array>;
+}
+
+/** What a block's transactions left behind. */
+export interface ExecutionOutcome {
+  readonly changes: StateChanges;
+  readonly transactions: readonly SignedTransaction[];
+  readonly receipts: readonly Receipt[];
+  readonly gasUsed: bigint;
+  readonly blobGasUsed: bigint;
+  readonly logsBloom: Uint8Array;
+  readonly transactionsRoot: Hash;
+  readonly receiptsRoot: Hash;
+}
+
+/** One block being executed. Calls are sequential: await each before the next. */
+export interface BlockExecution {
+  /** Runs one transaction; a rejected one leaves no trace. */
+  apply(transaction: SignedTransaction): Promise<TransactionOutcome>;
+  readonly gasUsed: bigint;
+  readonly gasLeft: bigint;
+  /** Ends the block. Nothing may be applied afterwards. */
+  finish(): Promise<ExecutionOutcome>;
+}
+
+export interface BlockExecutor {
+  /** Starts a block on `state`: system calls (EIP-2935, 4788), then `inputs`. */
+  open(
+    state: StateReader,
+    env: BlockEnv,
+    hashes: BlockHashes,
+    inputs?: readonly StateInput[],
+  ): Promise<BlockExecution>;
+}
+
+/** Overrides of `eth_call` and relatives, by account. */
+export interface AccountOverride {
+  readonly balance?: bigint;
+  readonly nonce?: bigint;
+  readonly code?: Uint8Array;
+  /** Replaces all storage. */
+  readonly state?: ReadonlyMap<Hash, Hash>;
+  /** Replaces single slots. */
+  readonly stateDiff?: ReadonlyMap<Hash, Hash>;
+  readonly movePrecompileTo?: Address;
+}
+export type StateOverrides = ReadonlyMap<Address, AccountOverride>;
+
+/** A message call or creation that is not a transaction. Absent fields have eth_call's defaults. */
+export interface CallRequest {
+  readonly from: Address;
+  readonly to: Address | undefined;
+  readonly gas: bigint;
+  readonly gasPrice: bigint;
+  readonly maxFeePerBlobGas?: bigint;
+  readonly value: bigint;
+  readonly data: Uint8Array;
+  readonly accessList?: AccessList;
+  readonly blobVersionedHashes?: readonly Hash[];
+  readonly authorizationList?: readonly Authorization[];
+}
+
+export interface CallOutcome {
+  /** Success, revert (with its data) or a halt of the EVM: values, never exceptions. */
+  readonly status: "success" | "revert" | "halt";
+  /** Geth's text of a halt: `out of gas`, `invalid opcode: …`, … */
+  readonly halt?: string;
+  readonly output: Uint8Array;
+  readonly gasUsed: bigint;
+  readonly gasRefunded: bigint;
+  readonly logs: readonly Log[];
+  /** Present when an access list was asked for. */
+  readonly accessList?: AccessList;
+}

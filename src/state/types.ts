@@ -1,0 +1,145 @@
+// The door of the state: what others may ask of the authenticated store. Everything is synchronous, as SQLite is.
+// Owns: state values, roots, proofs, block rows and their indexes in one database. Does not own: what a block means.
+import type { Account, StateChanges } from "#types/account.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
+
+/** Reads of one fixed state. The Rust Kora's `QmdbGettable`. */
+export interface QmdbGettable {
+  /** The account, or undefined when absent. */
+  account(address: Address): Account | undefined;
+  /** Value of a slot: big-endian without leading zeros, empty for zero. */
+  storage(address: Address, slot: Hash): Uint8Array;
+  /** Code by its hash; empty for EMPTY_CODE_HASH. Throws if the code is not held: that is corruption. */
+  code(codeHash: Hash): Uint8Array;
+  /** Whether any slot of the account is non-zero (EIP-7610). */
+  hasStorage(address: Address): boolean;
+}
+export type StateReader = QmdbGettable;
+
+/** A block's state above the committed one, with its root: speculative until committed. */
+export interface StateBatch extends StateReader {
+  readonly height: Height;
+  readonly root: Hash;
+  /** The batch below, or undefined when it stands on the committed state (or was folded into it since). */
+  readonly parent: StateBatch | undefined;
+}
+
+/** Turns the net effect of a block into a batch with a root. The Rust Kora's `QmdbBatchable`. */
+export interface QmdbBatchable {
+  /** Builds on `parent`, or on the committed state. Deterministic in (parent root, height, changes). */
+  prepare(parent: StateBatch | undefined, height: Height, changes: StateChanges): StateBatch;
+}
+
+export interface TransactionRow {
+  readonly hash: Hash;
+  readonly sender: Address;
+  readonly to: Address | undefined;
+  /** Contract it created at the top level. */
+  readonly created: Address | undefined;
+  readonly nonce: bigint;
+}
+
+export interface LogRow {
+  readonly transactionIndex: number;
+  /** Position within the block. */
+  readonly logIndex: number;
+  readonly address: Address;
+  readonly topics: readonly Hash[];
+}
+
+/** What is kept of a block beside its state. The byte strings are opaque here. */
+export interface BlockRecord {
+  readonly height: Height;
+  readonly hash: Hash;
+  readonly parentHash: Hash;
+  readonly stateRoot: Hash;
+  readonly timestamp: number;
+  /** rlp(header). */
+  readonly header: Uint8Array;
+  /** rlp of the list of transaction wire forms. */
+  readonly body: Uint8Array;
+  readonly receipts: Uint8Array;
+  /** Finalization (or certificate) of this block where one is held. */
+  readonly certificate: Uint8Array | undefined;
+  /** Seed signature of this block's round (R13). */
+  readonly seed: Uint8Array | undefined;
+  /** Inputs from outside transactions (local chain only): needed to execute the block again. */
+  readonly inputs: Uint8Array | undefined;
+  readonly transactions: readonly TransactionRow[];
+  readonly logs: readonly LogRow[];
+}
+
+export interface LogQuery {
+  readonly from: Height;
+  readonly to: Height;
+  /** Any of these; empty means all. */
+  readonly addresses: readonly Address[];
+  /** Per position any of these; empty or missing position means all. */
+  readonly topics: readonly (readonly Hash[])[];
+  /** At most this many results; one more is returned when there are more. */
+  readonly limit: number;
+}
+
+export interface LogPosition {
+  readonly height: Height;
+  readonly transactionIndex: number;
+  readonly logIndex: number;
+}
+
+/** Reads of finalized blocks; each call sees one SQLite snapshot. */
+export interface Archive {
+  block(height: Height): StoredBlock | undefined;
+  heightOf(hash: Hash): Height | undefined;
+  transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
+  transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
+  logs(query: LogQuery): readonly LogPosition[];
+  /** Lowest height whose state can be read. */
+  oldestState(): Height;
+}
+
+export interface StoredBlock {
+  readonly height: Height;
+  readonly hash: Hash;
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  readonly receipts: Uint8Array;
+  readonly certificate: Uint8Array | undefined;
+  readonly seed: Uint8Array | undefined;
+  readonly inputs: Uint8Array | undefined;
+}
+
+export interface Head {
+  readonly height: Height;
+  readonly hash: Hash;
+  readonly root: Hash;
+}
+
+export interface Finalized {
+  readonly batch: StateBatch;
+  readonly record: BlockRecord;
+}
+
+/** Small durable values beside the chain (instance id, pending inputs, pool policy of the local chain). */
+export interface Notes {
+  get(key: string): Uint8Array | undefined;
+  set(key: string, value: Uint8Array | undefined): void;
+}
+
+/** The one owner of chain.db. */
+export interface StateDb extends QmdbBatchable {
+  readonly archive: Archive;
+  readonly notes: Notes;
+  head(): Head;
+  /** The committed state; follows the head. */
+  latest(): StateReader;
+  /** The state after `height`, read through history; throws STATE_PRUNED with the oldest height that is held. */
+  at(height: Height): StateReader;
+  /** Commits finalized blocks, in order, in one SQLite transaction; idempotent for what is already committed. */
+  commit(blocks: readonly Finalized[]): void;
+  /** Returns to `height`, which must still be held (archive only). */
+  rollback(height: Height): void;
+  /** Drops state history no longer wanted: keeps what heights ≥ `oldest` need. */
+  prune(oldest: Height): void;
+  checkpoint(): void;
+  close(): void;
+}

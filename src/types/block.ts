@@ -1,0 +1,35 @@
+// A block: header and transactions. Bodies carry the wire forms; senders are derived once, elsewhere.
+
+import { decodeRlp, encodeRlp, rlpBytes, rlpList } from "#lib/rlp.ts";
+import type { Header } from "./header.ts";
+import { headerFromRlp, headerToRlp } from "./header.ts";
+import type { Hash } from "./ids.ts";
+import type { SignedTransaction } from "./transaction.ts";
+
+/** A block whose hash was computed and whose senders were recovered. */
+export interface Block {
+  readonly header: Header;
+  /** keccak256(rlp(header)): the digest consensus agrees on. */
+  readonly hash: Hash;
+  readonly transactions: readonly SignedTransaction[];
+}
+
+/** A block as it travels: the header and each transaction's wire form. */
+export interface WireBlock {
+  readonly header: Header;
+  readonly transactions: readonly Uint8Array[];
+}
+
+/** rlp([header, [bytes of each transaction]]): the form in which bodies travel and are kept. */
+export function encodeBlock(block: WireBlock): Uint8Array {
+  return encodeRlp([headerToRlp(block.header), block.transactions]);
+}
+
+/** Decodes a block that spans all of `bytes`; throws BAD_RLP. */
+export function decodeBlock(bytes: Uint8Array): WireBlock {
+  const [header, transactions] = rlpList(decodeRlp(bytes), 2);
+  return {
+    header: headerFromRlp(header ?? []),
+    transactions: rlpList(transactions).map((item) => rlpBytes(item)),
+  };
+}
