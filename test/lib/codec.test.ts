@@ -1,0 +1,56 @@
+// Kora's own binary codec: what is written reads back, and nothing else does.
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { Reader, Writer } from "#lib/codec.ts";
+
+const field = fc.oneof(
+  fc.record({ kind: fc.constant("u8" as const), value: fc.integer({ min: 0, max: 255 }) }),
+  fc.record({ kind: fc.constant("u32" as const), value: fc.integer({ min: 0, max: 0xffff_ffff }) }),
+  fc.record({ kind: fc.constant("u64" as const), value: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant("bytes" as const), value: fc.uint8Array({ maxLength: 600 }) }),
+);
+
+function write(fields: readonly fc.TypeOfGenerator<typeof field>[]): Uint8Array {
+  const writer = new Writer(1);
+  for (const { kind, value } of fields) {
+    if (kind === "bytes") writer.bytes(value as Uint8Array);
+    else writer[kind](value as number);
+  }
+  return writer.finish();
+}
+
+test("every sequence of fields reads back, consuming everything", () => {
+  fc.assert(
+    fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
+      const reader = new Reader(write(fields));
+      for (const { kind, value } of fields) {
+        if (kind === "bytes") expect(reader.bytes(600)).toEqual(value as Uint8Array);
+        else expect(reader[kind]()).toBe(value as number);
+      }
+      reader.end();
+    }),
+  );
+});
+
+test("every truncation and every trailing byte is refused", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.nat(), (bytes, cut) => {
+      const encoded = new Writer().u64(7).bytes(bytes).finish();
+      const shorter = new Reader(encoded.slice(0, cut % encoded.length));
+      expect(() => {
+        shorter.u64();
+        shorter.bytes(64);
+      }).toThrow("malformed encoding");
+      const longer = new Reader(new Uint8Array([...encoded, 0]));
+      longer.u64();
+      longer.bytes(64);
+      expect(() => longer.end()).toThrow("1 trailing bytes");
+    }),
+  );
+});
+
+test("limits and unsafe integers are refused", () => {
+  expect(() => new Reader(new Writer().bytes(new Uint8Array(9)).finish()).bytes(8)).toThrow("at most 8");
+  expect(() => new Reader(new Writer().u32(5).finish()).count(4)).toThrow("at most 4");
+  expect(() => new Reader(new Uint8Array(8).fill(0xff)).u64()).toThrow("2^53");
+});
