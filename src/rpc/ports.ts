@@ -1,0 +1,188 @@
+// What the RPC server needs from the rest of the node: declared here, filled by node/ and dev/. Interfaces only.
+// Everything an answer is made of comes through these; no handler reaches a database or a peer by itself.
+import type { CallRequest, StateOverrides } from "#execution/types.ts";
+import type { LogQuery, StateReader } from "#state/types.ts";
+import type { StateChanges } from "#types/account.ts";
+import type { Block } from "#types/block.ts";
+import type { Header } from "#types/header.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
+import type { Log, Receipt } from "#types/receipt.ts";
+import type { AccessList, SignedTransaction } from "#types/transaction.ts";
+
+/** Who this node says it is. Stable while it runs. */
+export interface Identity {
+  /** `anvil/kora-v…` for the local chain, `kora/v…` for a validator or follower. */
+  readonly clientVersion: string;
+  readonly chainId: bigint;
+}
+
+/** `kora_nodeStatus`. */
+export interface NodeStatus {
+  readonly currentView: number;
+  /** Identity key of the current leader as hex; undefined when there is none to name. */
+  readonly leader: string | undefined;
+  readonly isLeader: boolean;
+  readonly epoch: number;
+  readonly finalizedHeight: Height;
+  readonly finalizedCount: number;
+  readonly nullifiedCount: number;
+  readonly proposedCount: number;
+  readonly peerCount: number;
+  /** Seconds since the node started. */
+  readonly uptime: number;
+}
+
+/** How far this node is behind what it knows to be final. */
+export interface SyncProgress {
+  readonly startingBlock: Height;
+  readonly currentBlock: Height;
+  readonly highestBlock: Height;
+}
+
+export interface StatusPort {
+  nodeStatus(): NodeStatus;
+  /** Undefined when caught up. */
+  syncing(): SyncProgress | undefined;
+}
+
+export interface PeersPort {
+  /** Authenticated connections. */
+  count(): number;
+  listening(): boolean;
+}
+
+/** What the pool says to a transaction: its hash, or geth's text with the code that goes with it. */
+export type Submission =
+  | { readonly kind: "accepted"; readonly hash: Hash }
+  | { readonly kind: "rejected"; readonly message: string };
+
+/** Transactions of one kind by sender, each list by ascending nonce. */
+export type PoolSection = ReadonlyMap<Address, readonly SignedTransaction[]>;
+
+export interface PoolPort {
+  /** Takes a wire form (or, for blobs, network form). Resolves when the answered hash survives kill −9. */
+  submit(raw: Uint8Array): Promise<Submission>;
+  get(hash: Hash): SignedTransaction | undefined;
+  /** Nonce after the sender's executable transactions; the state's nonce when it has none. */
+  nextNonce(sender: Address): bigint;
+  content(): { readonly pending: PoolSection; readonly queued: PoolSection };
+  status(): { readonly pending: number; readonly queued: number };
+  /** Calls back for each transaction that becomes executable; the result ends it. */
+  onPending(listener: (transaction: SignedTransaction) => void): () => void;
+}
+
+/**
+ * A state that calls may run on, and the header of the block they run in. Plain data, so that
+ * it can cross to a worker thread. `base` is a finalized height; `overlay` what lies above it in memory.
+ */
+export interface CallView {
+  readonly header: Header;
+  readonly hash: Hash;
+  readonly base: Height;
+  readonly overlay: StateChanges | undefined;
+}
+
+export interface LocatedLog {
+  readonly log: Log;
+  readonly block: { readonly hash: Hash; readonly height: Height; readonly timestamp: number };
+  readonly transactionHash: Hash;
+  readonly transactionIndex: number;
+  readonly logIndex: number;
+}
+
+/** A block that is final, with what its execution answered. */
+export interface FinalizedBlock {
+  readonly block: Block;
+  readonly receipts: readonly Receipt[];
+}
+
+/** Reads of the chain; all of it finalized except what `pending` names. Synchronous, as SQLite is. */
+export interface ChainPort {
+  head(): Block;
+  block(height: Height): Block | undefined;
+  heightOf(hash: Hash): Height | undefined;
+  /** By height of a finalized block. */
+  receipts(height: Height): readonly Receipt[] | undefined;
+  transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
+  transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
+  /** At most `limit` + 1 results, in order. */
+  logs(query: LogQuery): readonly LocatedLog[];
+  /** Encoded finalization that covers this height, when one is held. */
+  certificate(height: Height): Uint8Array | undefined;
+  oldestState(): Height;
+  /** Block that would follow the head now: header as far as it is known, transactions in order, no final hash. */
+  pending(): { readonly header: Header; readonly transactions: readonly SignedTransaction[] };
+  /** State of a finalized height (`latest` includes what the local chain has written since); throws STATE_PRUNED. */
+  state(at: Height | "latest" | "pending"): StateReader;
+  view(at: Height | "latest" | "pending"): CallView;
+  /** Proof of an account and slots at a height, as JSON-ready data; throws STATE_PRUNED. */
+  proof(address: Address, slots: readonly Hash[], at: Height): unknown;
+  /** Calls back once per finalized block, in order; the result ends it. */
+  onFinalized(listener: (finalized: FinalizedBlock) => void): () => void;
+}
+
+/** Replaces fields of the block a call runs in. */
+export interface BlockOverrides {
+  readonly number?: Height;
+  readonly timestamp?: number;
+  readonly gasLimit?: bigint;
+  readonly coinbase?: Address;
+  readonly prevRandao?: Hash;
+  readonly baseFeePerGas?: bigint;
+  readonly blobBaseFee?: bigint;
+}
+
+/** One simulated message call: plain data, so that it can cross to a worker. */
+export interface CallTask {
+  readonly view: CallView;
+  readonly request: CallRequest;
+  readonly stateOverrides: StateOverrides | undefined;
+  readonly blockOverrides: BlockOverrides | undefined;
+}
+
+/** How a simulated call ended. `error` is geth's text for what no execution can decide (funds, nonce, gas cap). */
+export type CallAnswer =
+  | { readonly kind: "success"; readonly output: Uint8Array; readonly gasUsed: bigint }
+  | { readonly kind: "revert"; readonly output: Uint8Array }
+  | { readonly kind: "error"; readonly message: string };
+
+export type EstimateAnswer =
+  | { readonly kind: "success"; readonly gas: bigint }
+  | Exclude<CallAnswer, { readonly kind: "success" }>;
+
+export interface AccessListAnswer {
+  readonly accessList: AccessList;
+  readonly gasUsed: bigint;
+  /** Geth's text when the transaction itself failed. */
+  readonly error: string | undefined;
+}
+
+/**
+ * Runs calls: inline under a small budget, else in a worker that is ended at the time cap. Rejects with a KoraError
+ * CALL_TIMEOUT at the cap and READS_BUSY when its queue is full.
+ */
+export interface CallsPort {
+  call(task: CallTask): Promise<CallAnswer>;
+  estimateGas(task: CallTask): Promise<EstimateAnswer>;
+  createAccessList(task: CallTask): Promise<AccessListAnswer | Exclude<CallAnswer, { kind: "success" }>>;
+  /** Log queries too wide to run between two blocks. */
+  logs(query: LogQuery): Promise<readonly LocatedLog[]>;
+}
+
+/** A method of the local chain: gets decoded JSON parameters, answers JSON-ready data, throws RpcError. */
+export type DevMethod = (parameters: readonly unknown[]) => unknown;
+/** Methods of the local chain by full name (`evm_mine`), its unlocked accounts among them; absent on a validator. */
+export type DevMethodTable = Readonly<Record<string, DevMethod>>;
+
+/** All that the RPC server stands on. */
+export interface RpcPorts {
+  readonly identity: Identity;
+  readonly status: StatusPort;
+  readonly peers: PeersPort;
+  readonly pool: PoolPort;
+  readonly chain: ChainPort;
+  readonly calls: CallsPort;
+  readonly dev: DevMethodTable | undefined;
+  /** Where an unexpected error goes; never to the client. */
+  readonly report: (error: unknown, method: string) => void;
+}
