@@ -1,0 +1,180 @@
+// keccak-256 as WebAssembly that this file assembles when it is loaded: one call a message, no asynchronous start.
+// Sponge with rate 136 and capacity 64 bytes (FIPS 202's permutation, Ethereum's padding 0x01). Not constant time
+// in the length of its input; nothing here depends on the input's content.
+
+const RATE = 136;
+const LANES = 25;
+const RATE_LANES = RATE / 8;
+/** Memory: the state's 25 lanes, then the round constants, then the message chunk. */
+const CONSTANTS_AT = 256;
+const INPUT_AT = 512;
+/** Blocks absorbed per call: bounds the module's memory; longer messages take several calls. */
+const CHUNK_BLOCKS = 470;
+const PAGES = 1;
+const PAGE_BYTES = 65_536;
+
+const ROTATIONS = [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
+const PI_LANES = [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
+
+/** Round constants from the degree-8 LFSR of FIPS 202, section 3.2.5. */
+function roundConstants(): BigUint64Array<ArrayBuffer> {
+  const constants = new BigUint64Array(24);
+  let lfsr = 1;
+  for (let round = 0; round < 24; round++) {
+    let value = 0n;
+    for (let j = 0; j < 7; j++) {
+      if ((lfsr & 1) === 1) value |= 1n << ((1n << BigInt(j)) - 1n);
+      lfsr = (lfsr << 1) ^ ((lfsr >> 7) * 0x171);
+    }
+    constants[round] = value;
+  }
+  return constants;
+}
+
+const OP = {
+  loop: 0x03,
+  end: 0x0b,
+  brIf: 0x0d,
+  get: 0x20,
+  set: 0x21,
+  tee: 0x22,
+  load64: 0x29,
+  store64: 0x37,
+  i32: 0x41,
+  i64: 0x42,
+  i32Ne: 0x47,
+  i32Add: 0x6a,
+  i32Sub: 0x6b,
+  i64And: 0x83,
+  i64Xor: 0x85,
+  i64Rotl: 0x89,
+} as const;
+const VOID = 0x40;
+const TYPE_I32 = 0x7f;
+const TYPE_I64 = 0x7e;
+
+/** Signed LEB128; also valid for the unsigned values below 2^31 that this module holds, in a byte or two more. */
+function leb(value: number): number[] {
+  const bytes: number[] = [];
+  for (;;) {
+    const low = value & 0x7f;
+    value >>= 7;
+    if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) return [...bytes, low];
+    bytes.push(low | 0x80);
+  }
+}
+
+// Locals: the parameter (blocks left), the constant's and the input's addresses, lanes, column parities, two temporaries.
+const BLOCKS = 0;
+const CONSTANT = 1;
+const INPUT = 2;
+const A = 3;
+const C = A + LANES;
+const T = C + 5;
+const U = T + 1;
+const I64_LOCALS = LANES + 5 + 2;
+
+const get = (local: number): number[] => [OP.get, local];
+const set = (local: number): number[] => [OP.set, local];
+const i32 = (value: number): number[] => [OP.i32, ...leb(value)];
+const rotl = (bits: number): number[] => [OP.i64, ...leb(bits), OP.i64Rotl];
+/** A 64-bit load or store `offset` bytes past the address on the stack; alignment 8. */
+const memory = (op: number, offset: number): number[] => [op, 3, ...leb(offset)];
+
+function theta(): number[] {
+  const code: number[] = [];
+  for (let x = 0; x < 5; x++) {
+    code.push(...get(A + x));
+    for (let y = 5; y < LANES; y += 5) code.push(...get(A + x + y), OP.i64Xor);
+    code.push(...set(C + x));
+  }
+  for (let x = 0; x < 5; x++) {
+    code.push(...get(C + ((x + 1) % 5)), ...rotl(1), ...get(C + ((x + 4) % 5)), OP.i64Xor, ...set(T));
+    for (let y = 0; y < LANES; y += 5) {
+      code.push(...get(A + x + y), ...get(T), OP.i64Xor, ...set(A + x + y));
+    }
+  }
+  return code;
+}
+
+function rhoPi(): number[] {
+  const code = [...get(A + 1), ...set(T)];
+  for (const [i, lane] of PI_LANES.entries()) {
+    code.push(...get(A + lane), ...set(U), ...get(T), ...rotl(ROTATIONS[i] as number), ...set(A + lane));
+    code.push(...get(U), ...set(T));
+  }
+  return code;
+}
+
+function chi(): number[] {
+  const code: number[] = [];
+  for (let y = 0; y < LANES; y += 5) {
+    for (let x = 0; x < 5; x++) code.push(...get(A + y + x), ...set(C + x));
+    for (let x = 0; x < 5; x++) {
+      const next = C + ((x + 1) % 5);
+      code.push(...get(next), OP.i64, ...leb(-1), OP.i64Xor, ...get(C + ((x + 2) % 5)), OP.i64And);
+      code.push(...get(C + x), OP.i64Xor, ...set(A + y + x));
+    }
+  }
+  return code;
+}
+
+/** absorb(blocks ≥ 1): permutes the state at 0 after adding each block at INPUT_AT. */
+function absorbBody(): number[] {
+  const code: number[] = [];
+  for (let i = 0; i < LANES; i++) code.push(...i32(0), ...memory(OP.load64, i * 8), ...set(A + i));
+  code.push(...i32(INPUT_AT), ...set(INPUT), OP.loop, VOID);
+  for (let i = 0; i < RATE_LANES; i++) {
+    code.push(...get(A + i), ...get(INPUT), ...memory(OP.load64, i * 8), OP.i64Xor, ...set(A + i));
+  }
+  code.push(...i32(CONSTANTS_AT), ...set(CONSTANT), OP.loop, VOID);
+  code.push(...theta(), ...rhoPi(), ...chi());
+  code.push(...get(A), ...get(CONSTANT), ...memory(OP.load64, 0), OP.i64Xor, ...set(A));
+  code.push(...get(CONSTANT), ...i32(8), OP.i32Add, OP.tee, CONSTANT, ...i32(CONSTANTS_AT + 24 * 8));
+  code.push(OP.i32Ne, OP.brIf, 0, OP.end);
+  code.push(...get(INPUT), ...i32(RATE), OP.i32Add, ...set(INPUT));
+  code.push(...get(BLOCKS), ...i32(1), OP.i32Sub, OP.tee, BLOCKS, OP.brIf, 0, OP.end);
+  for (let i = 0; i < LANES; i++) code.push(...i32(0), ...get(A + i), ...memory(OP.store64, i * 8));
+  return [...code, OP.end];
+}
+
+function assemble(): Uint8Array<ArrayBuffer> {
+  const locals = [2, 2, TYPE_I32, I64_LOCALS, TYPE_I64];
+  const body = [...locals, ...absorbBody()];
+  const section = (id: number, content: number[]): number[] => [id, ...leb(content.length), ...content];
+  const name = (letter: string): number[] => [1, letter.charCodeAt(0)];
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [1, 0x60, 1, TYPE_I32, 0]),
+    ...section(3, [1, 0]),
+    ...section(5, [1, 0, PAGES]),
+    ...section(7, [2, ...name("m"), 2, 0, ...name("f"), 0, 0]),
+    ...section(10, [1, ...leb(body.length), ...body]),
+  ]);
+}
+
+/** A keccak-256 function with its own memory; not reentrant, which a synchronous function need not be. */
+export function createKeccak256(): (data: Uint8Array) => Uint8Array {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(assemble()));
+  const { m, f: absorb } = instance.exports as { m: WebAssembly.Memory; f: (blocks: number) => void };
+  const bytes = new Uint8Array(m.buffer, 0, PAGES * PAGE_BYTES);
+  new BigUint64Array(m.buffer, CONSTANTS_AT, 24).set(roundConstants());
+  const chunk = CHUNK_BLOCKS * RATE;
+  return (data) => {
+    bytes.fill(0, 0, LANES * 8);
+    let offset = 0;
+    for (; data.length - offset >= chunk; offset += chunk) {
+      bytes.set(data.subarray(offset, offset + chunk), INPUT_AT);
+      absorb(CHUNK_BLOCKS);
+    }
+    const rest = data.length - offset;
+    const blocks = Math.floor(rest / RATE) + 1;
+    const end = INPUT_AT + blocks * RATE;
+    bytes.set(offset === 0 ? data : data.subarray(offset), INPUT_AT);
+    bytes.fill(0, INPUT_AT + rest, end);
+    bytes[INPUT_AT + rest] = 0x01;
+    bytes[end - 1] = (bytes[end - 1] as number) | 0x80;
+    absorb(blocks);
+    return bytes.slice(0, 32);
+  };
+}
