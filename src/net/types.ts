@@ -1,0 +1,102 @@
+// The transport port: authenticated peers, and bounded frames on named channels between them. What the frames mean
+// is their owners' affair; nothing here knows of votes, blocks or libp2p.
+import type { IdentityKey } from "#types/identity.ts";
+
+/** A rate per peer; bursts of one second are let through. */
+export interface Quota {
+  readonly bytesPerSecond: number;
+  readonly messagesPerSecond: number;
+}
+
+/** What happens to a frame that finds its queue full: the oldest one waiting goes, or the new one is not taken. */
+export type DropPolicy = "drop-oldest" | "refuse-newest";
+
+/** Who may speak on a channel: those on the allow-list, or everyone who may connect. */
+export type ChannelAccess = "listed" | "anyone";
+
+/** One kind of traffic. Both ends must name it alike; a peer's frame above `maxFrameBytes` ends the connection. */
+export interface ChannelSpec {
+  /** Lowercase letters, digits and dashes; part of the wire protocol's name. */
+  readonly name: string;
+  readonly access: ChannelAccess;
+  /** Checked on the length prefix, before anything is read or kept. */
+  readonly maxFrameBytes: number;
+  /** What one peer may send; above it the peer is read more slowly, not cut off. */
+  readonly inbound: Quota;
+  /** What is sent to one peer; above it frames wait in the queue. */
+  readonly outbound: Quota;
+  /** Bounds of the queue towards one peer, and what happens beyond them. */
+  readonly queue: {
+    readonly maxFrames: number;
+    readonly maxBytes: number;
+    readonly policy: DropPolicy;
+  };
+}
+
+/**
+ * Called with one frame from one peer, in the order it was sent. While a returned promise is pending, that peer's
+ * stream on this channel is not read: slow handlers slow their senders. What it throws is logged and forgotten.
+ */
+export type FrameHandler = (from: IdentityKey, frame: Uint8Array) => void | Promise<void>;
+
+/** "queued": will be sent unless the connection ends or the policy drops it. "full" and "absent": was not taken. */
+export type SendResult = "queued" | "full" | "absent";
+
+/** An opened channel. */
+export interface Channel {
+  readonly spec: ChannelSpec;
+  /** Never waits. The frame must not be changed afterwards. */
+  send(to: IdentityKey, frame: Uint8Array): SendResult;
+  /** Sends to every connected peer that may speak on this channel; answers how many took it. */
+  broadcast(frame: Uint8Array): number;
+  /** Resolves once `to`'s queue is empty; false if the peer is absent, goes, or `signal` aborts first. */
+  drained(to: IdentityKey, signal?: AbortSignal): Promise<boolean>;
+}
+
+/** Where to reach a peer. Without `peer`, whoever answers is accepted if the allow-list lets them connect. */
+export interface PeerAddress {
+  /** Host name, IPv4, or IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly peer: IdentityKey | undefined;
+}
+
+export type PeerEvent =
+  | { readonly kind: "connected"; readonly peer: IdentityKey }
+  | { readonly kind: "disconnected"; readonly peer: IdentityKey };
+
+/** One connected peer, for status, metrics and logs. */
+export interface PeerInfo {
+  readonly peer: IdentityKey;
+  /** As host:port. */
+  readonly address: string;
+  readonly direction: "inbound" | "outbound";
+  readonly listed: boolean;
+  /** Frames and bytes since the connection began, and frames the queues dropped. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly dropped: number;
+}
+
+/** Connections between authenticated, encrypted peers. A peer is its ed25519 key; the handshake proves it. */
+export interface Transport {
+  readonly self: IdentityKey;
+  /** Registers a channel; each name once, before `start`. */
+  open(spec: ChannelSpec, handler: FrameHandler): Channel;
+  /** Listens and begins to dial. Throws KoraError when the address cannot be bound. */
+  start(): Promise<void>;
+  /** Addresses listened on as host:port, with the real port when 0 was asked for; empty before `start`. */
+  listening(): readonly string[];
+  /** Keeps a connection to this address, redialling with growing pauses, until closed. Repeats do nothing. */
+  keep(address: PeerAddress): void;
+  /** Replaces the allow-list; connected peers that lose their place and have no open channel left are cut off. */
+  allow(peers: readonly IdentityKey[]): void;
+  /** Cuts a peer off and refuses it for `seconds`. */
+  block(peer: IdentityKey, seconds: number, reason: string): void;
+  peers(): readonly PeerInfo[];
+  isConnected(peer: IdentityKey): boolean;
+  /** Calls `listener` from now on; the answer stops it. */
+  onPeer(listener: (event: PeerEvent) => void): () => void;
+  /** Stops listening, dialling and sending; idempotent, resolves when all is down. */
+  close(): Promise<void>;
+}
