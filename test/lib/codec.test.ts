@@ -10,11 +10,13 @@ const field = fc.oneof(
   fc.record({ kind: fc.constant("bytes" as const), value: fc.uint8Array({ maxLength: 600 }) }),
 );
 
-function write(fields: readonly fc.TypeOfGenerator<typeof field>[]): Uint8Array {
+type Field = { kind: "u8" | "u32" | "u64"; value: number } | { kind: "bytes"; value: Uint8Array };
+
+function write(fields: readonly Field[]): Uint8Array {
   const writer = new Writer(1);
-  for (const { kind, value } of fields) {
-    if (kind === "bytes") writer.bytes(value as Uint8Array);
-    else writer[kind](value as number);
+  for (const item of fields) {
+    if (item.kind === "bytes") writer.bytes(item.value);
+    else writer[item.kind](item.value);
   }
   return writer.finish();
 }
@@ -23,9 +25,9 @@ test("every sequence of fields reads back, consuming everything", () => {
   fc.assert(
     fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
       const reader = new Reader(write(fields));
-      for (const { kind, value } of fields) {
-        if (kind === "bytes") expect(reader.bytes(600)).toEqual(value as Uint8Array);
-        else expect(reader[kind]()).toBe(value as number);
+      for (const item of fields) {
+        if (item.kind === "bytes") expect(reader.bytes(600)).toEqual(item.value);
+        else expect(reader[item.kind]()).toBe(item.value);
       }
       reader.end();
     }),
