@@ -1,0 +1,39 @@
+// Runs one argument vector: finds the command, parses, runs, and turns anything thrown into three lines and a code.
+import { findCommand, hasFlag, parseArgs } from "./args.ts";
+import type { CommandContext } from "./command.ts";
+import { commandHelp, overview } from "./help.ts";
+import { describeError, exitCodeOf } from "./report.ts";
+import { commands } from "./table.ts";
+
+/** What the process gives a command. */
+export type CommandLineIo = Omit<CommandContext, "args">;
+
+async function dispatch(argv: readonly string[], io: CommandLineIo): Promise<number> {
+  if (argv.length === 0) {
+    io.err(overview(commands));
+    return 2;
+  }
+  if (argv[0] === "--help" || argv[0] === "-h") {
+    io.out(overview(commands));
+    return 0;
+  }
+  const aliased = argv[0] === "--version" || argv[0] === "-V" ? ["version", ...argv.slice(1)] : argv;
+  const { command, rest } = findCommand(commands, aliased);
+  const args = parseArgs(command, rest);
+  if (hasFlag(args, "help")) {
+    io.out(commandHelp(command));
+    return 0;
+  }
+  const run = await command.load();
+  return await run({ ...io, args });
+}
+
+/** Runs the command that `argv` (without program names) names; answers the exit code, never throws. */
+export async function runCli(argv: readonly string[], io: CommandLineIo): Promise<number> {
+  try {
+    return await dispatch(argv, io);
+  } catch (thrown) {
+    io.err(describeError(thrown));
+    return exitCodeOf(thrown);
+  }
+}

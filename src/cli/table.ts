@@ -1,0 +1,58 @@
+// The list of commands: names, flags and where their code is. No command's code is loaded before it runs.
+import { allKeys } from "#config/schema.ts";
+import type { Command, Flag } from "./command.ts";
+
+const CONFIG_FLAG: Flag = {
+  name: "config",
+  short: "c",
+  value: "FILE",
+  summary: "configuration file (node.toml)",
+};
+const JSON_FLAG: Flag = { name: "json", summary: "print JSON" };
+
+/** Flags that override single keys of the configuration; those of `node` and `log` have short forms too. */
+const OVERRIDE_FLAGS: readonly Flag[] = [
+  { name: "chain-id", value: "ID", summary: "same as --node-chain-id" },
+  { name: "data-dir", value: "DIR", summary: "same as --node-data-dir" },
+  ...allKeys.map(({ flag, key }) => ({
+    name: flag,
+    value: key.unit === undefined ? "VALUE" : (key.unit.split(" ")[0]?.toUpperCase() ?? "VALUE"),
+    summary: key.summary,
+  })),
+];
+
+/** Every command, in the order in which help shows them. */
+export const commands: readonly Command[] = [
+  {
+    name: "config check",
+    summary: "Validate a configuration.",
+    flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
+    load: async () => (await import("./config.ts")).configCheck,
+  },
+  {
+    name: "config print",
+    summary: "Print the effective configuration, with the meaning and origin of each key.",
+    flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
+    load: async () => (await import("./config.ts")).configPrint,
+  },
+  {
+    name: "completions",
+    summary: "Print a completion script for a shell.",
+    flags: [],
+    operands: ["bash|zsh|fish"],
+    load: async () => (await import("./completions.ts")).completions(commands),
+  },
+  {
+    name: "version",
+    summary: "Print the version.",
+    flags: [JSON_FLAG],
+    load: async () => (await import("./version.ts")).version,
+  },
+  {
+    name: "help",
+    summary: "List the commands, or tell more of one.",
+    flags: [],
+    operands: ["[COMMAND]", "[SUBCOMMAND]"],
+    load: async () => (await import("./help-command.ts")).help(commands),
+  },
+];

@@ -1,0 +1,45 @@
+// The process: argument vector in, exit code out, signals turned into one AbortSignal. The only process.exit.
+import { writeSync } from "node:fs";
+import { describeError, exitCodeOf } from "#cli/report.ts";
+import { runCli } from "#cli/run.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** Writes a line synchronously, so that nothing is lost at exit; a reader that went away is not an error. */
+function writeLine(descriptor: number, text: string): void {
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(descriptor, bytes, written);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      Bun.sleepSync(1);
+    }
+  }
+}
+
+function fail(thrown: unknown): void {
+  writeLine(STDERR, describeError(thrown));
+  process.exit(exitCodeOf(thrown));
+}
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+    stop.abort();
+  });
+}
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+
+process.exit(
+  await runCli(process.argv.slice(2), {
+    env: process.env,
+    signal: stop.signal,
+    out: (text) => writeLine(STDOUT, text),
+    err: (text) => writeLine(STDERR, text),
+  }),
+);
