@@ -133,9 +133,9 @@ function parseKey(named: NamedKey, found: Found | undefined, base: string): unkn
   if (found === undefined) return key.default;
   const parsed = key.kind.parse(found.value);
   if (parsed === undefined) {
-    const shown = key.secret === true ? "its value" : JSON.stringify(found.value)?.slice(0, 80);
+    const said = key.secret === true ? "its value" : shown(found.value);
     throw configError(
-      `${named.path} cannot be ${shown}`,
+      `${named.path} cannot be ${said}`,
       `${found.place} must be ${key.kind.expected}`,
       `for example ${tomlName(named.name)} = ${exampleOf(key)}`,
     );
@@ -149,6 +149,12 @@ function parseKey(named: NamedKey, found: Found | undefined, base: string): unkn
   }
   const path = key.kind.path === true && typeof parsed === "string";
   return path && !isAbsolute(parsed) ? resolve(base, parsed) : parsed;
+}
+
+/** A wrong value as the operator wrote it, cut short. */
+function shown(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function exampleOf(key: Key<unknown>): string {

@@ -1,0 +1,42 @@
+// The operator's listener: /metrics for Prometheus, /livez and /readyz for supervisors. Never the JSON-RPC port.
+import type { SocketAddress } from "#config/kind.ts";
+import { listenError } from "./listen-error.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Whether the node does its work, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+export interface MetricsServer extends AsyncDisposable {
+  readonly address: SocketAddress;
+}
+
+/** Serves until disposed. Throws LISTEN_FAILED when the address cannot be had. */
+export function serveMetrics(
+  address: SocketAddress,
+  metrics: Metrics,
+  readiness: () => Readiness,
+): MetricsServer {
+  const routes = {
+    "/metrics": () =>
+      new Response(metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } }),
+    "/livez": () => Response.json({ alive: true }),
+    "/readyz": () => {
+      const state = readiness();
+      return Response.json(state, { status: state.ready ? 200 : 503 });
+    },
+  };
+  const notFound = () => new Response("not found: /metrics, /livez and /readyz are here\n", { status: 404 });
+  let server: ReturnType<typeof Bun.serve>;
+  try {
+    server = Bun.serve({ hostname: address.host, port: address.port, routes, fetch: notFound });
+  } catch (thrown) {
+    throw listenError("metrics.addr", address, thrown);
+  }
+  return {
+    address: { host: address.host, port: server.port ?? address.port },
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}
