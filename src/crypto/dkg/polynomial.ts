@@ -1,0 +1,179 @@
+// The ceremony's arithmetic over BLS12-381: polynomials over Fr, commitments in G1, partial signatures in G2. Secret
+// scalars only meet noble's constant-time multiplication; polynomial lengths are public. It does not know who signs.
+import { bls12_381 } from "@noble/curves/bls12-381.js";
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { assert } from "#lib/assert.ts";
+import { bytesToBigint, concatBytes } from "#lib/bytes.ts";
+import type { Commitment, Dealing, IndexedPartial, SharingScheme } from "./scheme.ts";
+
+const G1 = bls12_381.G1.Point;
+const G2 = bls12_381.G2.Point;
+const Fr = G1.Fn;
+const bls = bls12_381.longSignatures;
+type G1Point = InstanceType<typeof G1>;
+
+/** Bytes of a scalar, of a point in G1 and of a signature in G2. */
+const SCALAR_BYTES = 32;
+const G1_BYTES = 48;
+/** 48 bytes reduced modulo r are within 2^-128 of uniform. */
+const WIDE_BYTES = 48;
+const SIGNATURE_TAG = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+function drawScalar(seed: Uint8Array, context: Uint8Array, term: number): bigint {
+  const wide = hkdf(sha256, seed, context, Uint8Array.of(term >>> 8, term & 0xff), WIDE_BYTES);
+  return Fr.create(bytesToBigint(wide));
+}
+
+/** A canonical scalar of 32 bytes; undefined for anything else. */
+function openScalar(bytes: Uint8Array): bigint | undefined {
+  if (bytes.length !== SCALAR_BYTES) return undefined;
+  const value = bytesToBigint(bytes);
+  return value < Fr.ORDER ? value : undefined;
+}
+
+function secretScalar(bytes: Uint8Array): bigint {
+  const value = openScalar(bytes);
+  assert(value !== undefined, "a kept share is a canonical scalar");
+  return value;
+}
+
+/** Value of a secret polynomial, by Horner's rule: the same operations for every value of the coefficients. */
+function evaluate(coefficients: readonly bigint[], x: bigint): bigint {
+  return coefficients.reduceRight((sum, coefficient) => Fr.add(Fr.mul(sum, x), coefficient), 0n);
+}
+
+/** Value of a polynomial in the exponent at x = index + 1; x is public and small. */
+function evaluatePoints(points: readonly G1Point[], index: number): G1Point {
+  const x = BigInt(index + 1);
+  return points.reduceRight((sum, point) => sum.multiplyUnsafe(x).add(point), G1.ZERO);
+}
+
+/** Lagrange coefficients at 0 for the abscissas index + 1. */
+function lagrangeAtZero(indices: readonly number[]): bigint[] {
+  return indices.map((own) => {
+    let numerator = 1n;
+    let denominator = 1n;
+    for (const other of indices) {
+      if (other === own) continue;
+      numerator = Fr.mul(numerator, BigInt(other + 1));
+      denominator = Fr.mul(denominator, Fr.create(BigInt(other - own)));
+    }
+    return Fr.div(numerator, denominator);
+  });
+}
+
+function pointsOf(commitment: Commitment): readonly G1Point[] {
+  return commitment.points as readonly G1Point[];
+}
+
+function seal(points: readonly G1Point[]): Commitment | undefined {
+  if (points.some((point) => point.is0())) return undefined;
+  return { bytes: concatBytes(...points.map((point) => point.toBytes())), points };
+}
+
+function openPoint(bytes: Uint8Array): G1Point | undefined {
+  try {
+    const point = G1.fromBytes(bytes);
+    point.assertValidity();
+    return point.is0() ? undefined : point;
+  } catch {
+    return undefined;
+  }
+}
+
+function openSignature(bytes: Uint8Array): InstanceType<typeof G2> | undefined {
+  try {
+    const point = G2.fromBytes(bytes);
+    point.assertValidity();
+    return point.is0() ? undefined : point;
+  } catch {
+    return undefined;
+  }
+}
+
+function verifyUnder(key: G1Point, message: Uint8Array, signature: Uint8Array): boolean {
+  const point = openSignature(signature);
+  if (point === undefined || key.is0()) return false;
+  return bls.verify(point, bls.hash(message, SIGNATURE_TAG), key);
+}
+
+function deal(seed: Uint8Array, context: Uint8Array, terms: number, constant?: Uint8Array): Dealing {
+  const coefficients = Array.from({ length: terms }, (_, term) => drawScalar(seed, context, term));
+  if (constant !== undefined) coefficients[0] = secretScalar(constant);
+  const commitment = seal(coefficients.map((coefficient) => G1.BASE.multiply(coefficient)));
+  assert(commitment !== undefined, "no coefficient is zero");
+  return { commitment, share: (index) => Fr.toBytes(evaluate(coefficients, BigInt(index + 1))) };
+}
+
+function openCommitment(bytes: Uint8Array, terms: number): Commitment | undefined {
+  if (bytes.length !== terms * G1_BYTES) return undefined;
+  const points: G1Point[] = [];
+  for (let offset = 0; offset < bytes.length; offset += G1_BYTES) {
+    const point = openPoint(bytes.subarray(offset, offset + G1_BYTES));
+    if (point === undefined) return undefined;
+    points.push(point);
+  }
+  return { bytes, points };
+}
+
+function isShare(commitment: Commitment, index: number, share: Uint8Array): boolean {
+  const scalar = openScalar(share);
+  if (scalar === undefined) return false;
+  const expected = evaluatePoints(pointsOf(commitment), index);
+  return scalar === 0n ? expected.is0() : G1.BASE.multiply(scalar).equals(expected);
+}
+
+/** Sum over dealers of weight · polynomial, term by term. */
+function combine(
+  commitments: readonly Commitment[],
+  weigh: (point: G1Point, position: number) => G1Point,
+): Commitment | undefined {
+  const terms = commitments[0]?.points.length ?? 0;
+  const points = Array.from({ length: terms }, (_, term) =>
+    commitments.reduce(
+      (sum, commitment, position) => sum.add(weigh(pointsOf(commitment)[term] as G1Point, position)),
+      G1.ZERO,
+    ),
+  );
+  return seal(points);
+}
+
+function interpolateShares(dealers: readonly number[], shares: readonly Uint8Array[]): Uint8Array {
+  const weights = lagrangeAtZero(dealers);
+  return Fr.toBytes(
+    shares.reduce((sum, share, i) => Fr.add(sum, Fr.mul(secretScalar(share), weights[i] as bigint)), 0n),
+  );
+}
+
+function recover(partials: readonly IndexedPartial[]): Uint8Array | undefined {
+  const weights = lagrangeAtZero(partials.map((entry) => entry.index));
+  let sum = G2.ZERO;
+  for (const [i, entry] of partials.entries()) {
+    const point = openSignature(entry.partial);
+    if (point === undefined) return undefined;
+    sum = sum.add(point.multiplyUnsafe(weights[i] as bigint));
+  }
+  return sum.is0() ? undefined : sum.toBytes();
+}
+
+/** BLS12-381 with public keys in G1 and signatures in G2 (min-pk), on @noble/curves. */
+export const blsSharing: SharingScheme = {
+  deal,
+  openCommitment,
+  isShare,
+  publicShare: (commitment, index) => evaluatePoints(pointsOf(commitment), index).toBytes(),
+  publicKey: (commitment) => (pointsOf(commitment)[0] as G1Point).toBytes(),
+  sumCommitments: (commitments) => combine(commitments, (point) => point),
+  sumShares: (shares) => Fr.toBytes(shares.reduce((sum, share) => Fr.add(sum, secretScalar(share)), 0n)),
+  interpolateCommitments: (dealers, commitments) => {
+    const weights = lagrangeAtZero(dealers);
+    return combine(commitments, (point, position) => point.multiplyUnsafe(weights[position] as bigint));
+  },
+  interpolateShares,
+  signPartial: (share, message) => bls.Signature.toBytes(bls.sign(bls.hash(message, SIGNATURE_TAG), share)),
+  verifyPartial: (group, index, message, partial) =>
+    verifyUnder(evaluatePoints(pointsOf(group), index), message, partial),
+  recover,
+  verify: (group, message, signature) => verifyUnder(pointsOf(group)[0] as G1Point, message, signature),
+};

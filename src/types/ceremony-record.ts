@@ -1,0 +1,115 @@
+// What a participant of the key ceremony keeps on disk, in the order it happened: replaying the records gives the
+// state back. Some hold secrets (`secretRecord`); encrypting and erasing those is the store's work.
+import { Reader, Writer } from "#lib/codec.ts";
+import { KoraError } from "#lib/error.ts";
+import {
+  type CeremonyInfo,
+  decodeCeremonyInfo,
+  encodeCeremonyInfo,
+  IDENTITY_SIGNATURE_BYTES,
+  MAX_COMMITMENT_BYTES,
+  MAX_LOG_BYTES,
+  MAX_LOG_SET_BYTES,
+  MAX_SCALAR_BYTES,
+} from "./ceremony.ts";
+import { MAX_PARTICIPANTS } from "./limits.ts";
+
+/** What somebody was caught at; each kind is kept once per member. */
+export const CEREMONY_FAULTS = [
+  "malformed-message",
+  "bad-signature",
+  "bad-commitment",
+  "bad-share",
+  "two-commitments",
+  "bad-log",
+  "two-logs",
+  "bad-confirmation",
+] as const;
+export type CeremonyFault = (typeof CEREMONY_FAULTS)[number];
+
+export type CeremonyRecord =
+  /** The ceremony begins: all of a dealer's secrets follow from the seed (32 bytes). */
+  | { readonly kind: "begin"; readonly info: CeremonyInfo; readonly seed: Uint8Array }
+  /** A share that was checked against its dealer's commitment. */
+  | {
+      readonly kind: "share";
+      readonly dealer: number;
+      readonly commitment: Uint8Array;
+      readonly share: Uint8Array;
+    }
+  /** A player's acknowledgement of this node's own deal. */
+  | { readonly kind: "ack"; readonly player: number; readonly signature: Uint8Array }
+  /** This node's own closed log. */
+  | { readonly kind: "log"; readonly log: Uint8Array }
+  /** The agreed set of logs. */
+  | { readonly kind: "agreed"; readonly set: Uint8Array }
+  /** Confirmations of a quorum: the output may be used. */
+  | { readonly kind: "final"; readonly confirms: Uint8Array }
+  /** Somebody was caught; `member` counts dealers and players together, ascending. */
+  | { readonly kind: "fault"; readonly member: number; readonly fault: CeremonyFault };
+
+const KINDS: readonly CeremonyRecord["kind"][] = ["begin", "share", "ack", "log", "agreed", "final", "fault"];
+const MAX_INFO_BYTES: number = 64 + 3 * MAX_PARTICIPANTS * 32 + MAX_COMMITMENT_BYTES;
+
+/** Whether a record holds what must not outlive the ceremony nor lie in clear on a disk. */
+export function secretRecord(record: CeremonyRecord): boolean {
+  return record.kind === "begin" || record.kind === "share";
+}
+
+/** Canonical bytes of a record. */
+export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {
+  const writer = new Writer(1024).u8(KINDS.indexOf(record.kind));
+  switch (record.kind) {
+    case "begin":
+      return writer.bytes(encodeCeremonyInfo(record.info)).raw(record.seed).finish();
+    case "share":
+      return writer.u8(record.dealer).bytes(record.commitment).bytes(record.share).finish();
+    case "ack":
+      return writer.u8(record.player).raw(record.signature).finish();
+    case "log":
+      return writer.bytes(record.log).finish();
+    case "agreed":
+      return writer.bytes(record.set).finish();
+    case "final":
+      return writer.bytes(record.confirms).finish();
+    case "fault":
+      return writer.u32(record.member).u8(CEREMONY_FAULTS.indexOf(record.fault)).finish();
+  }
+}
+
+function readRecord(kind: CeremonyRecord["kind"], reader: Reader): CeremonyRecord {
+  switch (kind) {
+    case "begin":
+      return { kind, info: decodeCeremonyInfo(reader.bytes(MAX_INFO_BYTES)), seed: reader.raw(32) };
+    case "share": {
+      const dealer = reader.u8();
+      const commitment = reader.bytes(MAX_COMMITMENT_BYTES);
+      return { kind, dealer, commitment, share: reader.bytes(MAX_SCALAR_BYTES) };
+    }
+    case "ack":
+      return { kind, player: reader.u8(), signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+    case "log":
+      return { kind, log: reader.bytes(MAX_LOG_BYTES) };
+    case "agreed":
+      return { kind, set: reader.bytes(MAX_LOG_SET_BYTES) };
+    case "final":
+      return { kind, confirms: reader.bytes(MAX_LOG_SET_BYTES) };
+    case "fault": {
+      const member = reader.u32();
+      const fault = CEREMONY_FAULTS[reader.u8()];
+      if (fault === undefined)
+        throw new KoraError("malformed encoding: unknown fault", { code: "BAD_ENCODING" });
+      return { kind, member, fault };
+    }
+  }
+}
+
+/** Inverse of `encodeCeremonyRecord`; throws BAD_ENCODING. */
+export function decodeCeremonyRecord(bytes: Uint8Array): CeremonyRecord {
+  const reader = new Reader(bytes);
+  const kind = KINDS[reader.u8()];
+  if (kind === undefined) throw new KoraError("malformed encoding: unknown record", { code: "BAD_ENCODING" });
+  const record = readRecord(kind, reader);
+  reader.end();
+  return record;
+}

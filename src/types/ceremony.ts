@@ -1,0 +1,344 @@
+// Wire formats of the key ceremony: what it is about, the five messages, the log a dealer closes and the agreed set
+// of logs. Decoding is total and canonical (BAD_ENCODING otherwise); whether a signature or a share is right is
+// decided elsewhere. Scalars, points and signatures are opaque here: their scheme checks exact lengths.
+import { assert } from "#lib/assert.ts";
+import { compareBytes } from "#lib/bytes.ts";
+import { Reader, Writer } from "#lib/codec.ts";
+import { KoraError } from "#lib/error.ts";
+import { bytesOf, type Hash, hash } from "./ids.ts";
+import { MAX_PARTICIPANTS } from "./limits.ts";
+
+/** Bytes of an ed25519 public key: the name of a participant. */
+export const PARTICIPANT_BYTES = 32;
+/** Bytes of an ed25519 signature. */
+export const IDENTITY_SIGNATURE_BYTES = 64;
+/** Longest scalar, point of a commitment, and partial signature of any scheme (BLS12-381 in minimal-key form). */
+export const MAX_SCALAR_BYTES = 32;
+export const MAX_POINT_BYTES = 48;
+export const MAX_PARTIAL_BYTES = 96;
+/** A commitment has at most one point per participant. */
+export const MAX_COMMITMENT_BYTES: number = MAX_PARTICIPANTS * MAX_POINT_BYTES;
+/** A log: its commitment, one entry per player, signature and lengths. */
+export const MAX_LOG_BYTES: number = MAX_COMMITMENT_BYTES + MAX_PARTICIPANTS * (1 + 64) + 128;
+/** An agreed set: one log per dealer at the very most. */
+export const MAX_LOG_SET_BYTES: number = MAX_PARTICIPANTS * (MAX_LOG_BYTES + 4) + 4;
+/** Any message of the ceremony itself; agreement on the set travels apart from these. */
+export const MAX_CEREMONY_MESSAGE_BYTES: number = MAX_LOG_BYTES + 64;
+
+assert(MAX_PARTICIPANTS <= 256, "the index of a participant fits one byte");
+
+/** The committee whose key is passed on: its public polynomial (points, constant term first) and its members. */
+export interface PreviousCommittee {
+  readonly polynomial: Uint8Array;
+  readonly participants: readonly Uint8Array[];
+}
+
+/** What a ceremony is about. Every signature made in it binds the hash of this value's encoding. */
+export interface CeremonyInfo {
+  /** Genesis hash of the chain the key is for. */
+  readonly chain: Hash;
+  /** Never used twice on one chain. */
+  readonly round: number;
+  /** ed25519 public keys of those who deal, ascending; the position is the dealer's index. */
+  readonly dealers: readonly Uint8Array[];
+  /** ed25519 public keys of those who get a share, ascending; the position is the share's index. */
+  readonly players: readonly Uint8Array[];
+  /** Undefined for a chain's first key. */
+  readonly previous: PreviousCommittee | undefined;
+}
+
+/** What a player may be owed or have given in a dealer's log. */
+export type LogEntry =
+  | { readonly kind: "ack"; readonly signature: Uint8Array }
+  | { readonly kind: "reveal"; readonly share: Uint8Array };
+
+/** One dealer's closed account of a round: an entry for every player, in their order. */
+export interface DealerLog {
+  readonly dealer: number;
+  readonly commitment: Uint8Array;
+  readonly entries: readonly LogEntry[];
+  readonly signature: Uint8Array;
+}
+
+/** A dealer's evaluation for the player it is sent to. */
+export interface Deal {
+  readonly kind: "deal";
+  readonly commitment: Uint8Array;
+  readonly share: Uint8Array;
+  readonly signature: Uint8Array;
+}
+/** A player's word to a dealer that its share is right and durable. */
+export interface Ack {
+  readonly kind: "ack";
+  readonly commitmentHash: Uint8Array;
+  readonly signature: Uint8Array;
+}
+/** A closed log, from its dealer or passed on. */
+export interface LogMessage {
+  readonly kind: "log";
+  readonly log: DealerLog;
+}
+/** What the sender already holds, so that peers send what it lacks; the ceremony's only retry. */
+export interface Status {
+  readonly kind: "status";
+  /** Dealers whose share the sender holds. */
+  readonly shares: readonly number[];
+  /** Players from whom the sender, as a dealer, needs no acknowledgement any more. */
+  readonly acks: readonly number[];
+  /** Dealers whose log the sender holds. */
+  readonly logs: readonly number[];
+  /** Players whose confirmation the sender holds. */
+  readonly confirms: readonly number[];
+  readonly stage: StatusStage;
+}
+/** A player's word that it holds its share of this output, with a partial signature to prove it. */
+export interface Confirm {
+  readonly kind: "confirm";
+  readonly player: number;
+  readonly digest: Uint8Array;
+  readonly partial: Uint8Array;
+  readonly signature: Uint8Array;
+}
+export type CeremonyBody = Deal | Ack | LogMessage | Status | Confirm;
+
+/** How far the sender of a status is. */
+export type StatusStage = "dealing" | "agreed" | "final";
+
+/** A body under the ceremony it belongs to; the round stands in clear so that a mix-up can be explained. */
+export interface CeremonyMessage {
+  readonly round: number;
+  readonly ceremony: Hash;
+  readonly body: CeremonyBody;
+}
+
+const STAGES: readonly StatusStage[] = ["dealing", "agreed", "final"];
+const KINDS: readonly CeremonyBody["kind"][] = ["deal", "ack", "log", "status", "confirm"];
+
+function malformed(why: string): KoraError {
+  return new KoraError(`malformed encoding: ${why}`, { code: "BAD_ENCODING" });
+}
+
+function writeKeys(writer: Writer, keys: readonly Uint8Array[]): void {
+  writer.u32(keys.length);
+  for (const key of keys) writer.raw(key);
+}
+
+function readKeys(reader: Reader): Uint8Array[] {
+  const keys = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.raw(PARTICIPANT_BYTES));
+  for (let i = 1; i < keys.length; i++) {
+    if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) >= 0) {
+      throw malformed("keys are not ascending");
+    }
+  }
+  return keys;
+}
+
+/** Canonical bytes of what a ceremony is about. */
+export function encodeCeremonyInfo(info: CeremonyInfo): Uint8Array {
+  const writer = new Writer().raw(bytesOf(info.chain)).u64(info.round);
+  writeKeys(writer, info.dealers);
+  writeKeys(writer, info.players);
+  writer.u8(info.previous === undefined ? 0 : 1);
+  if (info.previous !== undefined) {
+    writer.bytes(info.previous.polynomial);
+    writeKeys(writer, info.previous.participants);
+  }
+  return writer.finish();
+}
+
+/** Inverse of `encodeCeremonyInfo`. */
+export function decodeCeremonyInfo(bytes: Uint8Array): CeremonyInfo {
+  const reader = new Reader(bytes);
+  const chain = hash(reader.raw(32));
+  const round = reader.u64();
+  const dealers = readKeys(reader);
+  const players = readKeys(reader);
+  const reshare = readFlag(reader);
+  const previous = reshare
+    ? { polynomial: reader.bytes(MAX_COMMITMENT_BYTES), participants: readKeys(reader) }
+    : undefined;
+  reader.end();
+  return { chain, round, dealers, players, previous };
+}
+
+function readFlag(reader: Reader): boolean {
+  const flag = reader.u8();
+  if (flag > 1) throw malformed(`flag is ${flag}`);
+  return flag === 1;
+}
+
+function writeIndices(writer: Writer, indices: readonly number[]): void {
+  writer.u32(indices.length);
+  for (const index of indices) writer.u8(index);
+}
+
+function readIndices(reader: Reader): number[] {
+  const indices = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.u8());
+  for (let i = 1; i < indices.length; i++) {
+    if ((indices[i - 1] as number) >= (indices[i] as number)) throw malformed("indices are not ascending");
+  }
+  return indices;
+}
+
+function writeLog(writer: Writer, log: DealerLog): void {
+  writer.raw(encodeLogContent(log)).raw(log.signature);
+}
+
+/** What a dealer signs of its log: everything but the signature. */
+export function encodeLogContent(log: Omit<DealerLog, "signature">): Uint8Array {
+  const writer = new Writer(1024).u8(log.dealer).bytes(log.commitment).u32(log.entries.length);
+  for (const entry of log.entries) {
+    if (entry.kind === "ack") writer.u8(0).raw(entry.signature);
+    else writer.u8(1).bytes(entry.share);
+  }
+  return writer.finish();
+}
+
+function readEntry(reader: Reader): LogEntry {
+  return readFlag(reader)
+    ? { kind: "reveal", share: reader.bytes(MAX_SCALAR_BYTES) }
+    : { kind: "ack", signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+}
+
+function readLog(reader: Reader): DealerLog {
+  const dealer = reader.u8();
+  const commitment = reader.bytes(MAX_COMMITMENT_BYTES);
+  const entries = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readEntry(reader));
+  return { dealer, commitment, entries, signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+}
+
+/** Canonical bytes of a log with its signature. */
+export function encodeLog(log: DealerLog): Uint8Array {
+  const writer = new Writer(1024);
+  writeLog(writer, log);
+  return writer.finish();
+}
+
+/** Inverse of `encodeLog`. */
+export function decodeLog(bytes: Uint8Array): DealerLog {
+  const reader = new Reader(bytes);
+  const log = readLog(reader);
+  reader.end();
+  return log;
+}
+
+/** Canonical bytes of a set of logs, which must be strictly ascending by dealer. */
+export function encodeLogSet(logs: readonly DealerLog[]): Uint8Array {
+  const writer = new Writer(4096).u32(logs.length);
+  for (const log of logs) writeLog(writer, log);
+  return writer.finish();
+}
+
+/** Inverse of `encodeLogSet`; rejects dealers that are not strictly ascending. */
+export function decodeLogSet(bytes: Uint8Array): readonly DealerLog[] {
+  if (bytes.length > MAX_LOG_SET_BYTES) throw malformed(`a set of ${bytes.length} bytes`);
+  const reader = new Reader(bytes);
+  const logs = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readLog(reader));
+  reader.end();
+  for (let i = 1; i < logs.length; i++) {
+    if ((logs[i - 1] as DealerLog).dealer >= (logs[i] as DealerLog).dealer) {
+      throw malformed("dealers are not ascending");
+    }
+  }
+  return logs;
+}
+
+function writeConfirm(writer: Writer, body: Confirm): void {
+  writer.u8(body.player).raw(body.digest).bytes(body.partial).raw(body.signature);
+}
+
+function readConfirm(reader: Reader): Confirm {
+  return {
+    kind: "confirm",
+    player: reader.u8(),
+    digest: reader.raw(32),
+    partial: reader.bytes(MAX_PARTIAL_BYTES),
+    signature: reader.raw(IDENTITY_SIGNATURE_BYTES),
+  };
+}
+
+/** Canonical bytes of a list of confirmations, ascending by player. */
+export function encodeConfirms(confirms: readonly Confirm[]): Uint8Array {
+  const writer = new Writer(1024).u32(confirms.length);
+  for (const confirm of confirms) writeConfirm(writer, confirm);
+  return writer.finish();
+}
+
+/** Inverse of `encodeConfirms`. */
+export function decodeConfirms(bytes: Uint8Array): readonly Confirm[] {
+  const reader = new Reader(bytes);
+  const confirms = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readConfirm(reader));
+  reader.end();
+  return confirms;
+}
+
+function writeBody(writer: Writer, body: CeremonyBody): void {
+  switch (body.kind) {
+    case "deal":
+      writer.bytes(body.commitment).bytes(body.share).raw(body.signature);
+      break;
+    case "ack":
+      writer.raw(body.commitmentHash).raw(body.signature);
+      break;
+    case "log":
+      writeLog(writer, body.log);
+      break;
+    case "status":
+      for (const list of [body.shares, body.acks, body.logs, body.confirms]) writeIndices(writer, list);
+      writer.u8(STAGES.indexOf(body.stage));
+      break;
+    case "confirm":
+      writeConfirm(writer, body);
+  }
+}
+
+function readStatus(reader: Reader): Status {
+  const shares = readIndices(reader);
+  const acks = readIndices(reader);
+  const logs = readIndices(reader);
+  const confirms = readIndices(reader);
+  const stage = STAGES[reader.u8()];
+  if (stage === undefined) throw malformed("unknown stage");
+  return { kind: "status", shares, acks, logs, confirms, stage };
+}
+
+function readBody(kind: CeremonyBody["kind"], reader: Reader): CeremonyBody {
+  switch (kind) {
+    case "deal": {
+      const commitment = reader.bytes(MAX_COMMITMENT_BYTES);
+      const share = reader.bytes(MAX_SCALAR_BYTES);
+      return { kind, commitment, share, signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+    }
+    case "ack": {
+      const commitmentHash = reader.raw(32);
+      return { kind, commitmentHash, signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+    }
+    case "log":
+      return { kind, log: readLog(reader) };
+    case "status":
+      return readStatus(reader);
+    case "confirm":
+      return readConfirm(reader);
+  }
+}
+
+/** Canonical bytes of a message. */
+export function encodeCeremonyMessage(message: CeremonyMessage): Uint8Array {
+  const writer = new Writer().u8(KINDS.indexOf(message.body.kind)).u64(message.round);
+  writer.raw(bytesOf(message.ceremony));
+  writeBody(writer, message.body);
+  return writer.finish();
+}
+
+/** Inverse of `encodeCeremonyMessage`; at most `MAX_CEREMONY_MESSAGE_BYTES`. */
+export function decodeCeremonyMessage(bytes: Uint8Array): CeremonyMessage {
+  if (bytes.length > MAX_CEREMONY_MESSAGE_BYTES) throw malformed(`a message of ${bytes.length} bytes`);
+  const reader = new Reader(bytes);
+  const kind = KINDS[reader.u8()];
+  if (kind === undefined) throw malformed("unknown kind of message");
+  const round = reader.u64();
+  const ceremony = hash(reader.raw(32));
+  const body = readBody(kind, reader);
+  reader.end();
+  return { round, ceremony, body };
+}
