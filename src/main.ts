@@ -5,10 +5,11 @@ import { runCli } from "#cli/run.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
+const DEFAULT_COLUMNS = 80;
 
-/** Writes a line synchronously, so that nothing is lost at exit; a reader that went away is not an error. */
-function writeLine(descriptor: number, text: string): void {
-  const bytes = new TextEncoder().encode(`${text}\n`);
+/** Writes synchronously, so that nothing is lost at exit; a reader that went away is not an error. */
+function writeText(descriptor: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
   let written = 0;
   while (written < bytes.length) {
     try {
@@ -18,6 +19,10 @@ function writeLine(descriptor: number, text: string): void {
       Bun.sleepSync(1);
     }
   }
+}
+
+function writeLine(descriptor: number, text: string): void {
+  writeText(descriptor, `${text}\n`);
 }
 
 function fail(thrown: unknown): void {
@@ -41,5 +46,10 @@ process.exit(
     signal: stop.signal,
     out: (text) => writeLine(STDOUT, text),
     err: (text) => writeLine(STDERR, text),
+    terminal: {
+      interactive: process.stderr.isTTY === true,
+      columns: process.stderr.columns ?? DEFAULT_COLUMNS,
+      write: (text) => writeText(STDERR, text),
+    },
   }),
 );

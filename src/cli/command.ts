@@ -1,5 +1,6 @@
 // What a command is: its name, its flags and how it is loaded. Data only; parsing is in args.ts, the list in table.ts.
 import type { Args } from "./args.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** One flag. Without `value` it is a switch. */
 export interface Flag {
@@ -25,6 +26,8 @@ export interface CommandContext {
   readonly out: (text: string) => void;
   /** The same to stderr. */
   readonly err: (text: string) => void;
+  /** Where progress is shown: stderr. */
+  readonly terminal: Terminal;
 }
 
 /** Runs a command; answers its exit code. Throws KoraError for what the operator has to know. */

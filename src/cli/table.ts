@@ -21,6 +21,28 @@ const OVERRIDE_FLAGS: readonly Flag[] = [
   })),
 ];
 
+const LOAD_FLAGS: readonly Flag[] = [
+  { name: "rpc-url", value: "URL[,URL]", summary: "nodes to send to", default: "http://127.0.0.1:8545" },
+  { name: "accounts", value: "N", summary: "sending accounts", default: "50" },
+  { name: "total-txs", value: "N", summary: "transactions to send", default: "1000" },
+  { name: "concurrency", value: "N", summary: "requests under way at once", default: "8" },
+  {
+    name: "rate",
+    value: "TX/S",
+    summary: "at most so many a second; without it, as fast as the chain takes them",
+  },
+  {
+    name: "kind",
+    value: "KIND",
+    summary: "what is sent",
+    default: "transfer",
+    choices: ["transfer", "erc20", "swap"],
+  },
+  { name: "funder-key", value: "FILE", summary: "key that pays; default: the public first test account" },
+  { name: "dry-run", summary: "say what would be sent, and send nothing" },
+  JSON_FLAG,
+];
+
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
@@ -34,6 +56,12 @@ export const commands: readonly Command[] = [
     summary: "Print the effective configuration, with the meaning and origin of each key.",
     flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
     load: async () => (await import("./config.ts")).configPrint,
+  },
+  {
+    name: "load",
+    summary: "Send transactions to a chain and measure when it includes them.",
+    flags: LOAD_FLAGS,
+    load: async () => (await import("./load.ts")).load,
   },
   {
     name: "completions",

@@ -26,6 +26,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     signal: new AbortController().signal,
     out: (text) => out.push(text),
     err: (text) => err.push(text),
+    terminal: { interactive: false, columns: 80, write: (text) => err.push(text) },
   });
   return { code, out: out.join("\n"), err: err.join("\n") };
 }

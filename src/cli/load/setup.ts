@@ -1,0 +1,199 @@
+// Prepares a chain for a load run: reads its fees, funds the senders, deploys what the kind of load needs.
+
+import type { RpcClient } from "#cli/rpc-client.ts";
+import { fromHex, type Hex } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+import { type Address, address } from "#types/ids.ts";
+import { type Fees, type Operation, type Sender, type Signed, signOperation } from "./accounts.ts";
+import { addLiquidity, approve, pairCreation, swap, tokenCreation, tokenTransfer } from "./contracts.ts";
+
+export type LoadKind = "transfer" | "erc20" | "swap";
+
+export interface Plan {
+  readonly fees: Fees;
+  /** The operation that `sender` (its index) sends as the run's `index`th. */
+  readonly operation: (sender: number, index: number) => Operation;
+}
+
+const GWEI = 1_000_000_000n;
+const FEE_HEADROOM = 8n;
+const TRANSFER_GAS = 21_000n;
+const TOKEN_GAS = 80_000n;
+const SWAP_GAS = 220_000n;
+const DEPLOY_GAS = 1_500_000n;
+/** Setup transactions that a sender makes itself, at most. */
+const OWN_SETUP = 2n;
+const SUPPLY = 10n ** 30n;
+const TOKENS_EACH = 10n ** 24n;
+const LIQUIDITY = 10n ** 27n;
+const SWAP_AMOUNT = 1_000_000n;
+const UNLIMITED = 2n ** 256n - 1n;
+const BATCH = 100;
+const POLL_MS = 50;
+
+const GAS: Record<LoadKind, bigint> = { transfer: TRANSFER_GAS, erc20: TOKEN_GAS, swap: SWAP_GAS };
+
+interface Receipt {
+  readonly status: Hex;
+  readonly contractAddress: Hex | null;
+}
+
+const chunks = <T>(items: readonly T[]): T[][] =>
+  Array.from({ length: Math.ceil(items.length / BATCH) }, (_, at) =>
+    items.slice(at * BATCH, (at + 1) * BATCH),
+  );
+
+function failed(why: string): KoraError {
+  return new KoraError("preparing the load failed", {
+    code: "LOAD_SETUP",
+    why,
+    hint: "is the funding account rich enough on this chain? --funder-key names another",
+  });
+}
+
+/** Sends `signed` and waits for every receipt; throws if one is refused or fails. */
+async function settle(client: RpcClient, signed: readonly Signed[], signal: AbortSignal): Promise<Receipt[]> {
+  for (const chunk of chunks(signed)) {
+    const calls = chunk.map(({ raw }) => ({ method: "eth_sendRawTransaction", params: [raw] }));
+    for (const answer of await client.batch(calls)) {
+      if ("error" in answer && !/already known/.test(answer.error.message))
+        throw failed(answer.error.message);
+    }
+  }
+  const receipts: Receipt[] = [];
+  for (const chunk of chunks(signed)) {
+    let open = chunk;
+    const found = new Map<string, Receipt>();
+    while (open.length > 0) {
+      signal.throwIfAborted();
+      const calls = open.map(({ hash }) => ({ method: "eth_getTransactionReceipt", params: [hash] }));
+      const answers = await client.batch(calls);
+      for (const [at, answer] of answers.entries()) {
+        const receipt = "result" in answer ? (answer.result as Receipt | null) : null;
+        if (receipt !== null) found.set((open[at] as Signed).hash, receipt);
+      }
+      open = open.filter(({ hash }) => !found.has(hash));
+      if (open.length > 0) await Bun.sleep(POLL_MS);
+    }
+    receipts.push(...chunk.map(({ hash }) => found.get(hash) as Receipt));
+  }
+  if (receipts.some(({ status }) => status !== "0x1")) throw failed("a preparing transaction was reverted");
+  return receipts;
+}
+
+async function readFees(client: RpcClient): Promise<Fees> {
+  const chainId = BigInt((await client.call("eth_chainId")) as Hex);
+  const block = (await client.call("eth_getBlockByNumber", "latest", false)) as { baseFeePerGas?: Hex };
+  const baseFee = BigInt(block.baseFeePerGas ?? "0x0");
+  const ceiling = baseFee * FEE_HEADROOM;
+  const maxFeePerGas = ceiling > 20n * GWEI ? ceiling : 20n * GWEI;
+  return { chainId, maxFeePerGas, maxPriorityFeePerGas: GWEI };
+}
+
+async function readNonces(client: RpcClient, senders: readonly Sender[]): Promise<void> {
+  for (const chunk of chunks(senders)) {
+    const calls = chunk.map((sender) => ({
+      method: "eth_getTransactionCount",
+      params: [sender.address, "pending"],
+    }));
+    for (const [at, answer] of (await client.batch(calls)).entries()) {
+      if ("error" in answer) throw failed(answer.error.message);
+      (chunk[at] as Sender).nonce = BigInt(answer.result as Hex);
+    }
+  }
+}
+
+/** Tops every sender up to what its share of `total` can cost at most. */
+async function fund(
+  client: RpcClient,
+  payer: Sender,
+  senders: readonly Sender[],
+  need: bigint,
+  fees: Fees,
+  signal: AbortSignal,
+): Promise<void> {
+  const signed: Signed[] = [];
+  for (const chunk of chunks(senders)) {
+    const calls = chunk.map(({ address }) => ({ method: "eth_getBalance", params: [address, "latest"] }));
+    for (const [at, answer] of (await client.batch(calls)).entries()) {
+      const held = "result" in answer ? BigInt(answer.result as Hex) : 0n;
+      const to = (chunk[at] as Sender).address;
+      const operation = { to, value: need - held, data: new Uint8Array(), gasLimit: TRANSFER_GAS };
+      if (held < need) signed.push(signOperation(payer, operation, fees));
+    }
+  }
+  await settle(client, signed, signal);
+}
+
+const invoke = (to: Address | undefined, data: Uint8Array, gasLimit: bigint): Operation => ({
+  to,
+  value: 0n,
+  data,
+  gasLimit,
+});
+
+function createdBy(receipt: Receipt | undefined): Address {
+  if (receipt?.contractAddress == null) throw failed("a deployment created no contract");
+  return address(fromHex(receipt.contractAddress));
+}
+
+interface Stage {
+  readonly client: RpcClient;
+  readonly payer: Sender;
+  readonly senders: readonly Sender[];
+  readonly fees: Fees;
+  readonly signal: AbortSignal;
+}
+
+async function deployToken({ client, payer, senders, fees, signal }: Stage): Promise<Address> {
+  const creation = signOperation(payer, invoke(undefined, tokenCreation(SUPPLY), DEPLOY_GAS), fees);
+  const token = createdBy((await settle(client, [creation], signal))[0]);
+  const gifts = senders.map(({ address }) =>
+    signOperation(payer, invoke(token, tokenTransfer(address, TOKENS_EACH), TOKEN_GAS), fees),
+  );
+  await settle(client, gifts, signal);
+  return token;
+}
+
+async function deployPair(stage: Stage): Promise<Address> {
+  const { client, payer, senders, fees, signal } = stage;
+  const tokens = [await deployToken(stage), await deployToken(stage)] as const;
+  const creation = signOperation(payer, invoke(undefined, pairCreation(...tokens), DEPLOY_GAS), fees);
+  const pair = createdBy((await settle(client, [creation], signal))[0]);
+  const approvals = [payer, ...senders].flatMap((owner) =>
+    tokens.map((token) => signOperation(owner, invoke(token, approve(pair, UNLIMITED), TOKEN_GAS), fees)),
+  );
+  await settle(client, approvals, signal);
+  const liquidity = invoke(pair, addLiquidity(LIQUIDITY, LIQUIDITY), SWAP_GAS);
+  await settle(client, [signOperation(payer, liquidity, fees)], signal);
+  return pair;
+}
+
+/** Makes the chain ready for `total` operations of `kind` by `senders`, paid by `payer`. */
+export async function prepare(
+  client: RpcClient,
+  kind: LoadKind,
+  payer: Sender,
+  senders: readonly Sender[],
+  total: number,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const fees = await readFees(client);
+  await readNonces(client, [payer, ...senders]);
+  const share = BigInt(Math.ceil(total / senders.length) * 2) * (GAS[kind] * fees.maxFeePerGas + 1n);
+  const need = share + OWN_SETUP * TOKEN_GAS * fees.maxFeePerGas;
+  await fund(client, payer, senders, need, fees, signal);
+  const stage = { client, payer, senders, fees, signal };
+  const gasLimit = GAS[kind];
+  const next = (sender: number): Address => (senders[(sender + 1) % senders.length] as Sender).address;
+  if (kind === "transfer") {
+    const data = new Uint8Array();
+    return { fees, operation: (sender) => ({ to: next(sender), value: 1n, data, gasLimit }) };
+  }
+  if (kind === "erc20") {
+    const token = await deployToken(stage);
+    return { fees, operation: (sender) => invoke(token, tokenTransfer(next(sender), 1n), gasLimit) };
+  }
+  const pair = await deployPair(stage);
+  return { fees, operation: (_, index) => invoke(pair, swap(SWAP_AMOUNT, index % 2 === 0), gasLimit) };
+}

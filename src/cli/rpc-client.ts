@@ -1,0 +1,81 @@
+// A small JSON-RPC client over HTTP for the commands that talk to nodes: batches, time limit, clear errors.
+import { KoraError, messageOf } from "#lib/error.ts";
+
+export interface RpcFailure {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+export type RpcAnswer = { readonly result: unknown } | { readonly error: RpcFailure };
+
+export interface RpcCall {
+  readonly method: string;
+  readonly params: readonly unknown[];
+}
+
+export interface RpcClient {
+  readonly url: string;
+  /** The result; throws RPC_ERROR or RPC_UNREACHABLE. */
+  call(method: string, ...params: unknown[]): Promise<unknown>;
+  /** One answer per call, in order; throws RPC_UNREACHABLE when there is no answer at all. */
+  batch(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]>;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** The http address that an operator meant: `host:port` gets a scheme. */
+export function rpcAddress(text: string): string {
+  return /^https?:\/\//.test(text) ? text : `http://${text}`;
+}
+
+async function post(url: string, body: unknown): Promise<unknown> {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return await response.json();
+  } catch (cause) {
+    throw new KoraError(`no answer from ${url}`, {
+      code: "RPC_UNREACHABLE",
+      why: messageOf(cause),
+      hint: "is a node serving JSON-RPC there? --rpc-url names another address",
+      cause,
+    });
+  }
+}
+
+/** A client of the node at `address`. */
+export function createRpcClient(address: string): RpcClient {
+  const url = rpcAddress(address);
+  let id = 0;
+  const envelope = ({ method, params }: RpcCall): object => ({ jsonrpc: "2.0", id: id++, method, params });
+  const batch = async (calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> => {
+    const first = id;
+    const answers = await post(url, calls.map(envelope));
+    if (!Array.isArray(answers)) {
+      throw new KoraError(`${url} did not answer a batch`, { code: "RPC_UNREACHABLE" });
+    }
+    const byId = new Map((answers as { id: number }[]).map((answer) => [answer.id, answer]));
+    const missing: RpcAnswer = { error: { code: -32603, message: "the batch's answer lacks this call" } };
+    return calls.map((_, index) => (byId.get(first + index) as RpcAnswer | undefined) ?? missing);
+  };
+  return {
+    url,
+    batch,
+    async call(method, ...params) {
+      const answer = (await post(url, envelope({ method, params }))) as RpcAnswer;
+      if ("error" in answer) {
+        throw new KoraError(`${method} failed: ${answer.error.message}`, {
+          code: "RPC_ERROR",
+          why: `${url} answered code ${answer.error.code}`,
+          hint: "see the node's log",
+          details: { ...answer.error },
+        });
+      }
+      return answer.result;
+    },
+  };
+}
