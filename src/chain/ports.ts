@@ -1,17 +1,18 @@
 // What the chain needs from outside and offers to consensus, in the names of the specification. Interfaces only.
 
 import type { ExecutionOutcome } from "#execution/types.ts";
-import type { StateBatch, StateDb } from "#state/types.ts";
+import type { StateBatch } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
-import type { Hash, Height } from "#types/ids.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import type { BlockInputs } from "./inputs.ts";
 
 /** The outcome of executing a block, kept until it is final or lost. */
 export interface Snapshot {
   readonly block: Block;
   readonly batch: StateBatch;
   readonly outcome: ExecutionOutcome;
-  readonly inputs: Uint8Array | undefined;
+  readonly inputs: BlockInputs | undefined;
   readonly persisted: boolean;
 }
 
@@ -21,40 +22,42 @@ export interface SnapshotStore {
   get(digest: Hash): Snapshot | undefined;
   markPersisted(digest: Hash): void;
   isPersisted(digest: Hash): boolean;
-  /** Drops all at or below `height` that lost, and those persisted. */
+  /** Drops all at or below `height`: what won is persisted, the rest lost. */
   prune(height: Height): void;
+  clear(): void;
   readonly size: number;
 }
 
-/** Seed signatures of rounds, hashed: prevrandao of the children of a block (R13). */
+/** Seeds of rounds by block, hashed: prevrandao of the children of a block (R13). */
 export interface SeedTracker {
-  insert(digest: Hash, seedHash: Hash): void;
+  /** `seed`, the signature itself, is kept for the archive where known. */
+  insert(digest: Hash, height: Height, seedHash: Hash, seed?: Uint8Array): void;
   get(digest: Hash): Hash | undefined;
+  signature(digest: Hash): Uint8Array | undefined;
+  /** Drops those of blocks below `height`. */
   prune(height: Height): void;
 }
 
 /** Pending transactions as proposals see them. */
 export interface Mempool {
   /** Executable transactions in the order a block should take them, leaving out `inFlight`. */
-  select(limits: SelectionLimits): Iterable<SignedTransaction>;
-  /** After finalization: drops what was included and what became invalid. */
-  finalized(block: Block): void;
+  select(limits: SelectionLimits): Selection;
+  /** After finalization: drops what was included and what became invalid under the committed state. */
+  finalized(blocks: readonly Block[]): void;
+}
+
+/** A walk over executable transactions. */
+export interface Selection {
+  next(): SignedTransaction | undefined;
+  /** Leaves out the rest of a sender whose transaction could not be taken. */
+  skip(sender: Address): void;
 }
 
 export interface SelectionLimits {
   readonly baseFeePerGas: bigint;
   readonly blobBaseFee: bigint;
-  readonly gasLimit: bigint;
   /** Hashes already in unfinalized ancestors. */
   readonly inFlight: ReadonlySet<Hash>;
-}
-
-/** All state management of a node. */
-export interface LedgerPorts {
-  readonly mempool: Mempool;
-  readonly snapshots: SnapshotStore;
-  readonly seeds: SeedTracker;
-  readonly state: StateDb;
 }
 
 /** Where a proposal stands: fixed by consensus before the application builds. */
@@ -62,22 +65,23 @@ export interface ProposalContext {
   readonly epoch: number;
   readonly view: number;
   readonly parentView: number;
-  readonly prevRandao: Hash;
   /** Wall clock of the driver, seconds; the block's timestamp is at least the parent's. */
   readonly now: number;
   /** Monotonic deadline test: building stops when it returns true and proposes what it has. */
   readonly expired: () => boolean;
+  /** Builds without transactions from the pool. */
+  readonly empty?: boolean;
 }
 
 /** What verification found. `missing`: data has to be fetched first; never a verdict about the block. */
 export type Verdict =
   | { readonly kind: "valid"; readonly digest: Hash }
   | { readonly kind: "invalid"; readonly reason: string }
-  | { readonly kind: "missing"; readonly digest: Hash };
+  | { readonly kind: "missing"; readonly what: "block" | "seed"; readonly digest: Hash };
 
 /** The interface between consensus and the chain. */
 export interface ConsensusApplication {
-  /** Builds on `parent`; undefined if the parent's state cannot be had now. */
+  /** Builds on `parent`; undefined if the parent's state or its round's seed cannot be had now. */
   propose(parent: Hash, context: ProposalContext): Promise<Block | undefined>;
   /** Re-executes, parent to tip; same verdict for the same block on every node. */
   verify(block: Block): Promise<Verdict>;

@@ -1,0 +1,158 @@
+// The ledger view: all state management in one place, and the tree of blocks above the finalized tip. Answers what
+// a block stands on, which transactions are in flight below it and what its ancestors' hashes are.
+// Does not execute, judge or commit anything.
+
+import { assert } from "#lib/assert.ts";
+import type { StateBatch, StateDb, StateReader } from "#state/types.ts";
+import type { Block } from "#types/block.ts";
+import { decodeHeader, type Header } from "#types/header.ts";
+import { bytesOf, type Hash, type Height, height } from "#types/ids.ts";
+import { BLOCK_HASH_WINDOW } from "#types/limits.ts";
+import type { Mempool, SeedTracker, SnapshotStore } from "./ports.ts";
+import { seedHash } from "./snapshots.ts";
+
+/** Bodies held above the finalized tip; a body pushed out is fetched again when it is needed. */
+export const MAX_BODIES = 512;
+
+/** What a child is built on. */
+export interface ParentView {
+  readonly header: Header;
+  readonly hash: Hash;
+  /** Undefined when the parent is the finalized tip: its state is the committed one. */
+  readonly batch: StateBatch | undefined;
+  readonly reader: StateReader;
+}
+
+/** The way from the finalized tip to a block: every body, oldest first, or what is missing. */
+export type Ancestry =
+  | { readonly kind: "complete"; readonly blocks: readonly Block[] }
+  | { readonly kind: "missing"; readonly digest: Hash }
+  | { readonly kind: "lost" };
+
+export interface LedgerView {
+  readonly mempool: Mempool;
+  readonly snapshots: SnapshotStore;
+  readonly seeds: SeedTracker;
+  readonly state: StateDb;
+  /** The finalized tip. */
+  tip(): { readonly header: Header; readonly hash: Hash };
+  /** Remembers a body above the tip; a body is no verdict. */
+  addBody(block: Block): void;
+  body(digest: Hash): Block | undefined;
+  /** The tip or an executed block; undefined when there is no state for it here. */
+  parent(digest: Hash): ParentView | undefined;
+  /** Blocks from above the tip up to and including `digest`. */
+  ancestry(digest: Hash): Ancestry;
+  /** Hashes of the transactions in those blocks. */
+  inFlight(digest: Hash): ReadonlySet<Hash>;
+  /** Hash of the ancestor of `child`'s parent at a height, within the BLOCKHASH window. */
+  blockHashes(parent: Hash): (at: Height) => Hash | undefined;
+  /** Whether the block is final here. */
+  isFinal(digest: Hash): boolean;
+  /** Moves to the committed head: drops bodies and snapshots that won or lost. */
+  advance(): void;
+  /** Forgets everything above the committed head, after a rollback. */
+  reset(): void;
+}
+
+interface Tip {
+  readonly header: Header;
+  readonly hash: Hash;
+}
+
+function readTip(state: StateDb, seeds: SeedTracker): Tip {
+  const head = state.head();
+  const stored = state.archive.block(head.height);
+  assert(stored !== undefined, "the store holds the block of its head");
+  if (head.height === 0) seeds.insert(head.hash, head.height, seedHash(bytesOf(head.hash)));
+  else if (stored.seed !== undefined)
+    seeds.insert(head.hash, head.height, seedHash(stored.seed), stored.seed);
+  return { header: decodeHeader(stored.header), hash: head.hash };
+}
+
+/** Hashes of final blocks by height: those a BLOCKHASH can ask for, read once each. */
+function createHashWindow(state: StateDb): { at(number: Height): Hash | undefined; clear(): void } {
+  const hashes = new Map<Height, Hash>();
+  return {
+    at(number) {
+      let found = hashes.get(number);
+      if (found === undefined) {
+        found = state.archive.block(number)?.hash;
+        if (found !== undefined) hashes.set(number, found);
+        if (hashes.size > 2 * BLOCK_HASH_WINDOW) hashes.delete(hashes.keys().next().value as Height);
+      }
+      return found;
+    },
+    clear: () => hashes.clear(),
+  };
+}
+
+/** A ledger view over its four parts; the store must hold its genesis. */
+export function createLedgerView(
+  parts: Pick<LedgerView, "mempool" | "snapshots" | "seeds" | "state">,
+): LedgerView {
+  const { snapshots, seeds, state } = parts;
+  const bodies = new Map<Hash, Block>();
+  const finalHashes = createHashWindow(state);
+  let tip = readTip(state, seeds);
+
+  const ancestry = (digest: Hash): Ancestry => {
+    const blocks: Block[] = [];
+    for (let at = digest; at !== tip.hash; ) {
+      const block = bodies.get(at);
+      if (block === undefined) return { kind: "missing", digest: at };
+      if (block.header.number <= tip.header.number) return { kind: "lost" };
+      blocks.push(block);
+      at = block.header.parentHash;
+    }
+    return { kind: "complete", blocks: blocks.reverse() };
+  };
+
+  const blockHashes = (parent: Hash): ((at: Height) => Hash | undefined) => {
+    const above = new Map<Height, Hash>();
+    for (let at = bodies.get(parent); at !== undefined; at = bodies.get(at.header.parentHash)) {
+      above.set(at.header.number, at.hash);
+    }
+    const base = tip.header.number;
+    return (at) => (at > base ? above.get(at) : finalHashes.at(at));
+  };
+
+  return {
+    ...parts,
+    tip: () => tip,
+    addBody(block) {
+      if (block.header.number <= tip.header.number) return;
+      bodies.set(block.hash, block);
+      if (bodies.size > MAX_BODIES) bodies.delete(bodies.keys().next().value as Hash);
+    },
+    body: (digest) => bodies.get(digest),
+    parent(digest) {
+      if (digest === tip.hash) return { ...tip, batch: undefined, reader: state.latest() };
+      const snapshot = snapshots.get(digest);
+      if (snapshot === undefined) return undefined;
+      const { block, batch } = snapshot;
+      return { header: block.header, hash: block.hash, batch, reader: batch };
+    },
+    ancestry,
+    inFlight(digest) {
+      const way = ancestry(digest);
+      const blocks = way.kind === "complete" ? way.blocks : [];
+      return new Set(blocks.flatMap(({ transactions }) => transactions.map(({ hash }) => hash)));
+    },
+    blockHashes,
+    isFinal: (digest) => digest === tip.hash || state.archive.heightOf(digest) !== undefined,
+    advance() {
+      tip = readTip(state, seeds);
+      snapshots.prune(tip.header.number);
+      for (const [digest, { header }] of bodies)
+        if (header.number <= tip.header.number) bodies.delete(digest);
+      seeds.prune(height(Math.max(0, tip.header.number - BLOCK_HASH_WINDOW)));
+    },
+    reset() {
+      bodies.clear();
+      snapshots.clear();
+      finalHashes.clear();
+      tip = readTip(state, seeds);
+    },
+  };
+}

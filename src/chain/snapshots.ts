@@ -1,0 +1,60 @@
+// Execution outcomes of blocks that are not lost yet, by digest, and the hashed seeds of their rounds. In memory and
+// bounded: a snapshot that was dropped is rebuilt by executing its block again.
+import { keccakHash } from "#crypto/hash.ts";
+import type { Hash, Height } from "#types/ids.ts";
+import type { SeedTracker, Snapshot, SnapshotStore } from "./ports.ts";
+
+/** Snapshots held: far above the 32 certified unfinalized blocks after which only empty ones are built. */
+export const MAX_SNAPSHOTS = 256;
+/** Seeds held: one per round of an unfinalized block, and some of the recent past. */
+export const MAX_SEEDS = 1_024;
+
+/** An in-memory store of at most `capacity` snapshots; the oldest inserted goes first. */
+export function createSnapshotStore(capacity: number = MAX_SNAPSHOTS): SnapshotStore {
+  const snapshots = new Map<Hash, Snapshot>();
+  return {
+    insert(snapshot) {
+      snapshots.set(snapshot.block.hash, snapshot);
+      if (snapshots.size > capacity) snapshots.delete(snapshots.keys().next().value as Hash);
+    },
+    get: (digest) => snapshots.get(digest),
+    markPersisted(digest) {
+      const snapshot = snapshots.get(digest);
+      if (snapshot !== undefined) snapshots.set(digest, { ...snapshot, persisted: true });
+    },
+    isPersisted: (digest) => snapshots.get(digest)?.persisted ?? false,
+    prune(height) {
+      for (const [digest, { block }] of snapshots) {
+        if (block.header.number <= height) snapshots.delete(digest);
+      }
+    },
+    clear: () => snapshots.clear(),
+    get size() {
+      return snapshots.size;
+    },
+  };
+}
+
+/** An in-memory tracker of at most `capacity` seeds; the oldest inserted goes first. */
+export function createSeedTracker(capacity: number = MAX_SEEDS): SeedTracker {
+  const seeds = new Map<
+    Hash,
+    { readonly hash: Hash; readonly height: Height; readonly seed: Uint8Array | undefined }
+  >();
+  return {
+    insert(digest, height, seedHash, seed) {
+      seeds.set(digest, { hash: seedHash, height, seed: seed ?? seeds.get(digest)?.seed });
+      if (seeds.size > capacity) seeds.delete(seeds.keys().next().value as Hash);
+    },
+    get: (digest) => seeds.get(digest)?.hash,
+    signature: (digest) => seeds.get(digest)?.seed,
+    prune(height) {
+      for (const [digest, entry] of seeds) if (entry.height < height) seeds.delete(digest);
+    },
+  };
+}
+
+/** prevrandao of the children of a block whose round has this seed signature (R13). */
+export function seedHash(seed: Uint8Array): Hash {
+  return keccakHash(seed);
+}
