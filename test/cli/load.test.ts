@@ -1,0 +1,38 @@
+// The load generator's arithmetic and its terminal lines; the run itself is tested against the compiled binary.
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { latencies, percentile } from "#cli/load/stats.ts";
+import { bar, createProgress } from "#cli/terminal.ts";
+
+test("a percentile is a sample, with at least its share at or below it", () => {
+  const samples = fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 1, maxLength: 200 });
+  fc.assert(
+    fc.property(samples, fc.constantFrom(0.5, 0.9, 0.99, 1), (values, share) => {
+      const sorted = [...values].sort((a, b) => a - b);
+      const found = percentile(sorted, share);
+      expect(sorted).toContain(found);
+      expect(sorted.filter((value) => value <= found).length).toBeGreaterThanOrEqual(share * sorted.length);
+      expect(sorted.filter((value) => value < found).length).toBeLessThan(share * sorted.length);
+    }),
+  );
+  expect(latencies([])).toEqual({ p50: 0, p90: 0, p99: 0, max: 0 });
+});
+
+test("progress is redrawn on a terminal, kept to steps elsewhere, and silent when quiet", () => {
+  const shown = (interactive: boolean, quiet: boolean): string => {
+    let text = "";
+    const write = (part: string): void => {
+      text += part;
+    };
+    const progress = createProgress({ interactive, columns: 10, write }, quiet);
+    progress.step("begin");
+    progress.update("0123456789abcdef");
+    progress.done();
+    return text;
+  };
+  expect(shown(false, false)).toBe("begin\n");
+  expect(shown(true, true)).toBe("");
+  expect(shown(true, false)).toBe("\r\u001b[2Kbegin\n\r\u001b[2K012345678\r\u001b[2K");
+  expect(bar(1, 2)).toBe("[############------------] 50 %");
+  expect(bar(0, 0)).toContain("100 %");
+});
