@@ -5,6 +5,7 @@ import type { StateChanges } from "#types/account.ts";
 import type { Address, Hash, Height } from "#types/ids.ts";
 import type { Log, Receipt } from "#types/receipt.ts";
 import type { AccessList, Authorization, SignedTransaction } from "#types/transaction.ts";
+import type { BlobSchedule } from "./fees.ts";
 
 /** Fork names in order, from Frontier on, as the fixtures and client configs spell them (lowercase). */
 export type Hardfork = string;
@@ -17,6 +18,10 @@ export interface ChainRules {
   readonly transactionGasCap: boolean;
   /** EIP-170/3860 limits, enforced where the fork has them unless false. */
   readonly codeSizeLimit: boolean;
+  /** EIP-7685 requests are collected at a block's end; Kora blocks carry none. Default false. */
+  readonly requests?: boolean;
+  /** Blob counts of single forks (EIP-7840) in place of the main network's; keys are canonical fork names. */
+  readonly blobSchedules?: ReadonlyMap<string, BlobSchedule>;
 }
 
 /** What the header fixes before the transactions run. */
@@ -32,6 +37,17 @@ export interface BlockEnv {
   readonly excessBlobGas: bigint;
   /** Only before the merge (historic vectors). */
   readonly difficulty?: bigint;
+  /** EIP-4895; Kora blocks have none. */
+  readonly withdrawals?: readonly Withdrawal[];
+}
+
+/** A payment from outside execution (EIP-4895). */
+export interface Withdrawal {
+  readonly index: bigint;
+  readonly validatorIndex: bigint;
+  readonly address: Address;
+  /** Gwei. */
+  readonly amount: bigint;
 }
 
 /** Hash of an ancestor for BLOCKHASH; undefined outside the window. */
@@ -48,6 +64,7 @@ export type RejectionCode =
   | "NONCE_MAX"
   | "INSUFFICIENT_FUNDS"
   | "INTRINSIC_GAS"
+  | "FLOOR_GAS"
   | "BLOCK_GAS_LIMIT"
   | "TX_GAS_CAP"
   | "FEE_BELOW_BASE_FEE"
@@ -60,6 +77,7 @@ export type RejectionCode =
   | "INITCODE_TOO_LARGE"
   | "BLOB_FEE_TOO_LOW"
   | "BLOB_COUNT"
+  | "BLOB_GAS_LIMIT"
   | "BLOB_HASH"
   | "BLOBS_OFF"
   | "AUTHORIZATION_LIST_EMPTY"
@@ -89,6 +107,8 @@ export interface ExecutionOutcome {
   readonly logsBloom: Uint8Array;
   readonly transactionsRoot: Hash;
   readonly receiptsRoot: Hash;
+  /** EIP-7685, each type ‖ data, empty ones left out; always empty where the rules collect none. */
+  readonly requests: readonly Uint8Array[];
 }
 
 /** One block being executed. Calls are sequential: await each before the next. */

@@ -273,3 +273,38 @@ export function decodeTransaction(bytes: Uint8Array): Transaction {
   if (first === 2 || first === 3 || first === 4) return decodeFeeMarket(first, body);
   throw bad(`transaction type not supported: ${first}`);
 }
+
+const NO_ACCESS_LIST: AccessList = [];
+const NO_HASHES: readonly Hash[] = [];
+const NO_AUTHORIZATIONS: readonly Authorization[] = [];
+
+/** Most wei per gas that the sender will pay. */
+export function feeCapOf(tx: Transaction): bigint {
+  return tx.type === 0 || tx.type === 1 ? tx.gasPrice : tx.maxFeePerGas;
+}
+
+/** Most wei per gas that the sender will pay above the base fee. */
+export function tipCapOf(tx: Transaction): bigint {
+  return tx.type === 0 || tx.type === 1 ? tx.gasPrice : tx.maxPriorityFeePerGas;
+}
+
+/** Wei per gas actually paid at a base fee that the fee cap covers (EIP-1559). */
+export function effectiveGasPrice(feeCap: bigint, tipCap: bigint, baseFeePerGas: bigint): bigint {
+  const wanted = tipCap + baseFeePerGas;
+  return wanted < feeCap ? wanted : feeCap;
+}
+
+/** The access list; empty for types without one. */
+export function accessListOf(tx: Transaction): AccessList {
+  return tx.type === 0 ? NO_ACCESS_LIST : tx.accessList;
+}
+
+/** Versioned hashes of the blobs; empty for types without them. */
+export function blobHashesOf(tx: Transaction): readonly Hash[] {
+  return tx.type === 3 ? tx.blobVersionedHashes : NO_HASHES;
+}
+
+/** Authorizations of EIP-7702; empty for types without them. */
+export function authorizationsOf(tx: Transaction): readonly Authorization[] {
+  return tx.type === 4 ? tx.authorizationList : NO_AUTHORIZATIONS;
+}

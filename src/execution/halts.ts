@@ -1,0 +1,45 @@
+// Geth's texts of what ends a message early: clients match on them.
+import type { EVMResult } from "@ethereumjs/evm";
+
+type LibraryError = NonNullable<EVMResult["execResult"]["exceptionError"]>["error"];
+
+/** The library's word for a revert, which is not a halt. */
+const REVERT: LibraryError = "revert";
+/** Frontier keeps the gas and makes an empty contract: no failure of the transaction. */
+const FRONTIER_DEPOSIT: LibraryError = "code store out of gas";
+
+const TEXTS: Partial<Record<LibraryError, string>> = {
+  "code store out of gas": "contract creation code storage out of gas",
+  "code size to deposit exceeds maximum code size": "max code size exceeded",
+  "stack underflow": "stack underflow",
+  "stack overflow": "stack limit reached 1024 (1023)",
+  "invalid JUMP": "invalid jump destination",
+  "static state change": "write protection",
+  "create collision": "contract address collision",
+  "insufficient balance": "insufficient balance for transfer",
+  "invalid bytecode deployed": "invalid code: must not begin with 0xef",
+  "initcode exceeds max initcode size": "max initcode size exceeded",
+  "value out of range": "gas uint64 overflow",
+};
+
+export type Ending =
+  | { readonly status: "success" }
+  | { readonly status: "revert" }
+  | { readonly status: "halt"; readonly halt: string };
+
+const SUCCESS: Ending = { status: "success" };
+const REVERTED: Ending = { status: "revert" };
+
+/** How a message ended. An invalid opcode is named, as `opcode` says which it was. */
+export function endingOf(error: { readonly error: string } | undefined, opcode: number | undefined): Ending {
+  if (error === undefined || error.error === FRONTIER_DEPOSIT) return SUCCESS;
+  if (error.error === REVERT) return REVERTED;
+  if (error.error === "invalid opcode") {
+    const code = (opcode ?? 0xfe).toString(16);
+    return {
+      status: "halt",
+      halt: `invalid opcode: ${opcode === 0xfe ? "INVALID" : `opcode 0x${code} not defined`}`,
+    };
+  }
+  return { status: "halt", halt: TEXTS[error.error as LibraryError] ?? error.error };
+}

@@ -1,0 +1,191 @@
+// One message's way through the state (yellow paper 6): pay for gas, warm what is warm, run, refund, pay the fee
+// recipient, remove what destroyed itself. Whether the message may run at all was decided before.
+import type { EVMResult } from "@ethereumjs/evm";
+import { type Address, address, EMPTY_CODE_HASH, type Hash, hash } from "#types/ids.ts";
+import type { Log } from "#types/receipt.ts";
+import type { AccessList, Authorization } from "#types/transaction.ts";
+import { applyAuthorizations } from "./authorization.ts";
+import type { ForkFeatures } from "./forks.ts";
+import { type Ending, endingOf } from "./halts.ts";
+import type { IntrinsicGas } from "./intrinsic.ts";
+import type { Machine } from "./machine.ts";
+import type { BlockEnv } from "./types.ts";
+import type { World } from "./world.ts";
+
+/** Refunds are at most the used gas over this: 2, and 5 from London on (EIP-3529). */
+const REFUND_QUOTIENT_FRONTIER = 2n;
+const REFUND_QUOTIENT = 5n;
+
+/** A message with all its prices fixed. */
+export interface Envelope {
+  readonly sender: Address;
+  readonly to: Address | undefined;
+  readonly value: bigint;
+  readonly data: Uint8Array;
+  readonly gasLimit: bigint;
+  /** Wei per gas, paid. */
+  readonly gasPrice: bigint;
+  /** Wei paid for blobs, burnt. */
+  readonly blobFee: bigint;
+  readonly accessList: AccessList;
+  readonly blobVersionedHashes: readonly Hash[];
+  readonly authorizationList: readonly Authorization[];
+  readonly intrinsic: IntrinsicGas;
+}
+
+/** Where the message runs. */
+export interface Site {
+  readonly machine: Machine;
+  readonly world: World;
+  readonly fork: ForkFeatures;
+  readonly env: BlockEnv;
+  readonly chainId: bigint;
+}
+
+export interface MessageOutcome {
+  readonly ending: Ending;
+  readonly output: Uint8Array;
+  readonly gasUsed: bigint;
+  /** Gas given back at the end, already left out of `gasUsed`. */
+  readonly gasRefunded: bigint;
+  readonly logs: readonly Log[];
+  /** Address of the contract that a creation made or would have made. */
+  readonly contractAddress: Address | undefined;
+}
+
+interface Run {
+  readonly ending: Ending;
+  readonly output: Uint8Array;
+  readonly gasUsed: bigint;
+  readonly refund: bigint;
+  readonly logs: readonly Log[];
+  readonly contractAddress: Address | undefined;
+  readonly destroyed: readonly Address[];
+}
+
+const NO_OUTPUT = new Uint8Array(0);
+const NO_LOGS: readonly Log[] = [];
+const NO_ADDRESSES: readonly Address[] = [];
+
+function warmUp({ machine, world, fork, env }: Site, message: Envelope): void {
+  if (!fork.accessLists) return;
+  world.warm(message.sender);
+  if (message.to !== undefined) world.warm(message.to);
+  for (const precompile of machine.precompiles) world.warm(precompile);
+  if (fork.shanghai) world.warm(env.coinbase);
+  for (const entry of message.accessList) {
+    world.warm(entry.address);
+    for (const key of entry.storageKeys) world.warmSlot(entry.address, key);
+  }
+}
+
+/** A transfer to an account without code: the same as the EVM would do, without building anything for it. */
+function transfer(world: World, message: Envelope, to: Address): Run {
+  if (message.value > 0n) {
+    const from = world.entry(message.sender);
+    world.setBalance(from, from.balance - message.value);
+  }
+  const target = world.entry(to);
+  world.setBalance(target, target.balance + message.value);
+  return {
+    ending: { status: "success" },
+    output: NO_OUTPUT,
+    gasUsed: 0n,
+    refund: 0n,
+    logs: NO_LOGS,
+    contractAddress: undefined,
+    destroyed: NO_ADDRESSES,
+  };
+}
+
+function logsOf(result: EVMResult): readonly Log[] {
+  const logs = result.execResult.logs;
+  if (logs === undefined || logs.length === 0) return NO_LOGS;
+  return logs.map(([at, topics, data]) => ({
+    address: address(at),
+    topics: topics.map((topic) => hash(topic)),
+    data,
+  }));
+}
+
+/** Which contracts go at the end: all that asked, or from Cancun on only those born in this transaction (EIP-6780). */
+function destroyedBy(result: EVMResult, fork: ForkFeatures): readonly Address[] {
+  const asked = result.execResult.selfdestruct;
+  if (asked === undefined || asked.size === 0) return NO_ADDRESSES;
+  const born = result.execResult.createdAddresses;
+  const gone = fork.cancun ? [...asked.keys()].filter((at) => born?.has(at)) : [...asked.keys()];
+  return gone.map((at) => address(at));
+}
+
+async function interpret(site: Site, message: Envelope, gas: bigint): Promise<Run> {
+  const result = await site.machine.run({
+    caller: message.sender,
+    to: message.to,
+    value: message.value,
+    data: message.data,
+    gasLimit: gas,
+    gasPrice: message.gasPrice,
+    origin: message.sender,
+    blobVersionedHashes: message.blobVersionedHashes,
+  });
+  const { execResult, createdAddress } = result;
+  return {
+    ending: endingOf(execResult.exceptionError, execResult.runState?.opCode),
+    output: execResult.returnValue,
+    gasUsed: execResult.executionGasUsed,
+    refund: execResult.gasRefund ?? 0n,
+    logs: logsOf(result),
+    contractAddress: createdAddress === undefined ? undefined : address(createdAddress.bytes),
+    destroyed: destroyedBy(result, site.fork),
+  };
+}
+
+function run(site: Site, message: Envelope): Run | Promise<Run> {
+  const { world, machine } = site;
+  const { to } = message;
+  if (to !== undefined && world.entry(to).codeHash === EMPTY_CODE_HASH && !machine.isPrecompile(to)) {
+    return transfer(world, message, to);
+  }
+  return interpret(site, message, message.gasLimit - message.intrinsic.gas);
+}
+
+function refundOf(fork: ForkFeatures, gasUsed: bigint, counter: bigint): bigint {
+  const most = gasUsed / (fork.london ? REFUND_QUOTIENT : REFUND_QUOTIENT_FRONTIER);
+  return counter < most ? counter : most;
+}
+
+function atLeast(floor: bigint, value: bigint): bigint {
+  if (value > floor) return value;
+  return floor;
+}
+
+function payFees(site: Site, message: Envelope, gasUsed: bigint): void {
+  const { world, env } = site;
+  const sender = world.entry(message.sender);
+  world.setBalance(sender, sender.balance + (message.gasLimit - gasUsed) * message.gasPrice);
+  const tip = message.gasPrice - env.baseFeePerGas;
+  const recipient = world.entry(env.coinbase);
+  // A message that is no transaction may pay nothing at all, hence less than the base fee.
+  world.setBalance(recipient, recipient.balance + (tip > 0n ? tip * gasUsed : 0n));
+}
+
+/** Runs a message whose sender can pay for it. The state is changed, and nothing of it is left to undo. */
+export async function applyMessage(site: Site, message: Envelope): Promise<MessageOutcome> {
+  const { world, fork } = site;
+  world.begin();
+  const sender = world.entry(message.sender);
+  const prepaid = message.gasLimit * message.gasPrice + message.blobFee;
+  world.write(sender, sender.nonce + 1n, sender.balance - prepaid, sender.codeHash);
+  warmUp(site, message);
+  const authorizationRefund = applyAuthorizations(world, site.chainId, message.authorizationList);
+  const pending = run(site, message);
+  const result = pending instanceof Promise ? await pending : pending;
+  const spent = message.intrinsic.gas + result.gasUsed;
+  const gasRefunded = refundOf(fork, spent, result.refund + authorizationRefund);
+  const gasUsed = atLeast(message.intrinsic.floor, spent - gasRefunded);
+  payFees(site, message, gasUsed);
+  for (const at of result.destroyed) world.remove(world.entry(at));
+  if (fork.stateClearing) world.removeEmptyTouched();
+  const { ending, output, logs, contractAddress } = result;
+  return { ending, output, gasUsed, gasRefunded, logs, contractAddress };
+}
