@@ -110,6 +110,10 @@ export interface ChainPort {
   /** Encoded finalization that covers this height, when one is held. */
   certificate(height: Height): Uint8Array | undefined;
   oldestState(): Height;
+  /** Wei per blob gas in the block of this header (EIP-4844, with the fork's parameters); 0 before blobs. */
+  blobBaseFee(header: Header): bigint;
+  /** Blob gas a block of this header's fork may hold; 0 before blobs. */
+  maxBlobGas(header: Header): bigint;
   /** Block that would follow the head now: header as far as it is known, transactions in order, no final hash. */
   pending(): { readonly header: Header; readonly transactions: readonly SignedTransaction[] };
   /** State of a finalized height (`latest` includes what the local chain has written since); throws STATE_PRUNED. */
@@ -169,7 +173,11 @@ export interface CallsPort {
   logs(query: LogQuery): Promise<readonly LocatedLog[]>;
 }
 
-/** A method of the local chain: gets decoded JSON parameters, answers JSON-ready data, throws RpcError. */
+/**
+ * A method of the local chain: gets decoded JSON parameters, answers JSON-ready data. Throws a KoraError with code
+ * INVALID_PARAMS (−32602), INVALID_INPUT (−32000), NOT_SUPPORTED (−32004) or EXECUTION_REVERTED (3, hex in
+ * `details.data`); its message goes to the client.
+ */
 export type DevMethod = (parameters: readonly unknown[]) => unknown;
 /** Methods of the local chain by full name (`evm_mine`), its unlocked accounts among them; absent on a validator. */
 export type DevMethodTable = Readonly<Record<string, DevMethod>>;

@@ -1,0 +1,69 @@
+// Who may talk to the server: host names (against DNS rebinding), browser origins, and a rate for each address.
+import { createLru } from "#lib/bounded.ts";
+
+export interface AccessOptions {
+  /** Host names served besides IP addresses and localhost; `*` serves any (geth's vhosts). */
+  readonly hosts: readonly string[];
+  /** Origins whose pages may call; `*` is any. */
+  readonly origins: readonly string[];
+}
+
+const IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/;
+
+/** The host name of a Host header, without port, lowercase. */
+function hostName(header: string): string {
+  const trimmed = header.trim().toLowerCase();
+  if (trimmed.startsWith("[")) return trimmed.slice(0, trimmed.indexOf("]") + 1);
+  const colon = trimmed.indexOf(":");
+  return colon === -1 ? trimmed : trimmed.slice(0, colon);
+}
+
+/** Whether a Host header names this node. A name that a page's owner controls does not. */
+export function hostAllowed(options: AccessOptions, header: string | null): boolean {
+  if (header === null || options.hosts.includes("*")) return true;
+  const name = hostName(header);
+  if (name === "localhost" || name.startsWith("[") || IPV4.test(name)) return true;
+  return options.hosts.some((host) => host.toLowerCase() === name);
+}
+
+/** Whether a page of this origin may call. Requests without an origin do not come from pages. */
+export function originAllowed(options: AccessOptions, origin: string | null): boolean {
+  return origin === null || options.origins.includes("*") || options.origins.includes(origin);
+}
+
+/** Headers that let a page of an allowed origin read the answer; a preflight's among them. */
+export function corsHeaders(options: AccessOptions, request: Request): Record<string, string> {
+  const origin = request.headers.get("origin");
+  if (origin === null || !originAllowed(options, origin)) return {};
+  const headers: Record<string, string> = {
+    "access-control-allow-origin": options.origins.includes("*") ? "*" : origin,
+    vary: "origin",
+  };
+  if (request.method !== "OPTIONS") return headers;
+  headers["access-control-allow-methods"] = "POST, GET, OPTIONS";
+  headers["access-control-allow-headers"] =
+    request.headers.get("access-control-request-headers") ?? "content-type";
+  headers["access-control-max-age"] = "600";
+  if (request.headers.get("access-control-request-private-network") === "true") {
+    headers["access-control-allow-private-network"] = "true";
+  }
+  return headers;
+}
+
+/** Addresses whose rate is remembered; the one unseen longest is forgotten first. */
+const MAX_ADDRESSES = 10_000;
+
+/** A bucket of tokens for each address, refilled at `perSecond`, holding two seconds' worth. 0 admits everything. */
+export function createRateLimit(perSecond: number, now: () => number): (address: string) => boolean {
+  if (perSecond === 0) return () => true;
+  const capacity = perSecond * 2;
+  const buckets = createLru<string, { tokens: number; at: number }>(MAX_ADDRESSES);
+  return (address) => {
+    const time = now();
+    const bucket = buckets.get(address) ?? { tokens: capacity, at: time };
+    const tokens = Math.min(capacity, bucket.tokens + ((time - bucket.at) * perSecond) / 1_000);
+    const admitted = tokens >= 1;
+    buckets.set(address, { tokens: admitted ? tokens - 1 : tokens, at: time });
+    return admitted;
+  };
+}

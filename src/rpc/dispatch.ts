@@ -1,0 +1,160 @@
+// JSON-RPC 2.0 from text to text: parsing, batches, bounds, errors. Knows no transport and no method's meaning.
+import {
+  INTERNAL_ERROR,
+  INVALID_REQUEST,
+  invalidParams,
+  methodNotFound,
+  PARSE_ERROR,
+  RESPONSE_TOO_LARGE,
+  RpcError,
+  toRpcError,
+} from "./errors.ts";
+import { BATCH_SLICE, type RpcLimits } from "./limits.ts";
+import type { Method } from "./method.ts";
+import { Arguments } from "./params.ts";
+import type { Subscriber } from "./subscriptions.ts";
+
+/** Answers one message; the empty string when nothing is to be said (notifications only). */
+export type Dispatch = (message: string, subscriber: Subscriber | undefined) => string | Promise<string>;
+
+export interface DispatchOptions {
+  readonly methods: ReadonlyMap<string, Method>;
+  readonly limits: RpcLimits;
+  /** Where an unexpected error goes; never to the client. */
+  readonly report: (error: unknown, method: string) => void;
+}
+
+const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
+const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");
+const TOO_LARGE = new RpcError(RESPONSE_TOO_LARGE, "response too large");
+
+/** A response without a result. `id` is JSON. */
+export function errorResponse(id: string, error: RpcError): string {
+  const { rpcCode: code, message, data } = error;
+  const body = JSON.stringify(data === undefined ? { code, message } : { code, message, data });
+  return `{"jsonrpc":"2.0","id":${id},"error":${body}}`;
+}
+
+function resultResponse(id: string, result: unknown): string {
+  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result) ?? "null"}}`;
+}
+
+/** The id as JSON; undefined for what cannot be one. A missing id makes a notification: the empty string. */
+function idOf(request: object): string | undefined {
+  if (!("id" in request)) return "";
+  const { id } = request;
+  if (typeof id === "string" || typeof id === "number" || id === null) return JSON.stringify(id);
+  return undefined;
+}
+
+interface Request {
+  readonly id: string;
+  readonly method: string;
+  readonly params: readonly unknown[];
+}
+
+/** A well-formed request, or the error that answers it. */
+function parseRequest(value: unknown): Request | { readonly id: string; readonly error: RpcError } {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { id: "null", error: INVALID };
+  const id = idOf(value);
+  if (id === undefined) return { id: "null", error: INVALID };
+  const { jsonrpc, method, params } = value as Record<string, unknown>;
+  if (jsonrpc !== "2.0" || typeof method !== "string") return { id: id === "" ? "null" : id, error: INVALID };
+  if (params === undefined || params === null) return { id, method, params: [] };
+  if (!Array.isArray(params)) return { id, error: invalidParams("non-array args") };
+  return { id, method, params };
+}
+
+function call(options: DispatchOptions, request: Request, subscriber: Subscriber | undefined): unknown {
+  const { method, params } = request;
+  const found = options.methods.get(method);
+  if (found === undefined) throw methodNotFound(method);
+  if (params.length > found.arity) throw invalidParams(`too many arguments, want at most ${found.arity}`);
+  return found.handle(new Arguments(params), subscriber);
+}
+
+/** Answers one request; a notification is performed and answered with the empty string. */
+function answer(
+  options: DispatchOptions,
+  value: unknown,
+  subscriber: Subscriber | undefined,
+): string | Promise<string> {
+  const request = parseRequest(value);
+  const { id } = request;
+  if ("error" in request) return id === "" ? "" : errorResponse(id, request.error);
+  const finish = (result: unknown): string => {
+    if (id === "") return "";
+    const text = resultResponse(id, result);
+    return text.length > options.limits.maxResponseBytes ? errorResponse(id, TOO_LARGE) : text;
+  };
+  const fail = (thrown: unknown): string => {
+    const known = toRpcError(thrown);
+    if (known === undefined) options.report(thrown, request.method);
+    return id === "" ? "" : errorResponse(id, known ?? INTERNAL);
+  };
+  try {
+    const result = call(options, request, subscriber);
+    return result instanceof Promise ? result.then(finish).catch(fail) : finish(result);
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** The id of the first request that has one, as JSON. */
+function firstId(batch: readonly unknown[]): string {
+  for (const value of batch) {
+    const id = typeof value === "object" && value !== null ? idOf(value) : undefined;
+    if (id) return id;
+  }
+  return "null";
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Answers in order; lets others run every few milliseconds, and stops answering past the response's bound. */
+async function answerBatch(
+  options: DispatchOptions,
+  batch: readonly unknown[],
+  subscriber: Subscriber | undefined,
+): Promise<string> {
+  const { maxBatch, maxResponseBytes } = options.limits;
+  if (batch.length === 0) return errorResponse("null", new RpcError(INVALID_REQUEST, "empty batch"));
+  if (batch.length > maxBatch) {
+    return `[${errorResponse(firstId(batch), new RpcError(INVALID_REQUEST, "batch too large"))}]`;
+  }
+  const parts: string[] = [];
+  let size = 0;
+  let sliceEnd = performance.now() + BATCH_SLICE;
+  for (const value of batch) {
+    let part = size > maxResponseBytes ? tooLarge(value) : answer(options, value, subscriber);
+    if (typeof part !== "string") part = await part;
+    if (part !== "") parts.push(part);
+    size += part.length;
+    if (performance.now() > sliceEnd) {
+      await nextTurn();
+      sliceEnd = performance.now() + BATCH_SLICE;
+    }
+  }
+  return parts.length === 0 ? "" : `[${parts.join(",")}]`;
+}
+
+function tooLarge(value: unknown): string {
+  const { id } = parseRequest(value);
+  return id === "" ? "" : errorResponse(id, TOO_LARGE);
+}
+
+/** The dispatcher of a server. */
+export function createDispatch(options: DispatchOptions): Dispatch {
+  return (message, subscriber) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(message);
+    } catch {
+      return errorResponse("null", new RpcError(PARSE_ERROR, "parse error"));
+    }
+    return Array.isArray(value)
+      ? answerBatch(options, value, subscriber)
+      : answer(options, value, subscriber);
+  };
+}

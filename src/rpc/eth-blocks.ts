@@ -1,0 +1,61 @@
+// eth_: blocks, headers, uncles (never any) and counts.
+import { blockAt, heightOf } from "./blocks.ts";
+import { blockJson, headerJson, receiptJson, toQuantity } from "./encode.ts";
+import { type Methods, method } from "./method.ts";
+import { type Arguments, type BlockRef, blockNumber, blockRef, boolean, hashOf, index } from "./params.ts";
+import type { ChainPort } from "./ports.ts";
+
+const byHash = (args: Arguments): BlockRef => ({ kind: "hash", hash: args.required(0, hashOf) });
+const byNumber = (args: Arguments): BlockRef => args.required(0, blockNumber);
+
+/** Receipts of a block in order; null when there is no such block. */
+function blockReceipts(chain: ChainPort, ref: BlockRef): unknown {
+  if (ref.kind === "pending") return null;
+  const height = heightOf(chain, ref);
+  const block = height === undefined ? undefined : chain.block(height);
+  const receipts = height === undefined ? undefined : chain.receipts(height);
+  if (block === undefined || receipts === undefined) return null;
+  let firstLog = 0;
+  return block.transactions.map((transaction, position) => {
+    const receipt = receipts[position];
+    if (receipt === undefined) return null;
+    const json = receiptJson(block, transaction, position, receipt, firstLog);
+    firstLog += receipt.logs.length;
+    return json;
+  });
+}
+
+export function ethBlockMethods(chain: ChainPort): Methods {
+  const block = (ref: BlockRef, full: boolean): unknown => {
+    const found = blockAt(chain, ref);
+    return found === undefined ? null : blockJson(found, full);
+  };
+  const header = (ref: BlockRef): unknown => {
+    const found = blockAt(chain, ref);
+    return found?.hash === undefined ? null : headerJson(found.header, found.hash);
+  };
+  const count = (ref: BlockRef): unknown => {
+    const found = blockAt(chain, ref);
+    return found === undefined ? null : toQuantity(found.transactions.length);
+  };
+  const uncles = (ref: BlockRef): unknown => (blockAt(chain, ref) === undefined ? null : "0x0");
+  const noUncle = (args: Arguments): null => {
+    args.required(1, index);
+    return null;
+  };
+  const full = (args: Arguments): boolean => args.optional(1, boolean) ?? false;
+  return {
+    eth_blockNumber: method(0, () => toQuantity(chain.head().header.number)),
+    eth_getBlockByNumber: method(2, (args) => block(byNumber(args), full(args))),
+    eth_getBlockByHash: method(2, (args) => block(byHash(args), full(args))),
+    eth_getHeaderByNumber: method(1, (args) => header(byNumber(args))),
+    eth_getHeaderByHash: method(1, (args) => header(byHash(args))),
+    eth_getBlockReceipts: method(1, (args) => blockReceipts(chain, args.required(0, blockRef))),
+    eth_getBlockTransactionCountByNumber: method(1, (args) => count(byNumber(args))),
+    eth_getBlockTransactionCountByHash: method(1, (args) => count(byHash(args))),
+    eth_getUncleCountByBlockNumber: method(1, (args) => uncles(byNumber(args))),
+    eth_getUncleCountByBlockHash: method(1, (args) => uncles(byHash(args))),
+    eth_getUncleByBlockNumberAndIndex: method(2, (args) => byNumber(args) && noUncle(args)),
+    eth_getUncleByBlockHashAndIndex: method(2, (args) => byHash(args) && noUncle(args)),
+  };
+}

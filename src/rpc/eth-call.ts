@@ -1,0 +1,56 @@
+// eth_: simulated calls. Decodes, hands the task to the calls port and words its answer; executes nothing here.
+import { toHex } from "#lib/bytes.ts";
+import { viewAt } from "./blocks.ts";
+import { blockOverrides, callFields, callRequest, stateOverrides } from "./call-params.ts";
+import { accessListJson, type JsonObject, toQuantity } from "./encode.ts";
+import { type RpcError, serverError } from "./errors.ts";
+import { blockArgument } from "./eth-state.ts";
+import type { RpcLimits } from "./limits.ts";
+import { type Methods, method } from "./method.ts";
+import type { Arguments } from "./params.ts";
+import type { CallAnswer, CallTask, RpcPorts } from "./ports.ts";
+import { revertError } from "./revert.ts";
+
+/** The error a client gets for a call that did not succeed. */
+export function callError(answer: Exclude<CallAnswer, { readonly kind: "success" }>): RpcError {
+  return answer.kind === "revert" ? revertError(answer.output) : serverError(answer.message);
+}
+
+/** A task from (call, block, state overrides, block overrides). */
+function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments): CallTask {
+  const fields = args.required(0, callFields);
+  const view = viewAt(ports.chain, blockArgument(args, 1));
+  const overrides = args.optional(3, blockOverrides);
+  const baseFee = overrides?.baseFeePerGas ?? view.header.baseFeePerGas ?? 0n;
+  return {
+    view,
+    request: callRequest(fields, ports.identity.chainId, baseFee, limits.gasCap),
+    stateOverrides: args.optional(2, stateOverrides),
+    blockOverrides: overrides,
+  };
+}
+
+export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
+  const { calls } = ports;
+  return {
+    eth_call: method(4, async (args) => {
+      const answer = await calls.call(taskOf(ports, limits, args));
+      if (answer.kind !== "success") throw callError(answer);
+      return toHex(answer.output);
+    }),
+    eth_estimateGas: method(4, async (args) => {
+      const answer = await calls.estimateGas(taskOf(ports, limits, args));
+      if (answer.kind !== "success") throw callError(answer);
+      return toQuantity(answer.gas);
+    }),
+    eth_createAccessList: method(4, async (args): Promise<JsonObject> => {
+      const answer = await calls.createAccessList(taskOf(ports, limits, args));
+      if ("kind" in answer) throw callError(answer);
+      return {
+        accessList: accessListJson(answer.accessList),
+        gasUsed: toQuantity(answer.gasUsed),
+        ...(answer.error !== undefined && { error: answer.error }),
+      };
+    }),
+  };
+}

@@ -1,0 +1,147 @@
+// eth_: fee suggestions and history, computed from the blocks themselves.
+import type { Block } from "#types/block.ts";
+import { type Height, height } from "#types/ids.ts";
+import type { Receipt } from "#types/receipt.ts";
+import type { Transaction } from "#types/transaction.ts";
+import { heightOf } from "./blocks.ts";
+import { toQuantity } from "./encode.ts";
+import { invalidParams, serverError } from "./errors.ts";
+import { MAX_FEE_HISTORY, MAX_FEE_PERCENTILES } from "./limits.ts";
+import { type Methods, method } from "./method.ts";
+import { type Arguments, blockNumber, hexOrDecimal, listOf } from "./params.ts";
+import type { ChainPort } from "./ports.ts";
+
+/** Blocks a tip suggestion looks at (geth's). */
+const TIP_BLOCKS = 20;
+/** Lowest tips taken from each block (geth's). */
+const TIPS_PER_BLOCK = 3;
+/** Tips below this many wei do not count (geth's). */
+const IGNORED_TIP = 2n;
+/** Percentile of the tips that is suggested (geth's). */
+const TIP_PERCENTILE = 60;
+/** Suggested on a chain without transactions: 1 gwei, as anvil does. */
+const DEFAULT_TIP = 1_000_000_000n;
+
+/** Wei per gas that a transaction gives the block's producer. */
+function tipOf(tx: Transaction, baseFee: bigint): bigint {
+  if (tx.type === 0 || tx.type === 1) return tx.gasPrice - baseFee;
+  const room = tx.maxFeePerGas - baseFee;
+  if (room < tx.maxPriorityFeePerGas) return room;
+  return tx.maxPriorityFeePerGas;
+}
+
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function lowestTips(block: Block): bigint[] {
+  const baseFee = block.header.baseFeePerGas ?? 0n;
+  const tips = block.transactions.map(({ tx }) => tipOf(tx, baseFee)).filter((tip) => tip >= IGNORED_TIP);
+  return tips.sort(ascending).slice(0, TIPS_PER_BLOCK);
+}
+
+/** Suggests a tip from the last blocks; remembers the answer for the head it was computed at. */
+export function createTipOracle(chain: ChainPort): () => bigint {
+  let known: { readonly head: string; readonly tip: bigint } | undefined;
+  return () => {
+    const head = chain.head();
+    if (known?.head === head.hash) return known.tip;
+    const tips: bigint[] = [];
+    for (let back = 0; back < TIP_BLOCKS && back <= head.header.number; back++) {
+      const block = chain.block(height(head.header.number - back));
+      if (block !== undefined) tips.push(...lowestTips(block));
+    }
+    tips.sort(ascending);
+    const tip = tips[Math.floor(((tips.length - 1) * TIP_PERCENTILE) / 100)] ?? DEFAULT_TIP;
+    known = { head: head.hash, tip };
+    return tip;
+  };
+}
+
+/** Tips at the given percentiles of the block's gas. */
+function rewards(block: Block, receipts: readonly Receipt[], percentiles: readonly number[]): bigint[] {
+  const baseFee = block.header.baseFeePerGas ?? 0n;
+  const sorted = block.transactions
+    .map(({ tx }, index) => ({ tip: tipOf(tx, baseFee), gas: receipts[index]?.gasUsed ?? 0n }))
+    .sort((a, b) => ascending(a.tip, b.tip));
+  const used = Number(block.header.gasUsed);
+  let at = 0;
+  let sum = Number(sorted[0]?.gas ?? 0n);
+  return percentiles.map((percentile) => {
+    const threshold = (used * percentile) / 100;
+    while (sum < threshold && at < sorted.length - 1) {
+      at++;
+      sum += Number(sorted[at]?.gas ?? 0n);
+    }
+    return sorted[at]?.tip ?? 0n;
+  });
+}
+
+const percentile = (value: unknown): number => {
+  if (typeof value !== "number" || !(value >= 0 && value <= 100)) {
+    throw invalidParams(`invalid reward percentile: ${String(value).slice(0, 20)}`);
+  }
+  return value;
+};
+
+function percentilesOf(args: Arguments): readonly number[] {
+  const list = args.optional(2, listOf(percentile, MAX_FEE_PERCENTILES)) ?? [];
+  for (let i = 1; i < list.length; i++) {
+    const [before, here] = [list[i - 1] ?? 0, list[i] ?? 0];
+    if (here <= before)
+      throw invalidParams(`invalid reward percentile: #${i - 1}:${before} >= #${i}:${here}`);
+  }
+  return list;
+}
+
+/** The base and blob fee of the block after `at`. */
+function feesAfter(chain: ChainPort, at: Height): { readonly base: bigint; readonly blob: bigint } {
+  const head = chain.head().header.number;
+  const next = at >= head ? chain.pending().header : chain.block(height(at + 1))?.header;
+  return { base: next?.baseFeePerGas ?? 0n, blob: next === undefined ? 0n : chain.blobBaseFee(next) };
+}
+
+function feeHistory(chain: ChainPort, args: Arguments): unknown {
+  const wanted = Math.min(args.required(0, hexOrDecimal), MAX_FEE_HISTORY);
+  const ref = args.required(1, blockNumber);
+  const percentiles = percentilesOf(args);
+  const newest = ref.kind === "pending" ? chain.head().header.number : heightOf(chain, ref);
+  if (newest === undefined) throw serverError("request beyond head block");
+  const count = Math.min(wanted, newest + 1);
+  if (count === 0) return { oldestBlock: "0x0", gasUsedRatio: [] };
+  const oldest = newest - count + 1;
+  const base: string[] = [];
+  const blobBase: string[] = [];
+  const ratios: number[] = [];
+  const blobRatios: number[] = [];
+  const reward: string[][] = [];
+  for (let at = oldest; at <= newest; at++) {
+    const block = chain.block(height(at));
+    if (block === undefined) throw serverError(`block ${at} is not held`);
+    const { header } = block;
+    const maxBlobGas = chain.maxBlobGas(header);
+    base.push(toQuantity(header.baseFeePerGas ?? 0n));
+    blobBase.push(toQuantity(chain.blobBaseFee(header)));
+    ratios.push(Number(header.gasUsed) / Number(header.gasLimit));
+    blobRatios.push(maxBlobGas === 0n ? 0 : Number(header.blobGasUsed ?? 0n) / Number(maxBlobGas));
+    if (percentiles.length === 0) continue;
+    reward.push(rewards(block, chain.receipts(header.number) ?? [], percentiles).map(toQuantity));
+  }
+  const after = feesAfter(chain, newest);
+  return {
+    oldestBlock: toQuantity(oldest),
+    baseFeePerGas: [...base, toQuantity(after.base)],
+    gasUsedRatio: ratios,
+    baseFeePerBlobGas: [...blobBase, toQuantity(after.blob)],
+    blobGasUsedRatio: blobRatios,
+    ...(percentiles.length > 0 && { reward }),
+  };
+}
+
+export function ethFeeMethods(chain: ChainPort, suggestTip: () => bigint): Methods {
+  return {
+    eth_gasPrice: method(0, () => toQuantity(suggestTip() + (chain.head().header.baseFeePerGas ?? 0n))),
+    eth_maxPriorityFeePerGas: method(0, () => toQuantity(suggestTip())),
+    eth_baseFee: method(0, () => toQuantity(chain.pending().header.baseFeePerGas ?? 0n)),
+    eth_blobBaseFee: method(0, () => toQuantity(chain.blobBaseFee(chain.pending().header))),
+    eth_feeHistory: method(3, (args) => feeHistory(chain, args)),
+  };
+}

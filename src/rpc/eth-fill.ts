@@ -1,0 +1,82 @@
+// eth_fillTransaction: a transaction with all that its sender left out, unsigned. Changes nothing.
+import { EMPTY_BYTES, toHex } from "#lib/bytes.ts";
+import { encodeTransaction, type Transaction } from "#types/transaction.ts";
+import { viewAt } from "./blocks.ts";
+import { type CallFields, callFields, callRequest, checkFees } from "./call-params.ts";
+import { type JsonObject, transactionFields } from "./encode.ts";
+import { serverError } from "./errors.ts";
+import { callError } from "./eth-call.ts";
+import type { RpcLimits } from "./limits.ts";
+import { type Methods, method } from "./method.ts";
+import { LATEST } from "./params.ts";
+import type { RpcPorts } from "./ports.ts";
+
+const UNSIGNED = { yParity: 0, r: 0n, s: 0n };
+
+async function gasOf(ports: RpcPorts, limits: RpcLimits, call: CallFields): Promise<bigint> {
+  if (call.gas !== undefined) return call.gas;
+  const view = viewAt(ports.chain, LATEST);
+  const request = callRequest(call, ports.identity.chainId, view.header.baseFeePerGas ?? 0n, limits.gasCap);
+  const task = { view, request, stateOverrides: undefined, blockOverrides: undefined };
+  const answer = await ports.calls.estimateGas(task);
+  if (answer.kind !== "success") throw callError(answer);
+  return answer.gas;
+}
+
+type Common = Pick<Transaction, "nonce" | "gasLimit" | "value" | "data" | "to" | "signature">;
+
+/** Legacy, or with an access list: whoever names a gas price gets one of these. */
+function priced(call: CallFields, common: Common, chainId: bigint, gasPrice: bigint): Transaction {
+  if (call.accessList === undefined) return { ...common, type: 0, chainId, gasPrice };
+  return { ...common, type: 1, chainId, gasPrice, accessList: call.accessList };
+}
+
+function marketed(call: CallFields, common: Common, chainId: bigint, base: bigint, tip: bigint): Transaction {
+  const maxPriorityFeePerGas = call.maxPriorityFeePerGas ?? tip;
+  const maxFeePerGas = call.maxFeePerGas ?? 2n * base + maxPriorityFeePerGas;
+  const capped = maxPriorityFeePerGas > maxFeePerGas ? maxFeePerGas : maxPriorityFeePerGas;
+  const accessList = call.accessList ?? [];
+  const shared = { ...common, chainId, accessList, maxFeePerGas, maxPriorityFeePerGas: capped };
+  const { to } = common;
+  if (call.authorizationList !== undefined) {
+    if (to === undefined) throw serverError("EIP-7702 transaction cannot be used to create contract");
+    return { ...shared, type: 4, to, authorizationList: call.authorizationList };
+  }
+  if (call.blobVersionedHashes !== undefined) {
+    if (to === undefined) throw serverError('missing "to" in blob transaction');
+    const maxFeePerBlobGas = call.maxFeePerBlobGas ?? 0n;
+    return { ...shared, type: 3, to, maxFeePerBlobGas, blobVersionedHashes: call.blobVersionedHashes };
+  }
+  return { ...shared, type: 2 };
+}
+
+async function fill(
+  ports: RpcPorts,
+  limits: RpcLimits,
+  suggestTip: () => bigint,
+  call: CallFields,
+): Promise<JsonObject> {
+  checkFees(call);
+  const common: Common = {
+    nonce: call.nonce ?? (call.from === undefined ? 0n : ports.pool.nextNonce(call.from)),
+    gasLimit: await gasOf(ports, limits, call),
+    value: call.value ?? 0n,
+    data: call.data ?? EMPTY_BYTES,
+    to: call.to,
+    signature: UNSIGNED,
+  };
+  const { chainId } = ports.identity;
+  const base = ports.chain.pending().header.baseFeePerGas ?? 0n;
+  const old = call.gasPrice ?? (call.type === 0n || call.type === 1n ? base + suggestTip() : undefined);
+  const tx =
+    old === undefined
+      ? marketed(call, common, chainId, base, suggestTip())
+      : priced(call, common, chainId, old);
+  return { raw: toHex(encodeTransaction(tx)), tx: transactionFields(tx, undefined) };
+}
+
+export function ethFillMethods(ports: RpcPorts, limits: RpcLimits, suggestTip: () => bigint): Methods {
+  return {
+    eth_fillTransaction: method(1, (args) => fill(ports, limits, suggestTip, args.required(0, callFields))),
+  };
+}

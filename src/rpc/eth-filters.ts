@@ -1,0 +1,84 @@
+// eth_: log queries and polled filters. A filter's changes are read from the chain when they are asked for.
+import { type Height, height } from "#types/ids.ts";
+import { logJson } from "./encode.ts";
+import { serverError } from "./errors.ts";
+import { transactionByHash } from "./eth-transactions.ts";
+import { createFilterStore, createHashRing, type Filter } from "./filters.ts";
+import { MAX_FILTER_CHANGES, type RpcLimits } from "./limits.ts";
+import { createLogReader, logFilter, logsOf } from "./log-query.ts";
+import { type Methods, method } from "./method.ts";
+import { type Arguments, type BlockRef, boolean, text } from "./params.ts";
+import type { RpcPorts } from "./ports.ts";
+
+/** The filter methods, and what has to be called when the server stops. */
+export interface FilterMethods {
+  readonly methods: Methods;
+  close(): void;
+}
+
+const EMPTY_FILTER = logFilter({});
+
+export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMethods {
+  const { chain, pool, calls } = ports;
+  const store = createFilterStore(limits, () => performance.now());
+  const read = createLogReader(chain, calls, limits);
+  const head = (): Height => chain.head().header.number;
+  const id = (args: Arguments): string => args.required(0, text);
+
+  const recent = createHashRing(MAX_FILTER_CHANGES);
+  const stopPending = pool.onPending((transaction) => recent.push(transaction.hash));
+
+  const newBlocks = (filter: Extract<Filter, { kind: "block" }>): unknown[] => {
+    const to = Math.min(head(), filter.cursor + MAX_FILTER_CHANGES);
+    const hashes: unknown[] = [];
+    for (let at = filter.cursor + 1; at <= to; at++) hashes.push(chain.block(height(at))?.hash);
+    filter.cursor = to;
+    return hashes;
+  };
+
+  const newLogs = async (filter: Extract<Filter, { kind: "logs" }>): Promise<unknown[]> => {
+    const bound = (ref: BlockRef | undefined, open: number): number =>
+      ref?.kind === "number" ? ref.height : open;
+    const newest = head();
+    const from = Math.max(filter.cursor + 1, bound(filter.filter.from, 0));
+    const to = Math.min(newest, bound(filter.filter.to, newest), from + limits.maxLogRange - 1);
+    filter.cursor = Math.min(filter.cursor, newest);
+    if (from > to) return [];
+    const found = await read({ from: height(from), to: height(to) }, filter.filter);
+    filter.cursor = to;
+    return found.map(logJson);
+  };
+
+  const newPending = (filter: Extract<Filter, { kind: "pending" }>): unknown[] => {
+    const hashes = recent.after(filter.cursor);
+    filter.cursor = recent.last;
+    return filter.full ? hashes.map((hash) => transactionByHash(chain, pool, hash)) : [...hashes];
+  };
+
+  const changes = (filter: Filter): unknown => {
+    if (filter.kind === "block") return newBlocks(filter);
+    if (filter.kind === "logs") return newLogs(filter);
+    return newPending(filter);
+  };
+
+  const methods: Methods = {
+    eth_getLogs: method(1, async (args) =>
+      (await logsOf(chain, read, args.required(0, logFilter))).map(logJson),
+    ),
+    eth_newFilter: method(1, (args) =>
+      store.install({ kind: "logs", filter: args.optional(0, logFilter) ?? EMPTY_FILTER, cursor: head() }),
+    ),
+    eth_newBlockFilter: method(0, () => store.install({ kind: "block", cursor: head() })),
+    eth_newPendingTransactionFilter: method(1, (args) =>
+      store.install({ kind: "pending", full: args.optional(0, boolean) ?? false, cursor: recent.last }),
+    ),
+    eth_getFilterChanges: method(1, (args) => changes(store.use(id(args)))),
+    eth_getFilterLogs: method(1, async (args) => {
+      const filter = store.use(id(args));
+      if (filter.kind !== "logs") throw serverError("filter not found");
+      return (await logsOf(chain, read, filter.filter)).map(logJson);
+    }),
+    eth_uninstallFilter: method(1, (args) => store.remove(id(args))),
+  };
+  return { methods, close: stopPending };
+}

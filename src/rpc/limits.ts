@@ -1,0 +1,69 @@
+// Every bound of the RPC server, with its unit and where its default comes from. All of them are the operator's.
+
+export interface RpcLimits {
+  /** Bytes of one HTTP body or WebSocket message: a real block's state as overrides is 4 MB. */
+  readonly maxRequestBytes: number;
+  /** Calls in one batch (geth's). A larger batch gets one `batch too large`. */
+  readonly maxBatch: number;
+  /** Characters of one response, batches as a whole included. */
+  readonly maxResponseBytes: number;
+  /** HTTP requests that are being answered. */
+  readonly maxRequests: number;
+  /** WebSocket connections at once. */
+  readonly maxConnections: number;
+  /** Subscriptions of one connection. */
+  readonly maxSubscriptions: number;
+  /** Requests of one connection that are being answered. */
+  readonly maxInFlight: number;
+  /** Bytes a connection may leave unread before it is closed. */
+  readonly maxBacklogBytes: number;
+  /** Filters of all clients together; the one idle longest gives way. */
+  readonly maxFilters: number;
+  /** Milliseconds without a poll after which a filter is forgotten (geth: five minutes). */
+  readonly filterIdle: number;
+  /** Blocks of one log query. */
+  readonly maxLogRange: number;
+  /** Results of one log query. */
+  readonly maxLogResults: number;
+  /** Gas of a simulated call. */
+  readonly gasCap: bigint;
+  /** Requests a second and address, averaged; 0 is no limit. */
+  readonly requestsPerSecond: number;
+  /** Milliseconds `eth_sendRawTransactionSync` waits at most (EIP-7966). */
+  readonly syncTimeout: number;
+}
+
+export const DEFAULT_RPC_LIMITS: RpcLimits = {
+  maxRequestBytes: 16 * 1024 * 1024,
+  maxBatch: 1_000,
+  maxResponseBytes: 64 * 1024 * 1024,
+  maxRequests: 4_096,
+  maxConnections: 500,
+  maxSubscriptions: 1_024,
+  maxInFlight: 1_024,
+  maxBacklogBytes: 16 * 1024 * 1024,
+  maxFilters: 10_000,
+  filterIdle: 5 * 60_000,
+  maxLogRange: 100_000,
+  maxLogResults: 20_000,
+  gasCap: 50_000_000n,
+  requestsPerSecond: 0,
+  syncTimeout: 30_000,
+};
+
+/** Addresses of one log query, and topics in one of its positions (geth's). */
+export const MAX_LOG_ALTERNATIVES = 1_000;
+/** Positions a log has topics for. */
+export const MAX_TOPIC_POSITIONS = 4;
+/** Blocks of one fee history (geth's). */
+export const MAX_FEE_HISTORY = 1_024;
+/** Percentiles of one fee history (geth's). */
+export const MAX_FEE_PERCENTILES = 100;
+/** Slots of one `eth_getStorageValues` (reth's), and of one proof. */
+export const MAX_STORAGE_SLOTS = 1_024;
+/** Entries of one answer of a block filter, and hashes of pending transactions kept for filters. */
+export const MAX_FILTER_CHANGES = 10_000;
+/** Wider log queries run in a worker. */
+export const INLINE_LOG_RANGE = 32;
+/** Milliseconds the server works on one batch before it lets others run. */
+export const BATCH_SLICE = 8;

@@ -1,0 +1,208 @@
+// The RpcServer: Elysia, HTTP and WebSocket on the same port, one route. The only file that knows Elysia.
+// Decides who may talk and how much; what is said is the dispatcher's.
+import { Elysia } from "elysia";
+import { KoraError, messageOf } from "#lib/error.ts";
+import { type AccessOptions, corsHeaders, createRateLimit, hostAllowed, originAllowed } from "./access.ts";
+import { type Connection, createConnection } from "./connection.ts";
+import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
+import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
+import type { RpcLimits } from "./limits.ts";
+import { createMethodTable } from "./methods.ts";
+import type { RpcPorts } from "./ports.ts";
+import { createSubscriptionHub, type SubscriptionHub } from "./subscriptions.ts";
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface RpcServerOptions extends AccessOptions {
+  /** Each serves HTTP and WebSocket. */
+  readonly listen: readonly ListenAddress[];
+  readonly limits: RpcLimits;
+  /** Namespaces served; undefined serves all. */
+  readonly namespaces: ReadonlySet<string> | undefined;
+}
+
+export interface RpcServer {
+  /** Where it listens, with the ports the system chose. */
+  readonly addresses: readonly ListenAddress[];
+  /** Stops listening and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Seconds without a byte after which a connection is closed: longer than any answer may take. */
+const IDLE_SECONDS = 120;
+
+type BunServer = NonNullable<Elysia["server"]>;
+type BunSocket = Bun.ServerWebSocket<unknown>;
+
+/** What all listeners share. */
+interface Shared {
+  readonly options: RpcServerOptions;
+  readonly dispatch: Dispatch;
+  readonly hub: SubscriptionHub;
+  readonly admit: (address: string) => boolean;
+  requests: number;
+  connections: number;
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+/** Whether a body may be taken for JSON-RPC. A page cannot send these without a preflight. */
+function isJson(contentType: string | null): boolean {
+  const media = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return (
+    media === "application/json" || media === "application/json-rpc" || media === "application/jsonrequest"
+  );
+}
+
+function refusal(status: number, why: string): Response {
+  return new Response(`${why}\n`, { status, headers: { "content-type": "text/plain" } });
+}
+
+function tooBusy(why: string): Response {
+  const body = errorResponse("null", new RpcError(LIMIT_EXCEEDED, why));
+  return new Response(body, { status: 429, headers: JSON_TYPE });
+}
+
+async function post(shared: Shared, request: Request, address: string): Promise<Response> {
+  const { options } = shared;
+  if (!isJson(request.headers.get("content-type"))) {
+    return refusal(415, "invalid content type, only application/json is supported");
+  }
+  if (!shared.admit(address)) return tooBusy("rate limit exceeded");
+  if (shared.requests >= options.limits.maxRequests) return tooBusy("too many requests are being answered");
+  shared.requests++;
+  try {
+    const body = await request.text();
+    const answer = await shared.dispatch(body, undefined);
+    const headers = request.headers.has("origin")
+      ? { ...JSON_TYPE, ...corsHeaders(options, request) }
+      : JSON_TYPE;
+    return new Response(answer, { headers });
+  } catch (error) {
+    return refusal(400, `the request could not be read: ${messageOf(error)}`);
+  } finally {
+    shared.requests--;
+  }
+}
+
+/** Callbacks under the names that Elysia's WebSocket handler calls on a socket's data. */
+function socketData(shared: Shared, address: string) {
+  let connection: Connection | undefined;
+  return {
+    open(socket: BunSocket): void {
+      shared.connections++;
+      connection = createConnection(
+        {
+          send: (message) => void socket.send(message),
+          backlog: () => socket.getBufferedAmount(),
+          close: (code, reason) => socket.close(code, reason),
+        },
+        { ...shared, limits: shared.options.limits, admit: () => shared.admit(address) },
+      );
+    },
+    message(_socket: BunSocket, message: string | Uint8Array): void {
+      connection?.message(typeof message === "string" ? message : new TextDecoder().decode(message));
+    },
+    close(): void {
+      if (connection === undefined) return;
+      shared.connections--;
+      connection.closed();
+    },
+  };
+}
+
+function upgrade(shared: Shared, request: Request, server: BunServer, address: string): Response | undefined {
+  const { options } = shared;
+  if (!originAllowed(options, request.headers.get("origin"))) return refusal(403, "origin not allowed");
+  if (shared.connections >= options.limits.maxConnections) return tooBusy("too many connections");
+  const upgraded = server.upgrade(request, { data: socketData(shared, address) } as never);
+  return upgraded ? undefined : refusal(400, "not a WebSocket handshake");
+}
+
+function route(shared: Shared, request: Request, server: BunServer | null) {
+  if (server === null || !hostAllowed(shared.options, request.headers.get("host"))) {
+    return refusal(403, "invalid host specified");
+  }
+  const address = server.requestIP(request)?.address ?? "";
+  if (request.method === "POST") return post(shared, request, address);
+  if (request.method === "OPTIONS") {
+    return new Response(null, { status: 204, headers: corsHeaders(shared.options, request) });
+  }
+  const wantsSocket = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  return wantsSocket ? upgrade(shared, request, server, address) : new Response("", { headers: JSON_TYPE });
+}
+
+/** The whole of Elysia's part: three verbs of one path, no parsing, bounds on what may arrive. */
+function createApp(shared: Shared): Elysia {
+  const { maxBacklogBytes, maxRequestBytes, maxResponseBytes } = shared.options.limits;
+  const app = new Elysia({
+    websocket: {
+      maxPayloadLength: maxRequestBytes,
+      backpressureLimit: maxBacklogBytes + maxResponseBytes,
+      idleTimeout: IDLE_SECONDS,
+    },
+  });
+  for (const verb of ["GET", "POST", "OPTIONS"]) {
+    app.route(verb, "/", ({ request, server }) => route(shared, request, server), { parse: "none" });
+  }
+  return app;
+}
+
+function listen(app: Elysia, at: ListenAddress, maxRequestBodySize: number): ListenAddress {
+  const { host: hostname, port } = at;
+  try {
+    app.listen({
+      hostname,
+      port,
+      maxRequestBodySize,
+      idleTimeout: IDLE_SECONDS,
+      development: false,
+      reusePort: false,
+    });
+  } catch (error) {
+    throw new KoraError(`cannot listen on ${hostname}:${port}`, {
+      code: "LISTEN_FAILED",
+      why: messageOf(error),
+      hint: "stop what uses the port, or choose another (0 takes any that is free)",
+      cause: error,
+    });
+  }
+  return { host: hostname, port: app.server?.port ?? port };
+}
+
+/** Starts the server. Throws LISTEN_FAILED when an address cannot be had, with nothing left listening. */
+export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions): Promise<RpcServer> {
+  const { limits } = options;
+  const methods = createMethodTable(ports, limits, options.namespaces);
+  const hub = createSubscriptionHub(ports, limits);
+  const shared: Shared = {
+    options,
+    dispatch: createDispatch({ methods: methods.byName, limits, report: ports.report }),
+    hub,
+    admit: createRateLimit(limits.requestsPerSecond, () => performance.now()),
+    requests: 0,
+    connections: 0,
+  };
+  const apps: Elysia[] = [];
+  const close = async (): Promise<void> => {
+    methods.close();
+    hub.close();
+    await Promise.all(apps.map((app) => app.stop(true)));
+  };
+  const addresses: ListenAddress[] = [];
+  try {
+    for (const at of options.listen) {
+      const app = createApp(shared);
+      addresses.push(listen(app, at, limits.maxRequestBytes));
+      apps.push(app);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { addresses, close };
+}
