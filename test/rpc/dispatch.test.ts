@@ -1,0 +1,202 @@
+// JSON-RPC itself: what malformed, hostile and oversized input is answered, in one process without a transport.
+import { describe, expect, test } from "bun:test";
+import { harness } from "./harness.ts";
+
+const { raw, call, error, result, node } = harness({ maxBatch: 1_000, maxResponseBytes: 200_000 });
+const errorOf = (id: unknown, code: number, message: string) => ({
+  jsonrpc: "2.0",
+  id,
+  error: { code, message },
+});
+const INVALID = (id: unknown) => errorOf(id, -32600, "invalid request");
+const PARSE = errorOf(null, -32700, "parse error");
+const CHAIN_ID = { jsonrpc: "2.0", id: 1, method: "eth_chainId" };
+
+describe("messages that are not requests", () => {
+  test.each([
+    ["", PARSE],
+    ["{", PARSE],
+    ["nonsense", PARSE],
+    ['{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}}', PARSE],
+    ["\u0000", PARSE],
+    ["null", INVALID(null)],
+    ["1", INVALID(null)],
+    ['"text"', INVALID(null)],
+    ["{}", INVALID(null)],
+    ['{"jsonrpc":"2.0","id":1}', INVALID(1)],
+    ['{"jsonrpc":"1.0","id":1,"method":"eth_chainId"}', INVALID(1)],
+    ['{"id":1,"method":"eth_chainId"}', INVALID(1)],
+    ['{"jsonrpc":"2.0","id":1,"method":5}', INVALID(1)],
+    ['{"jsonrpc":"2.0","id":{"a":1},"method":"eth_chainId"}', INVALID(null)],
+    ['{"jsonrpc":"2.0","id":[1],"method":"eth_chainId"}', INVALID(null)],
+    ['{"jsonrpc":"2.0","id":true,"method":"eth_chainId"}', INVALID(null)],
+    ['{"jsonrpc":"2.0","id":7,"method":"eth_chainId","params":{}}', errorOf(7, -32602, "non-array args")],
+    ['{"jsonrpc":"2.0","id":7,"method":"eth_chainId","params":"x"}', errorOf(7, -32602, "non-array args")],
+    ["[]", errorOf(null, -32600, "empty batch")],
+    ["[1,null,[]]", [INVALID(null), INVALID(null), INVALID(null)]],
+  ] as [string, unknown][])("%s", async (text, answer) => {
+    expect(await raw(text)).toEqual(answer);
+  });
+
+  test("ids come back as they were", async () => {
+    for (const id of [0, -1, 1.5, "", "abc", '"\\u0000', null, 2 ** 53]) {
+      expect(await raw(JSON.stringify({ ...CHAIN_ID, id }))).toMatchObject({ id, result: "0x539" });
+    }
+  });
+
+  test("nesting a million deep is answered, not followed", async () => {
+    const deep = "[".repeat(1_000_000);
+    expect(await raw(deep)).toEqual(PARSE);
+    const closed = `${deep}${"]".repeat(1_000_000)}`;
+    expect(await raw(closed)).toEqual(expect.anything());
+    const inParams = `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[${"[".repeat(50_000)}${"]".repeat(50_000)}]}`;
+    expect(await raw(inParams)).toMatchObject({ error: { code: expect.any(Number) } });
+  });
+
+  test("a notification is performed and not answered", async () => {
+    expect(await raw('{"jsonrpc":"2.0","method":"eth_chainId"}')).toBe("");
+    expect(await raw('{"jsonrpc":"2.0","method":"no_such"}')).toBe("");
+    expect(await raw('[{"jsonrpc":"2.0","method":"eth_chainId"}]')).toBe("");
+    const mixed = [{ jsonrpc: "2.0", method: "eth_chainId" }, CHAIN_ID];
+    expect(await raw(JSON.stringify(mixed))).toEqual([{ jsonrpc: "2.0", id: 1, result: "0x539" }]);
+  });
+});
+
+describe("batches", () => {
+  const batch = (length: number) => JSON.stringify(Array.from({ length }, (_, id) => ({ ...CHAIN_ID, id })));
+
+  test("answers are in order, with errors among them", async () => {
+    const answers = await raw(JSON.stringify([CHAIN_ID, { ...CHAIN_ID, id: 2, method: "no_such" }, 3]));
+    expect(answers).toEqual([
+      { jsonrpc: "2.0", id: 1, result: "0x539" },
+      errorOf(2, -32601, "the method no_such does not exist/is not available"),
+      INVALID(null),
+    ]);
+  });
+
+  test("1,000 calls are answered", async () => {
+    const answers = (await raw(batch(1_000))) as { id: number }[];
+    expect(answers.map((answer) => answer.id)).toEqual(Array.from({ length: 1_000 }, (_, id) => id));
+  });
+
+  test("10,000 calls get one documented error", async () => {
+    expect(await raw(batch(10_000))).toEqual([errorOf(0, -32600, "batch too large")]);
+  });
+
+  test("past the response's bound the rest is refused", async () => {
+    const block = { jsonrpc: "2.0", id: 1, method: "eth_getBlockByNumber", params: ["0x2", true] };
+    const answers = (await raw(JSON.stringify(Array(100).fill(block)))) as { error?: { code: number } }[];
+    expect(answers).toHaveLength(100);
+    expect(answers[0]?.error).toBeUndefined();
+    expect(answers[99]?.error).toMatchObject({ code: -32003, message: "response too large" });
+  });
+});
+
+describe("methods and arguments", () => {
+  test("unknown names never reach a prototype", async () => {
+    for (const name of [
+      "constructor",
+      "__proto__",
+      "toString",
+      "hasOwnProperty",
+      "",
+      "eth_",
+      "x".repeat(10_000),
+    ]) {
+      expect(await error(name)).toMatch(/^-32601 the method .* does not exist\/is not available$/);
+    }
+  });
+
+  test.each([
+    ["eth_getBalance", [], "-32602 missing value for required argument 0"],
+    ["eth_getBalance", [null], "-32602 missing value for required argument 0"],
+    ["eth_getBalance", ["0x1"], "-32602 invalid argument 0: hex string has length 1, want 40 for address"],
+    ["eth_getBalance", [5], "-32602 invalid argument 0: address must be a hex string, not number"],
+    [
+      "eth_getBalance",
+      [`${"0x"}${"zz".repeat(20)}`],
+      "-32602 invalid argument 0: invalid hex string for address",
+    ],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, "0x01"],
+      "-32602 invalid argument 1: hex number with leading zero digits",
+    ],
+    ["eth_getBalance", [`0x${"11".repeat(20)}`, "-0x1"], "-32602 invalid argument 1: negative number"],
+    ["eth_getBalance", [`0x${"11".repeat(20)}`, "0xzz"], "-32602 invalid argument 1: invalid hex string"],
+    ["eth_getBalance", [`0x${"11".repeat(20)}`, "0x"], '-32602 invalid argument 1: hex string "0x"'],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, 5],
+      "-32602 invalid argument 1: expected an object, not number",
+    ],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, {}],
+      "-32602 invalid argument 1: neither blockHash nor blockNumber given",
+    ],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, `0x${"f".repeat(17)}`],
+      "-32602 invalid argument 1: hex number > 64 bits",
+    ],
+    ["eth_getBalance", [`0x${"11".repeat(20)}`, "latest", 1], "-32602 too many arguments, want at most 2"],
+    ["eth_getBalance", [`0x${"11".repeat(20)}`, "0x99"], "-32000 header not found"],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, { blockHash: `0x${"11".repeat(32)}` }],
+      "-32000 header not found",
+    ],
+    [
+      "eth_getBalance",
+      [`0x${"11".repeat(20)}`, "0x1"],
+      "4444 state of block 1 is pruned, the oldest held is 2",
+    ],
+    ["eth_getBlockByNumber", ["latest", "yes"], "-32602 invalid argument 1: expected a boolean, not string"],
+    ["eth_getBlockByNumber", ["newest", false], "-32602 invalid argument 0: hex string without 0x prefix"],
+    ["eth_getStorageAt", [`0x${"11".repeat(20)}`, `0x${"00".repeat(33)}`], /storage key too long/],
+    ["eth_call", [{ data: "0x1" }], "-32602 invalid argument 0: data: hex string of odd length"],
+    ["eth_call", [{ value: "-0x1" }], "-32602 invalid argument 0: value: negative number"],
+    [
+      "eth_call",
+      [{ value: "0x00" }],
+      "-32602 invalid argument 0: value: hex number with leading zero digits",
+    ],
+    ["eth_call", [{ gas: "0xffffffffffffffffff" }], "-32602 invalid argument 0: gas: hex number > 64 bits"],
+    ["eth_call", [{ data: "0x01", input: "0x02" }], /both "data" and "input" are set and not equal/],
+    ["eth_call", [{}, "latest", { "0x1": {} }], /invalid argument 2: hex string has length 1/],
+    ["eth_call", [{}, "latest", []], /invalid argument 2: expected an object, not an array/],
+    ["eth_sendRawTransaction", ["0xzz"], "-32602 invalid argument 0: invalid hex string"],
+    ["eth_sendRawTransaction", ["0x01"], "-32000 rlp: value size exceeds available input length"],
+    ["eth_getFilterChanges", ["0x1"], "-32000 filter not found"],
+    ["eth_feeHistory", ["0x1", "latest", [50, 10]], /invalid reward percentile/],
+    ["eth_feeHistory", ["0x1", "latest", [101]], /invalid reward percentile/],
+    ["eth_getProof", [`0x${"11".repeat(20)}`, [], "latest"], /^-32004 .*kora_getProof/],
+    ["eth_subscribe", ["newHeads"], "-32601 notifications not supported"],
+  ] as [string, unknown[], string | RegExp][])("%s %j", async (method, params, expected) => {
+    const found = await error(method, ...params);
+    if (typeof expected === "string") expect(found).toBe(expected);
+    else expect(found).toMatch(expected);
+  });
+
+  test("a fault of the node is reported and not shown", async () => {
+    const before = node.reported.length;
+    expect(await call("eth_call", {})).toMatchObject({ error: { code: -32603, message: "internal error" } });
+    expect(node.reported.length).toBe(before + 1);
+  });
+
+  test("what the node says about itself", async () => {
+    expect(await result("web3_clientVersion")).toBe("anvil/kora-v0.1.0");
+    expect(await result("net_version")).toBe("1337");
+    expect(await result("net_peerCount")).toBe("0x3");
+    expect(await result("eth_syncing")).toBe(false);
+    node.syncing = true;
+    expect(await result("eth_syncing")).toMatchObject({ currentBlock: "0x1", highestBlock: "0x9" });
+    node.syncing = false;
+    expect(await result("web3_sha3", "0x68656c6c6f20776f726c64")).toBe(
+      "0x47173285a8d7341e5e972fc677286384f802f8ef42a5ec5f03bbfa254cb01fad",
+    );
+    expect(await result("rpc_modules")).toMatchObject({ eth: "1.0", net: "1.0", web3: "1.0", kora: "1.0" });
+    expect(await result("kora_getFinalization", "0x2")).toMatchObject({ number: "0x2", certificate: "0x02" });
+  });
+});
