@@ -19,11 +19,11 @@ import {
   type Status,
 } from "#types/ceremony.ts";
 import type { CeremonyRecord } from "#types/ceremony-record.ts";
-import { acceptConfirm, confirmOutput, finalize } from "./confirm.ts";
+import { acceptConfirm, confirmOutput, finalize, tellFinal } from "./confirm.ts";
 import { closeIfDue, onAck, onDeal, onLog, sendAck, sendDeal } from "./dealing.ts";
 import type { CeremonyEffect, CeremonyEvent, CeremonyProgress } from "./events.ts";
 import { type SetVerdict, validateLogSet } from "./logs.ts";
-import { computeOutput, computeShare } from "./output.ts";
+import { type CeremonyOutput, computeOutput, computeShare } from "./output.ts";
 import { type CeremonyRules, ceremonyRules } from "./rules.ts";
 import type { SharingScheme } from "./scheme.ts";
 import type { CeremonyIdentity } from "./signing.ts";
@@ -73,23 +73,25 @@ function onAgreed(state: CeremonyState, set: Uint8Array): void {
   const verdict = validateLogSet(state.rules, set, (log) => knownLog(state, log));
   assert(verdict.kind === "valid", "agreement chooses valid sets only");
   persist(state, { kind: "agreed", set });
-  settle(state, verdict.logs);
-  state.effects.push({ kind: "output", output: state.output as NonNullable<typeof state.output> });
+  const output = settle(state, verdict.logs);
+  state.effects.push({ kind: "output", output });
   confirmOutput(state);
   finalize(state);
 }
 
 /** From the agreed logs to the output and this node's share. */
-function settle(state: CeremonyState, logs: readonly DealerLog[]): void {
+function settle(state: CeremonyState, logs: readonly DealerLog[]): CeremonyOutput {
   const { rules } = state;
+  const output = computeOutput(rules, logs);
   state.agreed = logs;
-  state.output = computeOutput(rules, logs);
-  if (rules.player === undefined) return;
-  const own = computeShare(rules, logs, state.output, rules.player, (log) => {
+  state.output = output;
+  if (rules.player === undefined) return output;
+  const own = computeShare(rules, logs, output, rules.player, (log) => {
     const kept = state.shares.get(log.dealer);
     return kept !== undefined && equalBytes(kept.commitment, log.commitment) ? kept.share : undefined;
   });
   state.share = own.kind === "share" ? own.share : undefined;
+  return output;
 }
 
 function ascending(keys: Iterable<number>): number[] {
@@ -144,8 +146,12 @@ function announce(state: CeremonyState): void {
   if (state.agreed === undefined && state.logs.size >= rules.requiredLogs) {
     state.effects.push({ kind: "candidate" });
   }
-  if (state.output !== undefined) confirmOutput(state);
-  finalize(state);
+  if (state.output !== undefined) {
+    state.effects.push({ kind: "output", output: state.output });
+    confirmOutput(state);
+    if (state.final === undefined) finalize(state);
+    else tellFinal(state);
+  }
   broadcast(state, statusOf(state));
 }
 

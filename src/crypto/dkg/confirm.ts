@@ -70,6 +70,13 @@ function dropBadPartials(state: CeremonyState, message: Uint8Array): void {
   }
 }
 
+/** Tells that the ceremony is over; told again after a restart, since the first time may have been lost. */
+export function tellFinal(state: CeremonyState): void {
+  const { output, final, share } = state;
+  if (output === undefined || final === undefined) return;
+  state.effects.push({ kind: "final", result: { output, share, confirms: final } });
+}
+
 /** Finishes the ceremony if a quorum confirmed and its trial signature verifies. */
 export function finalize(state: CeremonyState): void {
   const { rules, output } = state;
@@ -81,7 +88,7 @@ export function finalize(state: CeremonyState): void {
     if (signature !== undefined && rules.scheme.verify(output.group, message, signature)) {
       persist(state, { kind: "final", confirms: encodeConfirms(quorum) });
       state.final = quorum;
-      state.effects.push({ kind: "final", result: { output, share: state.share, confirms: quorum } });
+      tellFinal(state);
       return;
     }
     dropBadPartials(state, message);

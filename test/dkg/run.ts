@@ -1,0 +1,46 @@
+// bun test/dkg/run.ts --seed N --count M [--real]: simulated key ceremonies of seeds N…N+M−1. Exits 1 at the first
+// violation with the one line that reproduces it; ends with a summary line.
+import { parseArgs } from "node:util";
+import { simulate } from "./sim.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "1000" },
+    real: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+  },
+});
+const first = Number(values.seed);
+const count = Number(values.count);
+const began = performance.now();
+const total = { steps: 0, reshared: 0, restarts: 0, exposed: 0 };
+let shown = began;
+console.log(
+  `ceremonies of seeds ${first} to ${first + count - 1}${values.real ? ", real cryptography" : ""}`,
+);
+for (let seed = first; seed < first + count; seed++) {
+  const verdict = simulate(seed, { real: values.real });
+  if (values.verbose) console.log(`seed ${seed}: ${verdict.story}`);
+  if (verdict.violations.length > 0) {
+    console.error(`seed ${seed}: ${verdict.violations.join("; ")}\n  ${verdict.story}`);
+    console.error(
+      `reproduce: npx bun test/dkg/run.ts --seed ${seed} --count 1${values.real ? " --real" : ""}`,
+    );
+    process.exit(1);
+  }
+  total.steps += verdict.steps;
+  total.reshared += Number(verdict.reshared);
+  total.restarts += verdict.restarts;
+  total.exposed += Number(verdict.exposed > 0);
+  if (performance.now() - shown > 5_000) {
+    shown = performance.now();
+    console.log(`${seed - first + 1} of ${count}`);
+  }
+}
+const seconds = (performance.now() - began) / 1000;
+console.log(
+  `${count} ceremonies, 0 violations, ${total.reshared} of them reshares, ${total.restarts} restarts, ` +
+    `${total.exposed} with exposed players, ${total.steps} steps, ${seconds.toFixed(1)} s, ` +
+    `${(count / seconds).toFixed(0)} a second`,
+);
