@@ -77,14 +77,6 @@ export function path(example: string): Kind<string> {
   return { ...text("a path", example, /^[^\0]+$/), path: true };
 }
 
-/** true or false. */
-export const toggle: Kind<boolean> = {
-  expected: "true or false",
-  example: "true",
-  parse: (value) => (typeof value === "boolean" ? value : undefined),
-  fromText: (given) => (given === "true" ? true : given === "false" ? false : given),
-};
-
 /** One of some words. */
 export function oneOf<T extends string>(...words: readonly T[]): Kind<T> {
   return {

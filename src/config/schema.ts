@@ -11,7 +11,6 @@ import {
   type SocketAddress,
   socketAddress,
   text,
-  toggle,
 } from "./kind.ts";
 
 export interface NodeSection {
@@ -53,12 +52,17 @@ export interface ExecutionSection {
 export interface RpcSection {
   readonly httpAddr: SocketAddress;
   readonly wsAddr: SocketAddress | undefined;
-  readonly explorer: boolean;
   readonly namespaces: readonly string[];
   readonly cors: readonly string[];
   readonly hosts: readonly string[];
+  readonly requestsPerSecond: number;
   readonly maxBatch: number;
-  readonly maxBodyBytes: number;
+  readonly maxRequestBytes: number;
+  readonly maxResponseBytes: number;
+  readonly maxConnections: number;
+  readonly maxSubscriptions: number;
+  readonly maxLogRange: number;
+  readonly maxLogResults: number;
   readonly gasCap: number;
   readonly callTimeoutMs: number;
 }
@@ -70,11 +74,14 @@ export interface LogSection {
   readonly format: LogFormat | undefined;
 }
 export interface TxpoolSection {
-  readonly maxTransactions: number;
-  readonly maxBytes: number;
-  readonly accountSlots: number;
+  readonly priceLimit: number;
   readonly priceBump: number;
-  readonly minPriorityFee: number;
+  readonly accountSlots: number;
+  readonly accountQueue: number;
+  readonly globalSlots: number;
+  readonly globalQueue: number;
+  readonly globalBytes: number;
+  readonly lifetime: number;
 }
 export interface StorageSection {
   readonly history: "archive" | number;
@@ -267,7 +274,6 @@ export const schema: Schema = {
         summary: "listener of HTTP and WebSocket",
       },
       wsAddr: { kind: socketAddress, default: undefined, summary: "a second listener, of the same service" },
-      explorer: { kind: toggle, default: false, summary: "block explorer page at /" },
       namespaces: {
         kind: listOf(word),
         default: ["eth", "net", "web3", "kora", "rpc", "txpool"],
@@ -279,12 +285,48 @@ export const schema: Schema = {
         default: ["localhost"],
         summary: "Host names that are answered beside IP addresses; * for all",
       },
+      requestsPerSecond: {
+        kind: integer(0, 1_000_000),
+        default: 0,
+        unit: "requests/s",
+        summary: "most of one address, averaged; 0 sets no limit",
+      },
       maxBatch: { kind: integer(1, 100_000), default: 1000, unit: "calls", summary: "largest batch" },
-      maxBodyBytes: {
+      maxRequestBytes: {
         kind: integer(1024, 256 * 1024 * 1024),
         default: 16 * 1024 * 1024,
         unit: "bytes",
         summary: "largest request",
+      },
+      maxResponseBytes: {
+        kind: integer(1024, 1024 * 1024 * 1024),
+        default: 64 * 1024 * 1024,
+        unit: "bytes",
+        summary: "largest response",
+      },
+      maxConnections: {
+        kind: integer(1, 100_000),
+        default: 500,
+        unit: "connections",
+        summary: "most WebSocket connections",
+      },
+      maxSubscriptions: {
+        kind: integer(1, 100_000),
+        default: 1024,
+        unit: "subscriptions",
+        summary: "most of one connection",
+      },
+      maxLogRange: {
+        kind: integer(1, Number.MAX_SAFE_INTEGER),
+        default: 100_000,
+        unit: "blocks",
+        summary: "widest log query",
+      },
+      maxLogResults: {
+        kind: integer(1, 10_000_000),
+        default: 20_000,
+        unit: "logs",
+        summary: "most results of one log query",
       },
       gasCap: {
         kind: integer(21_000, Number.MAX_SAFE_INTEGER),
@@ -329,23 +371,11 @@ export const schema: Schema = {
   txpool: {
     summary: "bounds of the transaction pool",
     keys: {
-      maxTransactions: {
-        kind: integer(16, 10_000_000),
-        default: 20_000,
-        unit: "transactions",
-        summary: "most that are held",
-      },
-      maxBytes: {
-        kind: integer(1024 * 1024, 8 * 1024 * 1024 * 1024),
-        default: 64 * 1024 * 1024,
-        unit: "bytes",
-        summary: "most bytes that are held",
-      },
-      accountSlots: {
-        kind: integer(1, 1_000_000),
-        default: 4096,
-        unit: "transactions",
-        summary: "most of one sender",
+      priceLimit: {
+        kind: integer(0, Number.MAX_SAFE_INTEGER),
+        default: 1,
+        unit: "wei per gas",
+        summary: "least tip that is taken",
       },
       priceBump: {
         kind: integer(0, 1000),
@@ -353,11 +383,41 @@ export const schema: Schema = {
         unit: "%",
         summary: "what a replacement has to add to the fee",
       },
-      minPriorityFee: {
-        kind: integer(0, Number.MAX_SAFE_INTEGER),
-        default: 0,
-        unit: "wei per gas",
-        summary: "least tip that is taken",
+      accountSlots: {
+        kind: integer(1, 1_000_000),
+        default: 16,
+        unit: "transactions",
+        summary: "executable ones that a sender keeps when others are squeezed out",
+      },
+      accountQueue: {
+        kind: integer(1, 1_000_000),
+        default: 64,
+        unit: "transactions",
+        summary: "most beyond a nonce gap of one sender",
+      },
+      globalSlots: {
+        kind: integer(16, 10_000_000),
+        default: 16_384,
+        unit: "transactions",
+        summary: "most executable ones",
+      },
+      globalQueue: {
+        kind: integer(16, 10_000_000),
+        default: 1024,
+        unit: "transactions",
+        summary: "most beyond nonce gaps",
+      },
+      globalBytes: {
+        kind: integer(1024 * 1024, 8 * 1024 * 1024 * 1024),
+        default: 64 * 1024 * 1024,
+        unit: "bytes",
+        summary: "most bytes of all",
+      },
+      lifetime: {
+        kind: integer(1, 365 * 86_400),
+        default: 3 * 3600,
+        unit: "s",
+        summary: "how long one beyond a nonce gap is kept",
       },
     },
   },
