@@ -9,16 +9,14 @@ export interface Socket {
   send(message: string): void;
   /** Bytes the client has not taken yet. */
   backlog(): number;
-  close(code: number, reason: string): void;
+  /** Drops the connection at once: a client that does not read would not see a farewell either. */
+  terminate(): void;
 }
 
 export interface Connection {
   message(text: string): void;
   closed(): void;
 }
-
-/** RFC 6455: try again later. */
-const TRY_AGAIN_LATER = 1013;
 
 export interface ConnectionOptions {
   readonly dispatch: Dispatch;
@@ -42,7 +40,7 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
       socket.send(message);
     } else {
       closed();
-      socket.close(TRY_AGAIN_LATER, "the client reads too slowly");
+      socket.terminate();
     }
   };
   const subscriber = hub.connect(send);

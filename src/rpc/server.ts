@@ -99,7 +99,7 @@ function socketData(shared: Shared, address: string) {
         {
           send: (message) => void socket.send(message),
           backlog: () => socket.getBufferedAmount(),
-          close: (code, reason) => socket.close(code, reason),
+          terminate: () => socket.terminate(),
         },
         { ...shared, limits: shared.options.limits, admit: () => shared.admit(address) },
       );
@@ -191,7 +191,7 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
   const close = async (): Promise<void> => {
     methods.close();
     hub.close();
-    await Promise.all(apps.map((app) => app.stop(true)));
+    await Promise.all(apps.splice(0).map((app) => app.stop(true)));
   };
   const addresses: ListenAddress[] = [];
   try {

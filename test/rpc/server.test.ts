@@ -1,0 +1,282 @@
+// The server on a real socket: HTTP and WebSocket on one port, who may talk, how much, and slow or vanishing clients.
+import { afterAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from "#rpc/limits.ts";
+import { type RpcServer, type RpcServerOptions, startRpcServer } from "#rpc/server.ts";
+import { until } from "../support/kora.ts";
+import { fakeNode, oneOfEach, SENDER, TOKEN, TOPIC } from "./fake-node.ts";
+import type { Answer } from "./harness.ts";
+
+const servers: RpcServer[] = [];
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+});
+
+async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServerOptions> = {}) {
+  const node = fakeNode();
+  const server = await startRpcServer(node.ports, {
+    listen: [{ host: "127.0.0.1", port: 0 }],
+    hosts: [],
+    origins: [],
+    namespaces: undefined,
+    ...options,
+    limits: { ...DEFAULT_RPC_LIMITS, ...limits },
+  });
+  servers.push(server);
+  const port = server.addresses[0]?.port ?? 0;
+  const url = `http://127.0.0.1:${port}/`;
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    fetch(url, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+  return { node, server, port, url, wsUrl: `ws://127.0.0.1:${port}/`, post };
+}
+
+const BLOCK_NUMBER = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}';
+const HEAD_2 = { jsonrpc: "2.0", id: 1, result: "0x2" };
+
+/** A WebSocket that keeps what it got. */
+async function socket(url: string, headers: Record<string, string> = {}) {
+  const ws = new WebSocket(url, { headers } as never);
+  const messages: (Answer & { params?: { subscription: string; result: unknown } })[] = [];
+  let closedWith: number | undefined;
+  ws.onmessage = ({ data }) => messages.push(JSON.parse(String(data)));
+  ws.onclose = ({ code }) => {
+    closedWith = code;
+  };
+  await until(
+    "the socket to open or fail",
+    () => ws.readyState === WebSocket.OPEN || closedWith !== undefined,
+  );
+  let id = 0;
+  const call = async (method: string, ...params: unknown[]): Promise<Answer> => {
+    const mine = ++id;
+    ws.send(JSON.stringify({ jsonrpc: "2.0", id: mine, method, params }));
+    return until(`an answer to ${method}`, () => messages.find((message) => message.id === mine));
+  };
+  return { ws, messages, call, closedWith: () => closedWith };
+}
+
+describe("HTTP", () => {
+  test("one port answers requests, probes and preflights", async () => {
+    const { url, post } = await serve();
+    const answer = await post(BLOCK_NUMBER);
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(await answer.json()).toEqual(HEAD_2);
+    expect((await fetch(url)).status).toBe(200);
+    expect((await fetch(`${url}?key=1`, { method: "OPTIONS" })).status).toBe(204);
+    expect((await fetch(`${url}nowhere`)).status).toBe(404);
+    expect(await (await post("{")).json()).toMatchObject({ error: { code: -32700 } });
+    const concurrent = await Promise.all(Array.from({ length: 200 }, () => post(BLOCK_NUMBER)));
+    for (const each of concurrent) expect(await each.json()).toEqual(HEAD_2);
+  });
+
+  test("bodies are bounded, whether or not their length is announced", async () => {
+    const { post, url } = await serve({ maxRequestBytes: 100_000 });
+    expect((await post(`"${"x".repeat(50_000)}"`)).status).toBe(200);
+    expect((await post(`"${"x".repeat(200_000)}"`)).status).toBe(413);
+    const chunks = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 30; i++) controller.enqueue(new TextEncoder().encode("x".repeat(10_000)));
+        controller.close();
+      },
+    });
+    const headers = { "content-type": "application/json" };
+    const streamed = await fetch(url, { method: "POST", body: chunks, headers });
+    expect([400, 413]).toContain(streamed.status);
+    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+  });
+
+  test("a page cannot send without a preflight, and no preflight passes for a foreign origin", async () => {
+    const closed = await serve();
+    expect((await closed.post(BLOCK_NUMBER, { "content-type": "text/plain" })).status).toBe(415);
+    const preflight = { "access-control-request-method": "POST", origin: "https://evil.example" };
+    const refused = await fetch(closed.url, { method: "OPTIONS", headers: preflight });
+    expect(refused.headers.get("access-control-allow-origin")).toBeNull();
+
+    const one = await serve({}, { origins: ["https://good.example"] });
+    const allowed = await fetch(one.url, {
+      method: "OPTIONS",
+      headers: { ...preflight, origin: "https://good.example" },
+    });
+    expect(allowed.headers.get("access-control-allow-origin")).toBe("https://good.example");
+    const evil = await fetch(one.url, { method: "OPTIONS", headers: preflight });
+    expect(evil.headers.get("access-control-allow-origin")).toBeNull();
+
+    const open = await serve({}, { origins: ["*"] });
+    const headers = { ...preflight, "access-control-request-private-network": "true" };
+    const any = await fetch(open.url, { method: "OPTIONS", headers });
+    expect(any.headers.get("access-control-allow-origin")).toBe("*");
+    expect(any.headers.get("access-control-allow-private-network")).toBe("true");
+    const answer = await open.post(BLOCK_NUMBER, { origin: "https://evil.example" });
+    expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+  });
+
+  test("a name that rebinds to this address is refused", async () => {
+    const { post, port } = await serve({}, { hosts: ["node.example"] });
+    expect((await post(BLOCK_NUMBER, { host: `evil.example:${port}` })).status).toBe(403);
+    for (const host of ["node.example", "NODE.example:1", "localhost:8545", "[::1]:8545", "10.0.0.1"]) {
+      expect((await post(BLOCK_NUMBER, { host })).status).toBe(200);
+    }
+    const any = await serve({}, { hosts: ["*"] });
+    expect((await any.post(BLOCK_NUMBER, { host: "evil.example" })).status).toBe(200);
+  });
+
+  test("the rate of one address is bounded where the operator asks for it", async () => {
+    const { post } = await serve({ requestsPerSecond: 5 });
+    const statuses = await Promise.all(
+      Array.from({ length: 30 }, async () => (await post(BLOCK_NUMBER)).status),
+    );
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(10);
+    expect(statuses).toContain(429);
+  });
+
+  test("only the namespaces asked for are served", async () => {
+    const { post } = await serve({}, { namespaces: new Set(["net"]) });
+    expect(await (await post(BLOCK_NUMBER)).json()).toMatchObject({ error: { code: -32601 } });
+    const version = await post('{"jsonrpc":"2.0","id":1,"method":"net_version"}');
+    expect(await version.json()).toMatchObject({ result: "1337" });
+  });
+
+  test("a port in use is an error with a hint and leaves nothing behind", async () => {
+    const { port, node } = await serve();
+    const before = node.listeners();
+    const again = startRpcServer(node.ports, {
+      listen: [
+        { host: "127.0.0.1", port: 0 },
+        { host: "127.0.0.1", port },
+      ],
+      hosts: [],
+      origins: [],
+      namespaces: undefined,
+      limits: DEFAULT_RPC_LIMITS,
+    });
+    await expect(again).rejects.toMatchObject({ code: "LISTEN_FAILED", hint: expect.any(String) });
+    expect(node.listeners()).toBe(before);
+  });
+
+  test("half a request and a reset connection do no harm", async () => {
+    const { port, post } = await serve();
+    for (const part of [
+      "POST / HT",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
+      "\u0000\u0001",
+    ]) {
+      const raw = connect(port, "127.0.0.1");
+      await new Promise<void>((resolve) => raw.write(part, () => resolve()));
+      raw.destroy();
+    }
+    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+  });
+});
+
+describe("WebSocket", () => {
+  test("requests, batches and malformed messages on the same port", async () => {
+    const { wsUrl } = await serve();
+    const { ws, call, messages } = await socket(wsUrl);
+    expect(await call("eth_blockNumber")).toMatchObject({ result: "0x2" });
+    for (const text of ["{", "17", "true", "null"]) ws.send(text);
+    await until("four errors", () => messages.filter((message) => message.error !== undefined).length === 4);
+    ws.send(new TextEncoder().encode(BLOCK_NUMBER.replace('"id":1', '"id":77')));
+    await until("the answer to bytes", () => messages.find((message) => message.id === 77));
+    ws.send(`[${BLOCK_NUMBER}]`);
+    await until("a batch", () => messages.find((message) => Array.isArray(message)));
+    ws.close();
+  });
+
+  test("heads, logs by criteria and pending transactions arrive once each, and stop", async () => {
+    const { wsUrl, node } = await serve();
+    const { call, messages, ws } = await socket(wsUrl);
+    const heads = (await call("eth_subscribe", "newHeads")).result as string;
+    const logs = (await call("eth_subscribe", "logs", { address: TOKEN, topics: [[TOPIC, null]] }))
+      .result as string;
+    const none = (await call("eth_subscribe", "logs", { address: SENDER })).result as string;
+    const pending = (await call("eth_subscribe", "newPendingTransactions")).result as string;
+    const full = (await call("eth_subscribe", "newPendingTransactions", true)).result as string;
+    expect((await call("eth_subscribe", "nothing")).error).toMatchObject({ code: -32602 });
+    const of = (id: string) => messages.filter((message) => message.params?.subscription === id);
+
+    const transactions = oneOfEach(10n);
+    for (const transaction of transactions) node.wait(transaction);
+    const block = node.mine(transactions);
+    await until("the logs", () => of(logs).length === 3);
+    expect(of(heads).map((message) => message.params?.result)).toMatchObject([
+      { hash: block.hash, number: "0x3" },
+    ]);
+    expect(of(pending).map((message) => message.params?.result)).toEqual(transactions.map((t) => t.hash));
+    expect(of(full).map((message) => message.params?.result)).toMatchObject(
+      transactions.map(({ hash }) => ({ hash })),
+    );
+    expect(of(logs).map((message) => message.params?.result)).toMatchObject(
+      [0, 1, 2].map((logIndex) => ({ logIndex: `0x${logIndex}`, removed: false, blockHash: block.hash })),
+    );
+    expect(of(none)).toEqual([]);
+
+    expect(await call("eth_unsubscribe", heads)).toMatchObject({ result: true });
+    expect(await call("eth_unsubscribe", heads)).toMatchObject({ error: { code: -32601 } });
+    node.mine(oneOfEach(20n));
+    await until("more logs", () => of(logs).length === 6);
+    expect(of(heads)).toHaveLength(1);
+    ws.close();
+  });
+
+  test("connections and subscriptions are bounded", async () => {
+    const { wsUrl } = await serve({ maxConnections: 2, maxSubscriptions: 3 });
+    const first = await socket(wsUrl);
+    const second = await socket(wsUrl);
+    const third = await socket(wsUrl);
+    expect(third.closedWith()).toBeDefined();
+    for (let i = 0; i < 3; i++) expect((await first.call("eth_subscribe", "newHeads")).result).toBeString();
+    expect(await first.call("eth_subscribe", "newHeads")).toMatchObject({
+      error: { message: "too many subscriptions" },
+    });
+    second.ws.close();
+    await until("a free place", async () => {
+      const next = await socket(wsUrl);
+      return next.closedWith() === undefined;
+    });
+  });
+
+  test("a foreign page cannot open a socket", async () => {
+    const { wsUrl } = await serve({}, { origins: ["https://good.example"] });
+    expect((await socket(wsUrl, { origin: "https://evil.example" })).closedWith()).toBeDefined();
+    expect((await socket(wsUrl, { origin: "https://good.example" })).closedWith()).toBeUndefined();
+  });
+
+  test("a message past the bound closes its connection and nothing else", async () => {
+    const { wsUrl, post } = await serve({ maxRequestBytes: 10_000 });
+    const { ws, closedWith } = await socket(wsUrl);
+    ws.send("x".repeat(20_000));
+    await until("the connection to close", () => closedWith() !== undefined);
+    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+  });
+
+  test("a client that does not read is disconnected", async () => {
+    const { port, node, wsUrl } = await serve({ maxBacklogBytes: 200_000, maxConnections: 1 });
+    const slow = connect(port, "127.0.0.1");
+    slow.on("error", () => {});
+    const key = btoa("0123456789abcdef");
+    const upgrade = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13`;
+    slow.write(`GET / HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n\r\n`);
+    await new Promise<void>((resolve) => slow.once("data", () => resolve()));
+    const request = '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["logs",{}]}';
+    slow.write(Uint8Array.of(0x81, 0x80 | request.length, 0, 0, 0, 0, ...new TextEncoder().encode(request)));
+    await new Promise<void>((resolve) => slow.once("data", () => resolve()));
+    slow.pause();
+    const transactions = oneOfEach(100n);
+    await until("the slow client's place to be free", async () => {
+      for (let i = 0; i < 500; i++) node.mine(transactions);
+      const next = await socket(wsUrl);
+      return next.closedWith() === undefined;
+    });
+    slow.destroy();
+  }, 60_000);
+
+  test("closing the server ends its connections and its listening", async () => {
+    const { wsUrl, server, node, post } = await serve();
+    const { closedWith, call } = await socket(wsUrl);
+    await call("eth_subscribe", "newHeads");
+    await server.close();
+    await until("the connection to close", () => closedWith() !== undefined);
+    expect(node.listeners()).toBe(0);
+    expect(post(BLOCK_NUMBER)).rejects.toThrow();
+  });
+});
