@@ -129,7 +129,10 @@ export interface Notes {
 export interface StateDb extends QmdbBatchable {
   readonly archive: Archive;
   readonly notes: Notes;
+  /** The last committed block; throws NO_GENESIS while there is none. */
   head(): Head;
+  /** Whether not even genesis is committed. */
+  readonly isEmpty: boolean;
   /** The committed state; follows the head. */
   latest(): StateReader;
   /** The state after `height`, read through history; throws STATE_PRUNED with the oldest height that is held. */

@@ -1,0 +1,136 @@
+// Reads of finalized blocks and of the indexes derived from them. Each call sees one SQLite snapshot.
+import { assert } from "#lib/assert.ts";
+import { type Address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
+import type { Store, Value } from "./store.ts";
+import type { Archive, LogPosition, LogQuery, StoredBlock } from "./types.ts";
+
+/** Addresses and topics of one log query. */
+export const MAX_LOG_TERMS = 10_000;
+/** Index entries counted per term to find the most selective condition. */
+const ESTIMATE_LIMIT = 1_000;
+/** Terms per condition that are counted. */
+const ESTIMATE_TERMS = 16;
+
+/** Index term of a log's address, or of the topic at `position`. */
+export function logTerm(bytes: Uint8Array, position?: number): Uint8Array {
+  const term = new Uint8Array(1 + bytes.length);
+  term[0] = position === undefined ? 0 : 1 + position;
+  term.set(bytes, 1);
+  return term;
+}
+
+/** Eight big-endian bytes of a nonce, as the sender index holds it. */
+export function nonceBytes(nonce: bigint): Uint8Array {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, nonce);
+  return out;
+}
+
+/** One condition of a log query: any of `values` in `column`, found in the index as `terms`. */
+interface Condition {
+  readonly column: string;
+  readonly values: readonly Uint8Array[];
+  readonly terms: readonly Uint8Array[];
+}
+
+function conditionsOf(query: LogQuery): Condition[] {
+  const conditions: Condition[] = [];
+  const add = (column: string, values: readonly Uint8Array[], position?: number): void => {
+    if (values.length === 0) return;
+    conditions.push({ column, values, terms: values.map((value) => logTerm(value, position)) });
+  };
+  add("l.address", query.addresses.map(bytesOf));
+  query.topics.forEach((topics, i) => {
+    add(`substr(l.topics, ${1 + 32 * i}, 32)`, topics.map(bytesOf), i);
+  });
+  const total = conditions.reduce((sum, condition) => sum + condition.values.length, 0);
+  assert(total <= MAX_LOG_TERMS, `a log query names at most ${MAX_LOG_TERMS} addresses and topics`);
+  return conditions;
+}
+
+const marks = (values: readonly unknown[]): string => values.map(() => "?").join(", ");
+
+function queryLogs(store: Store, query: LogQuery): readonly LogPosition[] {
+  const conditions = conditionsOf(query);
+  const count = store.prepare(
+    `SELECT count(*) FROM (SELECT 1 FROM log_terms WHERE term = ? AND height BETWEEN ? AND ?
+       LIMIT ${ESTIMATE_LIMIT})`,
+  );
+  const cost = (condition: Condition): number =>
+    condition.terms
+      .slice(0, ESTIMATE_TERMS)
+      .reduce((sum, term) => sum + (count.get(term, query.from, query.to)?.[0] as number), 0) +
+    condition.terms.length;
+  const ranked = conditions.map((condition) => ({ condition, cost: cost(condition) }));
+  ranked.sort((a, b) => a.cost - b.cost);
+  const driver = ranked[0]?.condition;
+  const values: Value[] = [];
+  let sql = "SELECT l.height, l.position, l.log FROM ";
+  if (driver === undefined) {
+    sql += "logs l WHERE l.height BETWEEN ? AND ?";
+    values.push(query.from, query.to);
+  } else {
+    sql += `log_terms t JOIN logs l ON l.height = t.height AND l.log = t.log
+      WHERE t.term IN (${marks(driver.terms)}) AND t.height BETWEEN ? AND ?`;
+    values.push(...driver.terms, query.from, query.to);
+  }
+  for (const condition of conditions) {
+    if (condition === driver) continue;
+    sql += ` AND ${condition.column} IN (${marks(condition.values)})`;
+    values.push(...condition.values);
+  }
+  sql += " ORDER BY 1, 3 LIMIT ?";
+  values.push(query.limit + 1);
+  return store
+    .prepare(sql)
+    .all(...values)
+    .map(([at, position, log]) => ({
+      height: height(at as number),
+      transactionIndex: position as number,
+      logIndex: log as number,
+    }));
+}
+
+/** The archive of `store`. */
+export function openArchive(store: Store): Archive {
+  const block = store.prepare(
+    "SELECT hash, header, body, receipts, certificate, seed, inputs FROM blocks WHERE height = ?",
+  );
+  const heightOf = store.prepare("SELECT height FROM heights WHERE hash = ?");
+  const transaction = store.prepare("SELECT height, position FROM transactions WHERE hash = ?");
+  const bySender = store.prepare("SELECT hash FROM senders WHERE sender = ? AND nonce = ?");
+  const oldest = store.prepare("SELECT oldest FROM meta");
+  const optional = (value: Value | undefined): Uint8Array | undefined =>
+    value instanceof Uint8Array ? value : undefined;
+  return {
+    block(at): StoredBlock | undefined {
+      const row = block.get(at);
+      if (row === undefined) return undefined;
+      const [digest, header, body, receipts] = row as readonly Uint8Array[];
+      return {
+        height: at,
+        hash: hash(digest as Uint8Array),
+        header: header as Uint8Array,
+        body: body as Uint8Array,
+        receipts: receipts as Uint8Array,
+        certificate: optional(row[4]),
+        seed: optional(row[5]),
+        inputs: optional(row[6]),
+      };
+    },
+    heightOf(digest): Height | undefined {
+      const row = heightOf.get(bytesOf(digest));
+      return row === undefined ? undefined : height(row[0] as number);
+    },
+    transaction(digest) {
+      const row = transaction.get(bytesOf(digest));
+      return row === undefined ? undefined : { height: height(row[0] as number), index: row[1] as number };
+    },
+    transactionBySender(sender: Address, nonce: bigint): Hash | undefined {
+      const row = bySender.get(bytesOf(sender), nonceBytes(nonce));
+      return row === undefined ? undefined : hash(row[0] as Uint8Array);
+    },
+    logs: (query) => store.read(() => queryLogs(store, query)),
+    oldestState: () => height(oldest.get()?.[0] as number),
+  };
+}

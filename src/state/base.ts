@@ -1,0 +1,157 @@
+// The committed state in memory: op log, key index and merkle cache together, and lookups of keys in it.
+// Also how a block's layer looks from inside, and how lookups go through layers that were not folded yet.
+import { assert } from "#lib/assert.ts";
+import type { Address, Hash } from "#types/ids.ts";
+import { OP_KEY, opIsLive, type StoredAccount, sameHash } from "./format.ts";
+import type { KeyIndex } from "./keyindex.ts";
+import type { Log } from "./log.ts";
+import type { Fingerprinter } from "./siphash.ts";
+import type { Store } from "./store.ts";
+import { type OpRun, type Tree, type TreePatch, type TreeView, viewThrough } from "./tree.ts";
+
+/** A key that a block brought into being. */
+export interface CreatedKey {
+  readonly key: Uint8Array;
+  readonly preimage: Uint8Array;
+}
+
+/** What a block did, as others see it before it is final. */
+export interface Overlay {
+  /** Final record of each account the block touched; undefined when absent. */
+  readonly accounts: ReadonlyMap<Address, StoredAccount | undefined>;
+  /** Written slots; of a reset account all it has. */
+  readonly slots: ReadonlyMap<Address, ReadonlyMap<Hash, Uint8Array>>;
+  readonly reset: ReadonlySet<Address>;
+  readonly code: ReadonlyMap<Hash, Uint8Array>;
+}
+
+/** One block's batch from inside. */
+export interface Layer extends Overlay {
+  readonly height: number;
+  readonly root: Uint8Array;
+  /** The layer below; undefined when it stood on the committed state from the start. */
+  readonly parent: Layer | undefined;
+  /** Identity of the committed state that it (or its lowest ancestor) stands on. */
+  readonly ground: object;
+  /** Appended ops; undefined for a block that changed nothing. */
+  readonly run: OpRun | undefined;
+  /** High and low fingerprint of each op's key. */
+  readonly fingerprints: Uint32Array;
+  /** Position of an op in the run, plus one, by fingerprint: open addressing, a power of two long. */
+  readonly table: Int32Array;
+  readonly patch: TreePatch | undefined;
+  /** In key order. */
+  readonly created: readonly CreatedKey[];
+  readonly deleted: readonly Uint8Array[];
+  /** Set when it became part of the committed state. */
+  folded: boolean;
+}
+
+/** The committed state. */
+export interface Base {
+  readonly store: Store;
+  readonly log: Log;
+  readonly index: KeyIndex;
+  readonly tree: Tree;
+  readonly fingerprint: Fingerprinter;
+  readonly fingerprintOut: Uint32Array;
+  /** Greatest existing key below `key`, sentinel not counted. */
+  keyBelow(key: Uint8Array): Uint8Array | undefined;
+  /** Identity of this committed state: replaced by each fold and rollback. */
+  ground: object;
+}
+
+/** An op that is alive in some view. */
+export interface Found {
+  readonly sn: number;
+  readonly op: Uint8Array;
+}
+
+/** Op i of a run, as a view. */
+export function opOfRun(run: OpRun, i: number): Uint8Array {
+  return run.data.subarray(run.offsets[i], run.offsets[i + 1]);
+}
+
+/** Slots of a layer's table for `count` ops. */
+export function buildTable(fingerprints: Uint32Array, count: number): Int32Array {
+  let size = 4;
+  while (size < count * 2) size *= 2;
+  const table = new Int32Array(size);
+  for (let i = 0; i < count; i++) {
+    let slot = (fingerprints[2 * i + 1] as number) & (size - 1);
+    while (table[slot] !== 0) slot = (slot + 1) & (size - 1);
+    table[slot] = i + 1;
+  }
+  return table;
+}
+
+/** Position in the layer's run of the op of this key, or -1. */
+function positionIn(layer: Layer, key: Uint8Array, high: number, low: number): number {
+  const { run, table, fingerprints } = layer;
+  if (run === undefined) return -1;
+  const mask = table.length - 1;
+  for (let slot = low & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
+    const i = (table[slot] as number) - 1;
+    if (
+      fingerprints[2 * i + 1] === low &&
+      fingerprints[2 * i] === high &&
+      sameHash(run.data, (run.offsets[i] as number) + OP_KEY, key, 0)
+    ) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/** A state for lookups by key: the committed one under unfolded layers. */
+export interface View {
+  readonly base: Base;
+  /** Newest first. */
+  readonly layers: readonly Layer[];
+  readonly tree: TreeView;
+}
+
+/** The state after `layer`, or the committed one. */
+export function viewOf(base: Base, layer: Layer | undefined): View {
+  const layers: Layer[] = [];
+  for (let at = layer; at !== undefined && !at.folded; at = at.parent) layers.push(at);
+  const patches: TreePatch[] = [];
+  for (const { patch } of layers) if (patch !== undefined) patches.push(patch);
+  return { base, layers, tree: viewThrough(base.tree, patches) };
+}
+
+/** The live op of `key`; undefined when absent. */
+export function findKey(view: View, key: Uint8Array): Found | undefined {
+  const { base } = view;
+  base.fingerprint(key, 0);
+  return findFingerprint(view, key, base.fingerprintOut[0] as number, base.fingerprintOut[1] as number);
+}
+
+/** findKey for a key whose fingerprint is known. */
+export function findFingerprint(view: View, key: Uint8Array, high: number, low: number): Found | undefined {
+  for (const layer of view.layers) {
+    const i = positionIn(layer, key, high, low);
+    if (i < 0) continue;
+    const run = layer.run as OpRun;
+    const op = opOfRun(run, i);
+    return opIsLive(op) ? { sn: run.start + i, op } : undefined;
+  }
+  const { index, log } = view.base;
+  for (let nth = 0; ; nth++) {
+    const sn = index.find(high, low, nth);
+    if (sn < 0) return undefined;
+    const op = log.op(sn);
+    if (sameHash(op, OP_KEY, key, 0)) return { sn, op };
+  }
+}
+
+/** The op at `sn`, for SNs walked in ascending order. */
+export function walkOp(view: View, sn: number): Uint8Array {
+  for (const { run } of view.layers) {
+    if (run !== undefined && sn >= run.start) {
+      assert(sn < run.start + run.count, `SN ${sn} is in the log`);
+      return opOfRun(run, sn - run.start);
+    }
+  }
+  return view.base.log.walk(sn);
+}

@@ -1,0 +1,268 @@
+// One block's batch: from the net changes to appended ops, moves of the floor raise, and the new root.
+// Deterministic in (parent state, height, changes). Writes nothing to disk and leaves the committed state alone.
+import { assert } from "#lib/assert.ts";
+import { equalBytes } from "#lib/bytes.ts";
+import type { AccountChange, StateChanges } from "#types/account.ts";
+import type { Address, Hash } from "#types/ids.ts";
+import {
+  type Base,
+  buildTable,
+  type CreatedKey,
+  findKey,
+  type Layer,
+  type View,
+  viewOf,
+  walkOp,
+} from "./base.ts";
+import {
+  accountPreimage,
+  decodeAccount,
+  encodeAccount,
+  HASH_BYTES,
+  KIND_DEL,
+  KIND_MOVE,
+  KIND_PUT,
+  keyOfPreimage,
+  NONE,
+  OP_HEIGHT,
+  OP_KEY,
+  OP_KIND,
+  OP_PREV,
+  OP_VALUE,
+  opValue,
+  type StoredAccount,
+  slotPreimage,
+  TWIG_LEAVES,
+  writeOp,
+  writeU64,
+} from "./format.ts";
+import { headOf, type LinkedWrite, linkWrites, type Write } from "./links.ts";
+import { buildPatch, type Extent, type OpRun, type TreePatch } from "./tree.ts";
+
+const ZERO_KEY = new Uint8Array(HASH_BYTES);
+const NO_VALUE = new Uint8Array(0);
+const MAX_SLOT_BYTES = 32;
+
+/** Ops being appended. */
+interface Appender {
+  readonly start: number;
+  count: number;
+  length: number;
+  data: Uint8Array;
+  offsets: Uint32Array;
+}
+
+function createAppender(start: number, ops: number): Appender {
+  return {
+    start,
+    count: 0,
+    length: 0,
+    data: new Uint8Array(ops * 160 + 256),
+    offsets: new Uint32Array(ops + 2),
+  };
+}
+
+/** Makes room for one op of `bytes` bytes and returns where it goes. */
+function reserve(to: Appender, bytes: number): number {
+  const at = to.length;
+  to.length += bytes;
+  if (to.length > to.data.length) {
+    const grown = new Uint8Array(to.length * 2);
+    grown.set(to.data);
+    to.data = grown;
+  }
+  if (to.count + 2 > to.offsets.length) {
+    const grown = new Uint32Array(to.offsets.length * 2);
+    grown.set(to.offsets);
+    to.offsets = grown;
+  }
+  to.count++;
+  to.offsets[to.count] = to.length;
+  return at;
+}
+
+/** What the changes mean for records: incarnations resolved, writes by key. */
+interface Resolved {
+  readonly accounts: Map<Address, StoredAccount | undefined>;
+  readonly slots: Map<Address, ReadonlyMap<Hash, Uint8Array>>;
+  readonly reset: Set<Address>;
+  readonly writes: Write[];
+}
+
+function toWrite(view: View, preimage: Uint8Array, value: Uint8Array | undefined): Write | undefined {
+  const key = keyOfPreimage(preimage);
+  const before = findKey(view, key);
+  if (before === undefined && value === undefined) return undefined;
+  if (before !== undefined && value !== undefined && equalBytes(opValue(before.op), value)) return undefined;
+  return { key, head: headOf(key), before, value, preimage };
+}
+
+function resolveSlots(
+  view: View,
+  address: Address,
+  change: AccountChange,
+  incarnation: number,
+  writes: Write[],
+): void {
+  for (const [slot, value] of change.storage) {
+    assert(value.length <= MAX_SLOT_BYTES && value[0] !== 0, "slot values have no leading zeros");
+    const write = toWrite(
+      view,
+      slotPreimage(address, incarnation, slot),
+      value.length === 0 ? undefined : value,
+    );
+    if (write !== undefined) writes.push(write);
+  }
+}
+
+function resolve(view: View, height: number, changes: StateChanges): Resolved {
+  const resolved: Resolved = { accounts: new Map(), slots: new Map(), reset: new Set(), writes: [] };
+  for (const [address, change] of changes.accounts) {
+    const preimage = accountPreimage(address);
+    const key = keyOfPreimage(preimage);
+    const before = findKey(view, key);
+    const old = before === undefined ? undefined : decodeAccount(opValue(before.op));
+    const fresh = old === undefined || change.reset;
+    const account =
+      change.account === undefined
+        ? undefined
+        : { ...change.account, incarnation: fresh ? height : old.incarnation };
+    resolved.accounts.set(address, account);
+    if (account === undefined || fresh) resolved.reset.add(address);
+    if (account !== undefined && change.storage.size > 0) {
+      resolved.slots.set(address, change.storage);
+      resolveSlots(view, address, change, account.incarnation, resolved.writes);
+    }
+    const value = account === undefined ? undefined : encodeAccount(account);
+    if (before === undefined && value === undefined) continue;
+    if (before !== undefined && value !== undefined && equalBytes(opValue(before.op), value)) continue;
+    resolved.writes.push({ key, head: headOf(key), before, value, preimage });
+  }
+  return resolved;
+}
+
+/** Appends one op per changed key; fills `dead` with the SNs they kill. */
+function emit(to: Appender, linked: readonly LinkedWrite[], height: number, dead: number[]): void {
+  for (const { key, next, before, value } of linked) {
+    const prev = before?.sn ?? NONE;
+    if (before !== undefined) dead.push(before.sn);
+    const at = reserve(to, OP_VALUE + (value?.length ?? 0));
+    if (value === undefined) {
+      writeOp(to.data, at, { key, next: ZERO_KEY, kind: KIND_DEL, prev, height, value: NO_VALUE });
+    } else {
+      writeOp(to.data, at, { key, next, kind: KIND_PUT, prev, height, value });
+    }
+  }
+}
+
+/** Whether an SN of an earlier block is still live, given what this block killed so far. */
+function liveness(view: View, dead: readonly number[]): (sn: number) => boolean {
+  const killed = new Set(dead);
+  let twig = -1;
+  let bits: Uint8Array | undefined;
+  return (sn) => {
+    const at = Math.floor(sn / TWIG_LEAVES);
+    if (at !== twig) {
+      twig = at;
+      bits = view.tree.bits(at);
+    }
+    const leaf = sn % TWIG_LEAVES;
+    const set = bits !== undefined && ((bits[leaf >> 3] as number) & (1 << (leaf & 7))) !== 0;
+    return set && !killed.has(sn);
+  };
+}
+
+/** Advances the floor: re-appends its oldest live ops while the log is more than twice the live set. */
+function raiseFloor(view: View, to: Appender, live: number, height: number, dead: number[]): number {
+  const isLive = liveness(view, dead);
+  let budget = to.count + 1;
+  let floor = view.tree.extent.floorSN;
+  for (;;) {
+    while (floor < to.start && !isLive(floor)) floor++;
+    if (budget === 0 || floor === to.start || to.start + to.count - floor <= 2 * live) return floor;
+    const op = walkOp(view, floor);
+    const at = reserve(to, op.length);
+    to.data.set(op, at);
+    to.data[at + OP_KIND] = KIND_MOVE;
+    writeU64(to.data, at + OP_PREV, floor);
+    writeU64(to.data, at + OP_HEIGHT, height);
+    dead.push(floor);
+    floor++;
+    budget--;
+  }
+}
+
+function fingerprintsOf(base: Base, run: OpRun): Uint32Array {
+  const all = new Uint32Array(run.count * 2);
+  for (let i = 0; i < run.count; i++) {
+    base.fingerprint(run.data, (run.offsets[i] as number) + OP_KEY);
+    all.set(base.fingerprintOut, i * 2);
+  }
+  return all;
+}
+
+interface Appended {
+  readonly run: OpRun;
+  readonly patch: TreePatch;
+  readonly created: CreatedKey[];
+  readonly deleted: Uint8Array[];
+}
+
+function append(view: View, linked: readonly LinkedWrite[], height: number): Appended {
+  const before: Extent = view.tree.extent;
+  const dead: number[] = [];
+  const to = createAppender(before.nextSN, linked.length * 2 + 1);
+  emit(to, linked, height, dead);
+  const created: CreatedKey[] = [];
+  const deleted: Uint8Array[] = [];
+  let live = before.live;
+  for (const { key, before: found, value, preimage } of linked) {
+    if (found === undefined) {
+      live++;
+      if (preimage !== undefined) created.push({ key, preimage });
+    } else if (value === undefined) {
+      live--;
+      deleted.push(key);
+    }
+  }
+  const floorSN = raiseFloor(view, to, live, height, dead);
+  const run: OpRun = {
+    start: to.start,
+    count: to.count,
+    data: to.data.slice(0, to.length),
+    offsets: to.offsets.slice(0, to.count + 1),
+  };
+  const sets = (i: number): boolean => run.data[(run.offsets[i] as number) + OP_KIND] !== KIND_DEL;
+  const extent: Extent = { nextSN: run.start + run.count, floorSN, live };
+  return { run, patch: buildPatch(view.tree, run, dead, sets, extent), created, deleted };
+}
+
+/** Builds the layer of a block on `parent`, or on the committed state. */
+export function buildLayer(
+  base: Base,
+  parent: Layer | undefined,
+  height: number,
+  changes: StateChanges,
+): Layer {
+  const view = viewOf(base, parent);
+  const { accounts, slots, reset, writes } = resolve(view, height, changes);
+  const linked = linkWrites(view, writes);
+  const overlay = { accounts, slots, reset, code: changes.code };
+  const below = view.layers[0];
+  const common = {
+    ...overlay,
+    height,
+    parent: below,
+    ground: view.layers[view.layers.length - 1]?.ground ?? base.ground,
+    folded: false,
+  };
+  if (linked.length === 0) {
+    const root = below?.root ?? base.tree.root;
+    const nothing = { run: undefined, patch: undefined, created: [], deleted: [] };
+    return { ...common, ...nothing, root, fingerprints: new Uint32Array(0), table: new Int32Array(0) };
+  }
+  const appended = append(view, linked, height);
+  const fingerprints = fingerprintsOf(base, appended.run);
+  const table = buildTable(fingerprints, appended.run.count);
+  return { ...common, ...appended, root: appended.patch.root, fingerprints, table };
+}

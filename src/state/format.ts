@@ -1,0 +1,305 @@
+// Byte formats of the authenticated log: hashed keys, ops, account and slot values, and the messages that are
+// hashed. Everything here is consensus-critical and frozen. Imports nothing of the store: verifiers share it.
+import { sha256Into } from "#crypto/sha256.ts";
+import { assert } from "#lib/assert.ts";
+import { bigintToBytes, bytesToBigint } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+import type { Account } from "#types/account.ts";
+import { type Address, bytesOf, type Hash, hash } from "#types/ids.ts";
+
+/** Leaves of one twig. */
+export const TWIG_LEAVES = 2048;
+/** Levels between a leaf and its twig's left root: log2 of TWIG_LEAVES. */
+export const TWIG_DEPTH = 11;
+/** Activity bits of one twig, in bytes. */
+export const TWIG_BITS_BYTES: number = TWIG_LEAVES / 8;
+export const HASH_BYTES = 32;
+/** Bytes of a 64-byte inner-node message: the only message of that length. */
+export const PAIR_BYTES = 64;
+/** `prev` of an op whose key was absent in the parent state; ff × 8 on the wire. */
+export const NONE = -1;
+
+export const KIND_PUT = 1;
+export const KIND_MOVE = 2;
+export const KIND_DEL = 3;
+
+const TAG_LEAF = 0;
+const TAG_ACCOUNT = 1;
+const TAG_SLOT = 2;
+const TAG_TWIG = 2;
+const TAG_ROOT = 3;
+
+/** Layout of a leaf message: tag, key, next, kind, prev, height, value. */
+export const OP_KEY = 1;
+export const OP_NEXT = 33;
+export const OP_KIND = 65;
+export const OP_PREV = 66;
+export const OP_HEIGHT = 74;
+export const OP_VALUE = 82;
+
+export const TWIG_MESSAGE_BYTES: number = 1 + HASH_BYTES + TWIG_BITS_BYTES;
+export const ROOT_MESSAGE_BYTES: number = 1 + 8 + 8 + HASH_BYTES;
+
+/** Nonce, incarnation and code hash come before the balance. */
+const ACCOUNT_HEAD = 48;
+export const MAX_VALUE_BYTES: number = ACCOUNT_HEAD + 32;
+export const MAX_OP_BYTES: number = OP_VALUE + MAX_VALUE_BYTES;
+
+assert(OP_VALUE > PAIR_BYTES, "no leaf message has the length of a node pair");
+assert(
+  TWIG_MESSAGE_BYTES !== PAIR_BYTES && ROOT_MESSAGE_BYTES !== PAIR_BYTES,
+  "pairs stand alone at 64 bytes",
+);
+assert(1 << TWIG_DEPTH === TWIG_LEAVES, "a twig is a full binary tree");
+
+const U32 = 0x1_0000_0000;
+
+/** Writes a safe integer (or NONE) as 8 big-endian bytes. */
+export function writeU64(out: Uint8Array, offset: number, value: number): void {
+  const high = value < 0 ? 0xffff_ffff : Math.floor(value / U32);
+  const low = value < 0 ? 0xffff_ffff : value >>> 0;
+  out[offset] = high >>> 24;
+  out[offset + 1] = high >>> 16;
+  out[offset + 2] = high >>> 8;
+  out[offset + 3] = high;
+  out[offset + 4] = low >>> 24;
+  out[offset + 5] = low >>> 16;
+  out[offset + 6] = low >>> 8;
+  out[offset + 7] = low;
+}
+
+function u32At(data: Uint8Array, offset: number): number {
+  return (
+    (((data[offset] as number) << 24) |
+      ((data[offset + 1] as number) << 16) |
+      ((data[offset + 2] as number) << 8) |
+      (data[offset + 3] as number)) >>>
+    0
+  );
+}
+
+/** Reads 8 big-endian bytes: a safe integer, or NONE for ff × 8; throws BAD_OP for anything between. */
+export function readU64(data: Uint8Array, offset: number): number {
+  const high = u32At(data, offset);
+  const low = u32At(data, offset + 4);
+  if (high > 0x1f_ffff) {
+    if (high === 0xffff_ffff && low === 0xffff_ffff) return NONE;
+    throw new KoraError("integer above 2^53 - 1 in an op", { code: "BAD_OP" });
+  }
+  return high * U32 + low;
+}
+
+/** SN of the op that this op replaces, or NONE. */
+export function opPrev(data: Uint8Array, offset = 0): number {
+  return readU64(data, offset + OP_PREV);
+}
+
+/** Height of the block that appended the op. */
+export function opHeight(data: Uint8Array, offset = 0): number {
+  return readU64(data, offset + OP_HEIGHT);
+}
+
+/** Whether the op carries a value (put or move), as opposed to a deletion. */
+export function opIsLive(data: Uint8Array, offset = 0): boolean {
+  return data[offset + OP_KIND] !== KIND_DEL;
+}
+
+/** The value bytes of an op message. */
+export function opValue(message: Uint8Array): Uint8Array {
+  return message.subarray(OP_VALUE);
+}
+
+/** Whether the 32 bytes at `a[x]` equal those at `b[y]`. */
+export function sameHash(a: Uint8Array, x: number, b: Uint8Array, y: number): boolean {
+  for (let i = 0; i < HASH_BYTES; i++) if (a[x + i] !== b[y + i]) return false;
+  return true;
+}
+
+/** Order of the 32 bytes at `a[x]` and `b[y]`: negative, zero or positive. */
+export function compareHash(a: Uint8Array, x: number, b: Uint8Array, y: number): number {
+  for (let i = 0; i < HASH_BYTES; i++) {
+    const difference = (a[x + i] as number) - (b[y + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** Key of the sentinel op: below every other key. */
+export function sentinelKey(): Uint8Array {
+  return new Uint8Array(HASH_BYTES);
+}
+
+/** `next` of the greatest key. */
+export function endKey(): Uint8Array {
+  return new Uint8Array(HASH_BYTES).fill(0xff);
+}
+
+/** What is hashed into an account's key, without its tag: the address. */
+export function accountPreimage(address: Address): Uint8Array {
+  return bytesOf(address);
+}
+
+/** What is hashed into a slot's key, without its tag: address, incarnation, slot. */
+export function slotPreimage(address: Address, incarnation: number, slot: Hash): Uint8Array {
+  const out = new Uint8Array(60);
+  out.set(bytesOf(address), 0);
+  writeU64(out, 20, incarnation);
+  out.set(bytesOf(slot), 28);
+  return out;
+}
+
+/** Hashed key of a preimage: H(0x01 ‖ address) or H(0x02 ‖ address ‖ incarnation ‖ slot). */
+export function keyOfPreimage(preimage: Uint8Array): Uint8Array {
+  const message = new Uint8Array(1 + preimage.length);
+  message[0] = preimage.length === 20 ? TAG_ACCOUNT : TAG_SLOT;
+  message.set(preimage, 1);
+  const key = new Uint8Array(HASH_BYTES);
+  sha256Into(message, key);
+  return key;
+}
+
+/** Hashed key of an account. */
+export function accountKey(address: Address): Uint8Array {
+  return keyOfPreimage(accountPreimage(address));
+}
+
+/** Hashed key of a slot of one incarnation of an account. */
+export function slotKey(address: Address, incarnation: number, slot: Hash): Uint8Array {
+  return keyOfPreimage(slotPreimage(address, incarnation, slot));
+}
+
+/** An account record as the log holds it. */
+export interface StoredAccount extends Account {
+  /** Height at which the record last came into being. */
+  readonly incarnation: number;
+}
+
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** Nonce (8) ‖ incarnation (8) ‖ code hash (32) ‖ balance without leading zeros. */
+export function encodeAccount(account: StoredAccount): Uint8Array {
+  const balance = bigintToBytes(account.balance);
+  assert(balance.length <= 32 && account.nonce <= U64_MAX, "balance and nonce fit their fields");
+  const out = new Uint8Array(ACCOUNT_HEAD + balance.length);
+  new DataView(out.buffer).setBigUint64(0, account.nonce);
+  writeU64(out, 8, account.incarnation);
+  out.set(bytesOf(account.codeHash), 16);
+  out.set(balance, ACCOUNT_HEAD);
+  return out;
+}
+
+/** Inverse of encodeAccount; throws BAD_OP for anything it would not have written. */
+export function decodeAccount(value: Uint8Array): StoredAccount {
+  if (value.length < ACCOUNT_HEAD || value.length > MAX_VALUE_BYTES || value[ACCOUNT_HEAD] === 0) {
+    throw new KoraError(`not an account record: ${value.length} bytes`, { code: "BAD_OP" });
+  }
+  const incarnation = readU64(value, 8);
+  if (incarnation < 0) throw new KoraError("account record without incarnation", { code: "BAD_OP" });
+  return {
+    nonce: new DataView(value.buffer, value.byteOffset, 8).getBigUint64(0),
+    incarnation,
+    codeHash: hash(value.subarray(16, 48)),
+    balance: bytesToBigint(value.subarray(ACCOUNT_HEAD)),
+  };
+}
+
+/** Writes an op's leaf message into `out` at `offset` and returns the offset behind it. */
+export function writeOp(
+  out: Uint8Array,
+  offset: number,
+  op: {
+    readonly key: Uint8Array;
+    readonly next: Uint8Array;
+    readonly kind: number;
+    readonly prev: number;
+    readonly height: number;
+    readonly value: Uint8Array;
+  },
+): number {
+  out[offset] = TAG_LEAF;
+  out.set(op.key, offset + OP_KEY);
+  out.set(op.next, offset + OP_NEXT);
+  out[offset + OP_KIND] = op.kind;
+  writeU64(out, offset + OP_PREV, op.prev);
+  writeU64(out, offset + OP_HEIGHT, op.height);
+  out.set(op.value, offset + OP_VALUE);
+  return offset + OP_VALUE + op.value.length;
+}
+
+/** Whether `message` is a leaf message that writeOp could have made. */
+export function isOp(message: Uint8Array): boolean {
+  if (message.length < OP_VALUE || message.length > MAX_OP_BYTES || message[0] !== TAG_LEAF) return false;
+  const kind = message[OP_KIND] as number;
+  return kind === KIND_PUT || kind === KIND_MOVE || (kind === KIND_DEL && message.length === OP_VALUE);
+}
+
+/** Writes a twig message: tag, left root, activity bits. */
+export function writeTwigMessage(
+  out: Uint8Array,
+  offset: number,
+  leftRoot: Uint8Array,
+  bits: Uint8Array,
+): void {
+  out[offset] = TAG_TWIG;
+  out.set(leftRoot, offset + 1);
+  out.set(bits, offset + 1 + HASH_BYTES);
+}
+
+/** H(0x03 ‖ nextSN ‖ floorSN ‖ upper root). */
+export function stateRoot(nextSN: number, floorSN: number, upper: Uint8Array): Uint8Array {
+  const message = new Uint8Array(ROOT_MESSAGE_BYTES);
+  message[0] = TAG_ROOT;
+  writeU64(message, 1, nextSN);
+  writeU64(message, 9, floorSN);
+  message.set(upper, 17);
+  const root = new Uint8Array(HASH_BYTES);
+  sha256Into(message, root);
+  return root;
+}
+
+/** Twigs that `nextSN` leaves occupy; at least one. */
+export function twigCount(nextSN: number): number {
+  return Math.max(1, Math.ceil(nextSN / TWIG_LEAVES));
+}
+
+/** Levels above the twig roots: ⌈log2 twigs⌉. */
+export function upperDepth(nextSN: number): number {
+  const twigs = twigCount(nextSN);
+  let depth = 0;
+  while (2 ** depth < twigs) depth++;
+  return depth;
+}
+
+/** Roots of empty subtrees. */
+export interface EmptyNodes {
+  /** By level inside a twig: level 0 is the empty leaf, level TWIG_DEPTH the left root of an empty twig. */
+  readonly leaf: readonly Uint8Array[];
+  /** By level above twig roots: level 0 is the root of an empty twig. */
+  readonly upper: readonly Uint8Array[];
+}
+
+/** Upper levels for which empty nodes are made: twigs of all safe SNs. */
+export const MAX_UPPER_DEPTH = 42;
+
+/** The ladders of empty nodes, hashed upwards from 32 zero bytes. */
+export function emptyNodes(): EmptyNodes {
+  const climb = (bottom: Uint8Array, levels: number): Uint8Array[] => {
+    const ladder = [bottom];
+    const pair = new Uint8Array(PAIR_BYTES);
+    for (let level = 0; level < levels; level++) {
+      const below = ladder[level] as Uint8Array;
+      pair.set(below, 0);
+      pair.set(below, HASH_BYTES);
+      const above = new Uint8Array(HASH_BYTES);
+      sha256Into(pair, above);
+      ladder.push(above);
+    }
+    return ladder;
+  };
+  const leaf = climb(new Uint8Array(HASH_BYTES), TWIG_DEPTH);
+  const message = new Uint8Array(TWIG_MESSAGE_BYTES);
+  writeTwigMessage(message, 0, leaf[TWIG_DEPTH] as Uint8Array, new Uint8Array(TWIG_BITS_BYTES));
+  const twig = new Uint8Array(HASH_BYTES);
+  sha256Into(message, twig);
+  return { leaf, upper: climb(twig, MAX_UPPER_DEPTH) };
+}

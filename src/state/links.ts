@@ -1,0 +1,158 @@
+// Next-key links: which key follows which after a block, and who stood before a key in the state below it.
+// Pure bookkeeping over sorted keys; appends nothing.
+import { assert } from "#lib/assert.ts";
+import { compareBytes, EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
+import { type Found, findKey, type View } from "./base.ts";
+import { compareHash, endKey, HASH_BYTES, OP_NEXT, opValue, sentinelKey } from "./format.ts";
+
+/** What becomes of one key in a block. */
+export interface Write {
+  readonly key: Uint8Array;
+  /** First 48 bits of the key: most comparisons end here. */
+  readonly head: number;
+  /** The op alive in the parent state. */
+  readonly before: Found | undefined;
+  /** Value afterwards; undefined when absent then. */
+  readonly value: Uint8Array | undefined;
+  /** Of keys that may be created. */
+  readonly preimage: Uint8Array | undefined;
+}
+
+/** A write with the key that follows it afterwards. */
+export interface LinkedWrite extends Write {
+  readonly next: Uint8Array;
+}
+
+/** First 48 bits of a key, as a number that sorts as the key does. */
+export function headOf(key: Uint8Array): number {
+  let head = 0;
+  for (let i = 0; i < 6; i++) head = head * 256 + (key[i] as number);
+  return head;
+}
+
+/** Sorts by key, ascending. */
+export function sortWrites<T extends Write>(writes: T[]): T[] {
+  return writes.sort((a, b) => a.head - b.head || compareBytes(a.key, b.key));
+}
+
+/** Greatest key below `key` among those that `created` (sorted) holds and `exists` confirms. */
+function createdBelow(
+  created: readonly { readonly key: Uint8Array }[],
+  key: Uint8Array,
+  exists: (key: Uint8Array) => Found | undefined,
+): { key: Uint8Array; found: Found } | undefined {
+  let low = 0;
+  let high = created.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareBytes((created[middle] as { key: Uint8Array }).key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (let i = low - 1; i >= 0; i--) {
+    const candidate = (created[i] as { key: Uint8Array }).key;
+    const found = exists(candidate);
+    if (found !== undefined) return { key: candidate, found };
+  }
+  return undefined;
+}
+
+/** The key before `key` in `view`, which may be the sentinel. */
+export function predecessor(view: View, key: Uint8Array): { key: Uint8Array; found: Found } {
+  const exists = (candidate: Uint8Array): Found | undefined => findKey(view, candidate);
+  let best: { key: Uint8Array; found: Found } | undefined;
+  for (let below = view.base.keyBelow(key); below !== undefined; below = view.base.keyBelow(below)) {
+    const found = exists(below);
+    if (found !== undefined) {
+      best = { key: below, found };
+      break;
+    }
+  }
+  for (const layer of view.layers) {
+    const candidate = createdBelow(layer.created, key, exists);
+    if (candidate === undefined) continue;
+    if (best === undefined || compareBytes(candidate.key, best.key) > 0) best = candidate;
+  }
+  if (best !== undefined) return best;
+  const sentinel = sentinelKey();
+  const found = exists(sentinel);
+  assert(found !== undefined, "every state holds the sentinel");
+  return { key: sentinel, found };
+}
+
+/**
+ * `sorted` with the predecessors of created and deleted keys, or with the sentinel in a state without any op.
+ * Between a key of the parent state and its next key lies nothing of that state, so one search serves a gap.
+ */
+function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[] {
+  if (view.tree.extent.nextSN === 0) {
+    const sentinel = {
+      key: sentinelKey(),
+      head: 0,
+      before: undefined,
+      value: EMPTY_BYTES,
+      preimage: undefined,
+    };
+    return [sentinel, ...sorted];
+  }
+  const all: Write[] = [];
+  let gapEnd: Uint8Array | undefined;
+  for (const write of sorted) {
+    const { key, before, value } = write;
+    if (before === undefined || value === undefined) {
+      if (gapEnd === undefined || compareBytes(key, gapEnd) > 0) {
+        const left = predecessor(view, key);
+        all.push({
+          key: left.key,
+          head: headOf(left.key),
+          before: left.found,
+          value: opValue(left.found.op),
+          preimage: undefined,
+        });
+        gapEnd = nextOf(left.found);
+      }
+    }
+    if (before !== undefined) gapEnd = nextOf(before);
+    all.push(write);
+  }
+  return all;
+}
+
+function nextOf(found: Found): Uint8Array {
+  return found.op.subarray(OP_NEXT, OP_NEXT + HASH_BYTES);
+}
+
+function changes(write: LinkedWrite): boolean {
+  const { before, value, next } = write;
+  if (before === undefined || value === undefined) return before !== undefined || value !== undefined;
+  return compareHash(before.op, OP_NEXT, next, 0) !== 0 || !equalBytes(opValue(before.op), value);
+}
+
+/**
+ * Every key whose value or next key differs from the parent state, in ascending order, with its next key.
+ * `writes` holds distinct keys; those that change nothing are left out.
+ */
+export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
+  const all = withPredecessors(view, sortWrites(writes));
+  // Where the gap behind each key ended in the parent state.
+  const gapEnds: Uint8Array[] = [];
+  let gapEnd = endKey();
+  for (const write of all) {
+    if (write.before !== undefined) gapEnd = nextOf(write.before);
+    gapEnds.push(gapEnd);
+  }
+  const linked: LinkedWrite[] = [];
+  let following: Uint8Array | undefined;
+  for (let i = all.length - 1; i >= 0; i--) {
+    const write = all[i] as Write;
+    const end = gapEnds[i] as Uint8Array;
+    const right = all[i + 1];
+    let next = end;
+    if (right !== undefined && compareBytes(right.key, end) <= 0) {
+      next = right.value !== undefined ? right.key : (following as Uint8Array);
+    }
+    following = next;
+    const result: LinkedWrite = { ...write, next };
+    if (changes(result)) linked.push(result);
+  }
+  return linked.reverse();
+}

@@ -1,0 +1,14 @@
+// Small durable values beside the chain, by name. Each write is its own transaction.
+import type { Store } from "./store.ts";
+import type { Notes } from "./types.ts";
+
+/** The notes of `store`. */
+export function openNotes(store: Store): Notes {
+  const select = store.prepare("SELECT value FROM notes WHERE key = ?");
+  const upsert = store.prepare("INSERT OR REPLACE INTO notes(key, value) VALUES (?, ?)");
+  const remove = store.prepare("DELETE FROM notes WHERE key = ?");
+  return {
+    get: (key) => select.get(key)?.[0] as Uint8Array | undefined,
+    set: (key, value) => (value === undefined ? remove.run(key) : upsert.run(key, value)),
+  };
+}

@@ -1,0 +1,219 @@
+// The owner of chain.db at work: who may build on, commit, return to and read what. One per data directory.
+// Opening it is state.ts's business, how a batch is built batch.ts's, how rows are written commit.ts's.
+import { assert } from "#lib/assert.ts";
+import { equalBytes } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+import type { StateChanges } from "#types/account.ts";
+import { decodeHeader } from "#types/header.ts";
+import { bytesOf, type Height, hash, height } from "#types/ids.ts";
+import { openArchive } from "./archive.ts";
+import { type Base, type Layer, viewOf } from "./base.ts";
+import { buildLayer } from "./batch.ts";
+import { openBlockRows } from "./blocks.ts";
+import { createWriters, fold, type Writers } from "./commit.ts";
+import { openHistory } from "./history.ts";
+import { openNotes } from "./notes.ts";
+import {
+  type Ground,
+  type HistorySource,
+  type LatestReader,
+  openAt,
+  openBatchReader,
+  openCode,
+  openLatest,
+} from "./readers.ts";
+import { readMarker, recover } from "./recovery.ts";
+import { pruneBelow, type Rollback, rollbackTo } from "./rollback.ts";
+import type { Archive, Finalized, Head, Notes, StateBatch, StateDb, StateReader } from "./types.ts";
+
+/** A batch with what is behind it. */
+interface OwnBatch extends StateBatch {
+  readonly layer: Layer;
+}
+
+/** Refuses a block that does not belong on `head` or whose parts contradict each other. */
+function checkNext(head: Head | undefined, { batch, record }: Finalized): void {
+  const wrong = (why: string): KoraError =>
+    new KoraError(`block ${record.height} cannot be committed: ${why}`, {
+      code: "BAD_COMMIT",
+      kind: "safety",
+    });
+  if (record.stateRoot !== batch.root) throw wrong("its state root is not that of its batch");
+  if (record.height !== batch.height) throw wrong("its height is not that of its batch");
+  if (decodeHeader(record.header).stateRoot !== batch.root) throw wrong("its header has another state root");
+  if (head === undefined) return;
+  if (record.height !== head.height + 1) throw wrong(`the head is at ${head.height}`);
+  if (record.parentHash !== head.hash) throw wrong(`its parent is not the head ${head.hash}`);
+}
+
+function layerOf({ batch }: Finalized): Layer {
+  return (batch as OwnBatch).layer;
+}
+
+function stale(layer: Layer): KoraError {
+  return new KoraError(`the batch at height ${layer.height} stands on a state that lost`, {
+    code: "STALE_BATCH",
+  });
+}
+
+/** The one writer of a chain.db. */
+export class StateOwner implements StateDb {
+  readonly archive: Archive;
+  readonly notes: Notes;
+  readonly #base: Base;
+  readonly #parts: Rollback;
+  readonly #writers: Writers;
+  readonly #latest: LatestReader;
+  readonly #source: HistorySource;
+  readonly #cleanUp: () => void;
+  #head: Head | undefined;
+
+  /** Over a recovered `base`; `cleanUp` runs after closing. */
+  constructor(base: Base, indexes: boolean, cleanUp: () => void) {
+    const { store } = base;
+    const history = openHistory(store);
+    const blocks = openBlockRows(store, indexes);
+    const code = openCode(store);
+    this.archive = openArchive(store);
+    this.notes = openNotes(store);
+    this.#base = base;
+    this.#parts = { base, history, blocks };
+    this.#writers = createWriters(base, store, history, blocks);
+    this.#latest = openLatest(base, code);
+    this.#source = { store, log: base.log, history, code };
+    this.#cleanUp = cleanUp;
+    this.#readHead();
+  }
+
+  #readHead(): void {
+    const { height: at, digest, root } = readMarker(this.#base.store);
+    this.#head = at === undefined ? undefined : { height: height(at), hash: hash(digest), root: hash(root) };
+  }
+
+  /** A column of the block at `at`. */
+  #blockBytes(column: "hash" | "root", at: number): Uint8Array | undefined {
+    const row = this.#base.store.prepare(`SELECT ${column} FROM blocks WHERE height = ?`).get(at);
+    return row?.[0] as Uint8Array | undefined;
+  }
+
+  /** What a layer stands on now; throws STALE_BATCH for one whose branch lost. */
+  #groundOf(layer: Layer): Ground {
+    const base = this.#base;
+    if (layer.folded && base.ground !== layer) {
+      const root = this.#blockBytes("root", layer.height);
+      if (root === undefined || !equalBytes(root, layer.root)) throw stale(layer);
+      return { layers: [], below: openAt(this.#source, layer.height) };
+    }
+    const { layers } = viewOf(base, layer);
+    const lowest = layers[layers.length - 1];
+    if (lowest !== undefined && (lowest.parent ?? lowest.ground) !== base.ground) throw stale(layer);
+    return { layers, below: this.#latest };
+  }
+
+  head(): Head {
+    if (this.#head !== undefined) return this.#head;
+    throw new KoraError("the store holds no block yet", { code: "NO_GENESIS" });
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === undefined;
+  }
+
+  latest(): StateReader {
+    return this.#latest;
+  }
+
+  at(to: Height): StateReader {
+    return openAt(this.#source, to);
+  }
+
+  prepare(parent: StateBatch | undefined, at: Height, changes: StateChanges): StateBatch {
+    const below = (parent as OwnBatch | undefined)?.layer;
+    if (below !== undefined && this.#groundOf(below).below !== this.#latest) throw stale(below);
+    const expected = below?.height ?? this.#head?.height;
+    assert(expected === undefined || at === expected + 1, `a batch at height ${at} stands on ${at - 1}`);
+    const layer = buildLayer(this.#base, below, at, changes);
+    const reader = openBatchReader(this.#base.store, () => this.#groundOf(layer));
+    const batch: OwnBatch = {
+      height: at,
+      root: hash(layer.root),
+      get parent() {
+        return below === undefined || below.folded ? undefined : parent;
+      },
+      account: reader.account,
+      storage: reader.storage,
+      code: reader.code,
+      hasStorage: reader.hasStorage,
+      layer,
+    };
+    return batch;
+  }
+
+  /** Whether this block is committed already; throws if another one is at its height. */
+  #isHeld({ record }: Finalized): boolean {
+    if (this.#head === undefined || record.height > this.#head.height) return false;
+    const held = this.#blockBytes("hash", record.height);
+    if (held !== undefined && equalBytes(held, bytesOf(record.hash))) return true;
+    throw new KoraError(`another block is final at height ${record.height}`, {
+      code: "BAD_COMMIT",
+      kind: "safety",
+      hint: "two blocks were finalized at one height: stop and compare with the other validators",
+    });
+  }
+
+  commit(finalized: readonly Finalized[]): void {
+    const base = this.#base;
+    const fresh = finalized.filter((block) => !this.#isHeld(block));
+    const last = fresh[fresh.length - 1];
+    if (last === undefined) return;
+    let head = this.#head;
+    let ground = base.ground;
+    for (const block of fresh) {
+      checkNext(head, block);
+      const layer = layerOf(block);
+      if ((layer.parent ?? layer.ground) !== ground) throw stale(layer);
+      ground = layer;
+      head = { height: block.record.height, hash: block.record.hash, root: block.batch.root };
+    }
+    base.store.write(() => {
+      for (const block of fresh) this.#writers.persist(layerOf(block), block.record);
+      this.#writers.mark(layerOf(last), last.record);
+    });
+    for (const block of fresh) {
+      fold(base, layerOf(block));
+      this.#latest.follow(layerOf(block));
+    }
+    this.#head = head;
+  }
+
+  rollback(to: Height): void {
+    if (to === this.#head?.height) return;
+    const base = this.#base;
+    try {
+      rollbackTo(this.#parts, to);
+    } catch (error) {
+      base.log.forget();
+      recover(base, readMarker(base.store));
+      throw error;
+    } finally {
+      base.ground = {};
+      this.#latest.forget();
+      this.#readHead();
+    }
+  }
+
+  prune(oldest: Height): void {
+    pruneBelow(this.#parts, oldest);
+  }
+
+  checkpoint(): void {
+    this.#base.store.checkpoint(false);
+  }
+
+  close(): void {
+    const { store } = this.#base;
+    store.checkpoint(true);
+    store.close();
+    this.#cleanUp();
+  }
+}

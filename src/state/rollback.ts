@@ -1,0 +1,129 @@
+// Going back to an earlier height in one transaction: undoes ops from the tip, index entry by index entry. And
+// dropping history from the other end, whole twigs at a time.
+import { equalBytes } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+import type { Base } from "./base.ts";
+import type { BlockRows } from "./blocks.ts";
+import {
+  HASH_BYTES,
+  NONE,
+  OP_KEY,
+  opIsLive,
+  opPrev,
+  TWIG_BITS_BYTES,
+  TWIG_LEAVES,
+  twigCount,
+} from "./format.ts";
+import type { History } from "./history.ts";
+import { pruned } from "./readers.ts";
+import { loadLeftRoots, readMarker } from "./recovery.ts";
+import type { Extent } from "./tree.ts";
+
+/** Twigs that one call of prune drops at most: bounds the time it takes. */
+const PRUNE_TWIGS = 16;
+
+export interface Rollback {
+  readonly base: Base;
+  readonly history: History;
+  readonly blocks: BlockRows;
+}
+
+/** Bits of the twigs from the earlier floor's on, undone op by op; the index follows. */
+function undoOps({ base, history }: Rollback, target: Extent): Uint8Array {
+  const { store, log, index, tree, fingerprint, fingerprintOut } = base;
+  const { nextSN } = tree.extent;
+  const firstTwig = Math.floor(target.floorSN / TWIG_LEAVES);
+  const bits = new Uint8Array((twigCount(nextSN) - firstTwig) * TWIG_BITS_BYTES);
+  const heldFrom = Math.floor(tree.extent.floorSN / TWIG_LEAVES);
+  for (let twig = heldFrom; twig < twigCount(nextSN); twig++) {
+    const held = tree.bits(twig);
+    if (held !== undefined) bits.set(held, (twig - firstTwig) * TWIG_BITS_BYTES);
+  }
+  const flip = (sn: number): void => {
+    const leaf = sn - firstTwig * TWIG_LEAVES;
+    bits[leaf >> 3] = (bits[leaf >> 3] as number) ^ (1 << (leaf & 7));
+  };
+  const forgetKey = store.prepare("DELETE FROM keys WHERE key = ?");
+  const restoreKey = store.prepare(
+    "INSERT INTO keys(key, preimage) SELECT key, preimage FROM gone WHERE sn = ?",
+  );
+  index.setFloor(target.floorSN);
+  for (let sn = nextSN - 1; sn >= target.nextSN; sn--) {
+    const op = log.walk(sn);
+    const key = op.slice(OP_KEY, OP_KEY + HASH_BYTES);
+    fingerprint(key, 0);
+    const high = fingerprintOut[0] as number;
+    const low = fingerprintOut[1] as number;
+    const prev = opPrev(op);
+    if (!opIsLive(op)) {
+      index.insert(high, low, prev);
+      restoreKey.run(sn);
+    } else {
+      flip(sn);
+      if (prev === NONE) {
+        index.remove(high, low, sn);
+        forgetKey.run(key);
+      } else {
+        index.replace(high, low, sn, prev);
+      }
+    }
+    if (prev !== NONE) flip(prev);
+    history.remove(key, sn);
+  }
+  return bits.slice(0, (twigCount(target.nextSN) - firstTwig) * TWIG_BITS_BYTES);
+}
+
+/** Returns to `height`. On failure the caller must load everything again. */
+export function rollbackTo(parts: Rollback, height: number): void {
+  const { base, blocks } = parts;
+  const { store, log, tree } = base;
+  store.write(() => {
+    const row = store
+      .prepare(
+        "SELECT hash, root, next_sn, floor_sn, live, (SELECT oldest FROM meta) FROM blocks WHERE height = ?",
+      )
+      .get(height);
+    if (row === undefined) {
+      throw new KoraError(`no block at height ${height} to return to`, { code: "STATE_UNKNOWN" });
+    }
+    const [hash, root, nextSN, floorSN, live, oldest] = row;
+    if (height < (oldest as number)) throw pruned(height, oldest as number);
+    const target: Extent = { nextSN: nextSN as number, floorSN: floorSN as number, live: live as number };
+    const bits = undoOps(parts, target);
+    log.truncate(target.nextSN);
+    store.prepare("DELETE FROM gone WHERE sn >= ?").run(target.nextSN);
+    store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(target.nextSN / TWIG_LEAVES));
+    blocks.removeAbove(height);
+    store
+      .prepare("UPDATE meta SET height = ?, digest = ?, root = ?, next_sn = ?, floor_sn = ?, live = ?")
+      .run(height, hash as Uint8Array, root as Uint8Array, target.nextSN, target.floorSN, target.live);
+    const { leftRoots, young } = loadLeftRoots(base, target.nextSN);
+    tree.load(target, leftRoots, bits, young);
+    if (!equalBytes(tree.root, root as Uint8Array)) {
+      throw store.corrupt(`undoing blocks down to height ${height} does not give that block's root`);
+    }
+  });
+}
+
+/** Drops ops and history that no height from `oldest` on needs, a bounded number of twigs a call. */
+export function pruneBelow({ base, history }: Rollback, oldest: number): void {
+  const { store, log } = base;
+  store.write(() => {
+    const row = store
+      .prepare("SELECT floor_sn, (SELECT oldest FROM meta) FROM blocks WHERE height = ?")
+      .get(oldest);
+    if (row === undefined) return;
+    const [floorSN, held] = row as readonly number[];
+    const { prunedSN } = readMarker(store);
+    const wanted = Math.floor((floorSN as number) / TWIG_LEAVES) * TWIG_LEAVES;
+    const bound = Math.min(wanted, prunedSN + PRUNE_TWIGS * TWIG_LEAVES);
+    if (bound > prunedSN) {
+      log.scan(prunedSN, bound, (sn, op) => history.remove(op.subarray(OP_KEY, OP_KEY + HASH_BYTES), sn));
+      log.dropBelow(bound);
+      store.prepare("DELETE FROM gone WHERE sn < ?").run(bound);
+    }
+    store
+      .prepare("UPDATE meta SET oldest = ?, pruned_sn = ?")
+      .run(Math.max(oldest, held as number), Math.max(bound, prunedSN));
+  });
+}

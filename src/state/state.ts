@@ -1,0 +1,106 @@
+// The door of the authenticated store: opening chain.db as its one owner, or for reading beside the owner.
+// What the owner does is in owner.ts.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { KoraError, messageOf } from "#lib/error.ts";
+import type { Height } from "#types/ids.ts";
+import { openArchive } from "./archive.ts";
+import type { Base } from "./base.ts";
+import { openHistoryReader } from "./history.ts";
+import { createKeyIndex } from "./keyindex.ts";
+import { openLog } from "./log.ts";
+import { StateOwner } from "./owner.ts";
+import { type HistorySource, openAt, openCode } from "./readers.ts";
+import { ensureSchema, readMarker, recover } from "./recovery.ts";
+import { createFingerprinter } from "./siphash.ts";
+import { openStore, type Store } from "./store.ts";
+import { createTemporaryDirectory } from "./temporary.ts";
+import { createTree } from "./tree.ts";
+import type { Archive, StateDb, StateReader } from "./types.ts";
+
+/** Name of the database inside a data directory. */
+export const CHAIN_DB = "chain.db";
+
+export interface StateDbOptions {
+  /** Data directory, made if missing; undefined for a temporary one that is removed on close. */
+  readonly directory: string | undefined;
+  /** Whether indexes that only queries need are kept (transactions, logs). */
+  readonly indexes?: boolean;
+}
+
+function openFiles(directory: string | undefined): { store: Store; cleanUp: () => void } {
+  if (directory === undefined) {
+    const temporary = createTemporaryDirectory();
+    const store = openStore(join(temporary.path, CHAIN_DB), { mode: "owner", synchronous: "OFF" });
+    return { store, cleanUp: temporary.remove };
+  }
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw new KoraError(`cannot make the data directory ${directory}`, {
+      code: "STATE_OPEN",
+      why: messageOf(error),
+      hint: "choose a directory that this user may write to",
+      cause: error,
+    });
+  }
+  const store = openStore(join(directory, CHAIN_DB), { mode: "owner", synchronous: "FULL" });
+  return { store, cleanUp: () => {} };
+}
+
+function openBase(store: Store): Base {
+  const marker = readMarker(store);
+  const fingerprintOut = new Uint32Array(2);
+  const below = store.prepare("SELECT key FROM keys WHERE key < ? ORDER BY key DESC LIMIT 1");
+  const base: Base = {
+    store,
+    log: openLog(store),
+    index: createKeyIndex(),
+    tree: createTree(),
+    fingerprint: createFingerprinter(marker.secret, fingerprintOut),
+    fingerprintOut,
+    keyBelow: (key) => below.get(key)?.[0] as Uint8Array | undefined,
+    ground: {},
+  };
+  recover(base, marker);
+  return base;
+}
+
+/** Opens the store as its one owner; throws STATE_OPEN, STATE_SCHEMA or STATE_CORRUPT. */
+export function openStateDb(options: StateDbOptions): StateDb {
+  const { store, cleanUp } = openFiles(options.directory);
+  try {
+    ensureSchema(store);
+    return new StateOwner(openBase(store), options.indexes ?? true, cleanUp);
+  } catch (error) {
+    store.close();
+    cleanUp();
+    throw error;
+  }
+}
+
+/** Read-only access for worker threads and the command line; sees what is committed, through SQL alone. */
+export interface StateDbReader {
+  readonly archive: Archive;
+  at(height: Height): StateReader;
+  latest(): StateReader;
+  close(): void;
+}
+
+/** Opens the chain.db at `path` for reading beside its owner; throws STATE_OPEN, STATE_SCHEMA or STATE_CORRUPT. */
+export function openStateReader(path: string): StateDbReader {
+  const store = openStore(path, { mode: "reader", synchronous: "FULL" });
+  const source: HistorySource = {
+    store,
+    log: openLog(store),
+    history: openHistoryReader(store),
+    code: openCode(store),
+  };
+  const tip = store.prepare("SELECT height FROM meta");
+  return {
+    archive: openArchive(store),
+    at: (to) => openAt(source, to),
+    latest: () => openAt(source, tip.get()?.[0] as number),
+    close: store.close,
+  };
+}
