@@ -1,5 +1,7 @@
 // JSON forms of headers, blocks, transactions, receipts and logs, field by field as geth spells them, because
 // alloy, viem and ethers are strict about missing and ill-typed ones. Does not read anything.
+
+import type { LocatedLog } from "#chain/history.ts";
 import { type Hex, toHex } from "#lib/bytes.ts";
 import { encodeHeader, type Header } from "#types/header.ts";
 import type { Hash } from "#types/ids.ts";
@@ -11,7 +13,6 @@ import {
   type SignedTransaction,
   type Transaction,
 } from "#types/transaction.ts";
-import type { LocatedLog } from "./ports.ts";
 
 export type JsonObject = Record<string, unknown>;
 

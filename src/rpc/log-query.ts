@@ -1,4 +1,6 @@
 // Log queries: decoding of filter objects, their bounds with the texts indexers parse, matching of single logs.
+
+import type { LocatedLog } from "#chain/history.ts";
 import type { LogQuery } from "#state/types.ts";
 import { type Address, type Hash, type Height, height } from "#types/ids.ts";
 import type { Log } from "#types/receipt.ts";
@@ -6,7 +8,7 @@ import { toQuantity } from "./encode.ts";
 import { invalidParams, serverError } from "./errors.ts";
 import { INLINE_LOG_RANGE, MAX_LOG_ALTERNATIVES, MAX_TOPIC_POSITIONS, type RpcLimits } from "./limits.ts";
 import { addressOf, type BlockRef, blockNumber, field, hashOf, object } from "./params.ts";
-import type { CallsPort, ChainPort, LocatedLog } from "./ports.ts";
+import type { CallsPort, ChainPort } from "./ports.ts";
 
 /** What logs have to match: any of the addresses, and per position any of the topics; empty is all. */
 export interface LogCriteria {

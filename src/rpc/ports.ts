@@ -1,12 +1,13 @@
 // What the RPC server needs from the rest of the node: declared here, filled by node/ and dev/. Interfaces only.
 // Everything an answer is made of comes through these; no handler reaches a database or a peer by itself.
+import type { History, LocatedLog } from "#chain/history.ts";
 import type { CallRequest, StateOverrides } from "#execution/types.ts";
 import type { LogQuery, StateReader } from "#state/types.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import type { Address, Hash, Height } from "#types/ids.ts";
-import type { Log, Receipt } from "#types/receipt.ts";
+import type { Receipt } from "#types/receipt.ts";
 import type { AccessList, SignedTransaction } from "#types/transaction.ts";
 
 /** Who this node says it is. Stable while it runs. */
@@ -82,14 +83,6 @@ export interface CallView {
   readonly overlay: StateChanges | undefined;
 }
 
-export interface LocatedLog {
-  readonly log: Log;
-  readonly block: { readonly hash: Hash; readonly height: Height; readonly timestamp: number };
-  readonly transactionHash: Hash;
-  readonly transactionIndex: number;
-  readonly logIndex: number;
-}
-
 /** A block that is final, with what its execution answered. */
 export interface FinalizedBlock {
   readonly block: Block;
@@ -97,19 +90,8 @@ export interface FinalizedBlock {
 }
 
 /** Reads of the chain; all of it finalized except what `pending` names. Synchronous, as SQLite is. */
-export interface ChainPort {
+export interface ChainPort extends Omit<History, "clear"> {
   head(): Block;
-  block(height: Height): Block | undefined;
-  heightOf(hash: Hash): Height | undefined;
-  /** By height of a finalized block. */
-  receipts(height: Height): readonly Receipt[] | undefined;
-  transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
-  transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
-  /** At most `limit` + 1 results, in order. */
-  logs(query: LogQuery): readonly LocatedLog[];
-  /** Encoded finalization that covers this height, when one is held. */
-  certificate(height: Height): Uint8Array | undefined;
-  oldestState(): Height;
   /** Wei per blob gas in the block of this header (EIP-4844, with the fork's parameters); 0 before blobs. */
   blobBaseFee(header: Header): bigint;
   /** Blob gas a block of this header's fork may hold; 0 before blobs. */

@@ -1,12 +1,14 @@
 // Subscriptions of WebSocket connections: one listener on the chain and the pool, each event encoded once, sent to
 // whoever asked. Knows connections as a sink for text; the server decides when a slow one is closed.
+
+import type { LocatedLog } from "#chain/history.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { headerJson, locateLogs, logJson, transactionJson } from "./encode.ts";
 import { METHOD_NOT_FOUND, RpcError, serverError } from "./errors.ts";
 import { randomId } from "./filters.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type LogCriteria, matches } from "./log-query.ts";
-import type { FinalizedBlock, LocatedLog, RpcPorts } from "./ports.ts";
+import type { FinalizedBlock, RpcPorts } from "./ports.ts";
 
 export type Topic =
   | { readonly kind: "newHeads" }

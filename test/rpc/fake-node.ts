@@ -1,10 +1,12 @@
 // A node of plain maps behind the RPC ports: blocks with transactions of every type, a state, a pool, and calls that
 // answer what the test says. What the handlers do with them is what is tested.
+
+import type { LocatedLog } from "#chain/history.ts";
 import { headerHash, recoverSender } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import { KoraError } from "#lib/error.ts";
-import type { CallsPort, ChainPort, FinalizedBlock, LocatedLog, PoolPort, RpcPorts } from "#rpc/ports.ts";
+import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
 import type { Block } from "#types/block.ts";
 import { type Header, NO_EXTRA_DATA, ZERO_NONCE } from "#types/header.ts";
 import {
@@ -209,6 +211,7 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
     block: (at) => blocks[at],
     heightOf: (wanted) => blocks.find((block) => block.hash === wanted)?.header.number,
     receipts: (at) => receipts[at],
+    receipt: (at, index) => receipts[at]?.[index],
     transaction(wanted) {
       for (const block of blocks) {
         const index = block.transactions.findIndex((transaction) => transaction.hash === wanted);
