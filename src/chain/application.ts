@@ -107,7 +107,10 @@ export function createApplication(parts: ApplicationParts): KoraApplication {
     finalize: (digest, evidence: FinalizationEvidence) =>
       exclusive(async () => {
         const final = await finalization.report(digest, evidence);
-        if (final.length > 0) parts.onFinalized(final);
+        const tip = final.at(-1);
+        if (tip === undefined) return;
+        if (evidence.seed !== undefined) parts.onSeed(digest, seeds.report(tip.block, evidence.seed));
+        parts.onFinalized(final);
       }),
     seed(block, seed) {
       parts.onSeed(block.hash, seeds.report(block, seed));

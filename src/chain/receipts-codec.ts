@@ -10,6 +10,8 @@ import type { SignedTransaction } from "#types/transaction.ts";
 
 const FORMAT = 1;
 const HEADER_BYTES = 5;
+/** The sender of a stored receipt comes after its type and status. */
+const SENDER_OFFSET = 2;
 const MAX_LOGS = 1_000_000;
 const MAX_LOG_BYTES: number = 64 * 1024 * 1024;
 
@@ -108,6 +110,8 @@ export function encodeReceipts(
 export interface StoredReceipts {
   readonly count: number;
   at(index: number): StoredReceipt;
+  /** Only who sent the transaction. */
+  senderAt(index: number): Address;
 }
 
 /** Opens the stored form; nothing is decoded until asked for. */
@@ -122,5 +126,9 @@ export function openReceipts(bytes: Uint8Array): StoredReceipts {
   return {
     count,
     at: (index) => decodeOne(bytes.subarray(start + end(index - 1), start + end(index))),
+    senderAt(index) {
+      const at = start + end(index - 1) + SENDER_OFFSET;
+      return address(bytes.subarray(at, at + 20));
+    },
   };
 }

@@ -1,0 +1,147 @@
+// The read side of the finalized chain: blocks, receipts, transactions and logs, decoded from what the store keeps.
+// Knows nothing of what is not final.
+import { keccakHash } from "#crypto/hash.ts";
+import { assert } from "#lib/assert.ts";
+import { decodeRlp, rlpBytes, rlpList } from "#lib/rlp.ts";
+import type { Archive, LogQuery, StoredBlock } from "#state/types.ts";
+import type { Block } from "#types/block.ts";
+import { decodeHeader } from "#types/header.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
+import type { Log, Receipt } from "#types/receipt.ts";
+import { decodeTransaction } from "#types/transaction.ts";
+import { openReceipts, type StoredReceipts } from "./receipts-codec.ts";
+
+/** A log with its place in the chain. */
+export interface LocatedLog {
+  readonly log: Log;
+  readonly block: { readonly hash: Hash; readonly height: Height; readonly timestamp: number };
+  readonly transactionHash: Hash;
+  readonly transactionIndex: number;
+  /** Position within the block. */
+  readonly logIndex: number;
+}
+
+export interface History {
+  block(height: Height): Block | undefined;
+  heightOf(hash: Hash): Height | undefined;
+  receipts(height: Height): readonly Receipt[] | undefined;
+  /** One receipt, without decoding the others. */
+  receipt(height: Height, index: number): Receipt | undefined;
+  transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
+  transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
+  /** At most `limit` + 1 results, in order. */
+  logs(query: LogQuery): readonly LocatedLog[];
+  certificate(height: Height): Uint8Array | undefined;
+  oldestState(): Height;
+  /** Forgets decoded blocks, after a rollback. */
+  clear(): void;
+}
+
+/** Stored bytes of the blocks whose decoded form is kept; decoded they take about three times that. */
+export const DECODED_BLOCKS_BYTES: number = 16 * 1024 * 1024;
+
+interface Decoded {
+  readonly block: Block;
+  readonly stored: StoredReceipts;
+  readonly bytes: number;
+  receipts: readonly Receipt[] | undefined;
+}
+
+function decode(stored: StoredBlock): Decoded {
+  const receipts = openReceipts(stored.receipts);
+  const wires = rlpList(decodeRlp(stored.body)).map((item) => rlpBytes(item));
+  assert(wires.length === receipts.count, "a stored block has a receipt for each transaction");
+  const transactions = wires.map((raw, index) => ({
+    raw,
+    tx: decodeTransaction(raw),
+    hash: keccakHash(raw),
+    sender: receipts.senderAt(index),
+  }));
+  const bytes = stored.header.length + stored.body.length + stored.receipts.length;
+  const block = { header: decodeHeader(stored.header), hash: stored.hash, transactions };
+  return { block, stored: receipts, bytes, receipts: undefined };
+}
+
+/** Decoded blocks by height, the least recently used going first when their bytes exceed the bound. */
+function createCache(archive: Archive): { get(height: Height): Decoded | undefined; clear(): void } {
+  const entries = new Map<Height, Decoded>();
+  let bytes = 0;
+  return {
+    get(height) {
+      let found = entries.get(height);
+      if (found === undefined) {
+        const stored = archive.block(height);
+        if (stored === undefined) return undefined;
+        found = decode(stored);
+        bytes += found.bytes;
+      }
+      entries.delete(height);
+      entries.set(height, found);
+      for (const [oldest, entry] of entries) {
+        if (bytes <= DECODED_BLOCKS_BYTES || entries.size === 1) break;
+        entries.delete(oldest);
+        bytes -= entry.bytes;
+      }
+      return found;
+    },
+    clear() {
+      entries.clear();
+      bytes = 0;
+    },
+  };
+}
+
+function allReceipts(decoded: Decoded): readonly Receipt[] {
+  decoded.receipts ??= Array.from(
+    { length: decoded.stored.count },
+    (_, index) => decoded.stored.at(index).receipt,
+  );
+  return decoded.receipts;
+}
+
+/** The history that an archive holds. */
+export function createHistory(archive: Archive): History {
+  const cache = createCache(archive);
+  const locate = (height: Height, transactionIndex: number, logIndex: number): LocatedLog => {
+    const decoded = cache.get(height);
+    const receipts = decoded === undefined ? [] : allReceipts(decoded);
+    let before = 0;
+    for (let i = 0; i < transactionIndex; i++) before += receipts[i]?.logs.length ?? 0;
+    const log = receipts[transactionIndex]?.logs[logIndex - before];
+    const transaction = decoded?.block.transactions[transactionIndex];
+    assert(
+      decoded !== undefined && log !== undefined && transaction !== undefined,
+      "an indexed log is stored",
+    );
+    const { hash, header } = decoded.block;
+    return {
+      log,
+      block: { hash, height, timestamp: header.timestamp },
+      transactionHash: transaction.hash,
+      transactionIndex,
+      logIndex,
+    };
+  };
+  return {
+    block: (height) => cache.get(height)?.block,
+    heightOf: (hash) => archive.heightOf(hash),
+    receipts(height) {
+      const decoded = cache.get(height);
+      return decoded === undefined ? undefined : allReceipts(decoded);
+    },
+    receipt(height, index) {
+      const decoded = cache.get(height);
+      if (decoded === undefined || index >= decoded.stored.count) return undefined;
+      return decoded.receipts?.[index] ?? decoded.stored.at(index).receipt;
+    },
+    transaction: (hash) => archive.transaction(hash),
+    transactionBySender: (sender, nonce) => archive.transactionBySender(sender, nonce),
+    logs: (query) =>
+      archive
+        .logs(query)
+        .map(({ height, transactionIndex, logIndex }) => locate(height, transactionIndex, logIndex)),
+    certificate: (height) => archive.block(height)?.certificate,
+    oldestState: () => archive.oldestState(),
+    clear: () => cache.clear(),
+  };
+}

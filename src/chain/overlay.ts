@@ -1,0 +1,80 @@
+// Change sets as something to read through: on top of a state, merged into one another, or made from inputs that
+// wait for their block. Nothing here is committed and nothing has a root.
+import { keccakHash } from "#crypto/hash.ts";
+import type { StateInput } from "#execution/types.ts";
+import { EMPTY_BYTES, trimLeft } from "#lib/bytes.ts";
+import type { StateReader } from "#state/types.ts";
+import type { Account, AccountChange, StateChanges } from "#types/account.ts";
+import { type Address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
+
+/** `base` as it would be after `changes`. */
+export function overlayReader(base: StateReader, changes: StateChanges): StateReader {
+  return {
+    account(address) {
+      const change = changes.accounts.get(address);
+      return change === undefined ? base.account(address) : change.account;
+    },
+    storage(address, slot) {
+      const change = changes.accounts.get(address);
+      const written = change?.storage.get(slot);
+      if (written !== undefined) return written;
+      return change !== undefined && (change.reset || change.account === undefined)
+        ? EMPTY_BYTES
+        : base.storage(address, slot);
+    },
+    code: (codeHash) => changes.code.get(codeHash) ?? base.code(codeHash),
+    hasStorage(address) {
+      const change = changes.accounts.get(address);
+      if (change === undefined) return base.hasStorage(address);
+      for (const value of change.storage.values()) if (value.length > 0) return true;
+      return !change.reset && change.account !== undefined && base.hasStorage(address);
+    },
+  };
+}
+
+function mergeAccount(first: AccountChange | undefined, then: AccountChange): AccountChange {
+  if (first === undefined || then.reset) return then;
+  return {
+    account: then.account,
+    reset: first.reset,
+    storage: new Map([...first.storage, ...then.storage]),
+  };
+}
+
+/** The net effect of `first` and then `then`. */
+export function mergeChanges(first: StateChanges, then: StateChanges): StateChanges {
+  const accounts = new Map(first.accounts);
+  for (const [address, change] of then.accounts) {
+    accounts.set(address, mergeAccount(accounts.get(address), change));
+  }
+  return { accounts, code: new Map([...first.code, ...then.code]) };
+}
+
+const ABSENT: Account = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH };
+
+function applyInput(account: Account, input: StateInput, code: Map<Hash, Uint8Array>): Account {
+  let { codeHash } = account;
+  if (input.code !== undefined) {
+    codeHash = input.code.length === 0 ? EMPTY_CODE_HASH : keccakHash(input.code);
+    if (input.code.length > 0) code.set(codeHash, input.code);
+  }
+  return { nonce: input.nonce ?? account.nonce, balance: input.balance ?? account.balance, codeHash };
+}
+
+/** What `inputs` make of `base`, in order. */
+export function changesOfInputs(base: StateReader, inputs: readonly StateInput[]): StateChanges {
+  const accounts = new Map<Address, AccountChange>();
+  const code = new Map<Hash, Uint8Array>();
+  for (const input of inputs) {
+    const before = accounts.get(input.address);
+    const current = before === undefined ? base.account(input.address) : before.account;
+    const storage = new Map(before?.storage);
+    for (const [slot, value] of input.storage ?? []) storage.set(slot, trimLeft(value));
+    accounts.set(input.address, {
+      account: applyInput(current ?? ABSENT, input, code),
+      reset: false,
+      storage,
+    });
+  }
+  return { accounts, code };
+}

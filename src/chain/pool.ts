@@ -1,0 +1,366 @@
+// The transaction pool: geth's rules and words. Executable transactions and those behind a nonce gap, per sender;
+// replacement by price; bounds by count and bytes with eviction of the cheapest. An entry leaves only when the
+// committed state has passed it, when it is replaced or evicted, or when it expired behind a gap.
+// Durability (the journal) and gossip are others' business.
+
+import { recoverAuthority } from "#execution/authorization.ts";
+import { forkOf } from "#execution/rules.ts";
+import type { ChainRules } from "#execution/types.ts";
+import { maximumCost } from "#execution/validate.ts";
+import { createListeners } from "#lib/listeners.ts";
+import type { StateReader } from "#state/types.ts";
+import type { Block } from "#types/block.ts";
+import type { Header } from "#types/header.ts";
+import { type Address, type Hash, height } from "#types/ids.ts";
+import { authorizationsOf, feeCapOf, type SignedTransaction, tipCapOf } from "#types/transaction.ts";
+import { nextPrices } from "./header-rules.ts";
+import {
+  createPoolAccount,
+  entryAt,
+  insert,
+  moveTo,
+  nextNonce,
+  type PoolAccount,
+  promote,
+  remove,
+} from "./pool-account.ts";
+import {
+  checkAgainstState,
+  checkReplacement,
+  checkStateless,
+  lookUpSender,
+  type PoolHead,
+  refuse,
+  type SenderState,
+} from "./pool-check.ts";
+import { evict, type PoolTotals } from "./pool-evict.ts";
+import { selectFrom } from "./pool-select.ts";
+import type { PoolEntry, PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
+import type { Mempool } from "./ports.ts";
+
+/** Transactions of one kind by sender, each list by ascending nonce. */
+export type PoolSection = ReadonlyMap<Address, readonly SignedTransaction[]>;
+
+/** Why an entry left the pool. */
+export type PoolDeparture = "included" | "replaced" | "evicted" | "expired" | "dropped" | "unpayable";
+
+export interface Pool extends Mempool {
+  /** Judges and takes a transaction. */
+  add(signed: SignedTransaction): PoolVerdict;
+  get(hash: Hash): SignedTransaction | undefined;
+  /** Nonce after the sender's executable transactions; the state's nonce when it has none. */
+  nextNonce(sender: Address): bigint;
+  content(): { readonly pending: PoolSection; readonly queued: PoolSection };
+  status(): { readonly pending: number; readonly queued: number; readonly bytes: number };
+  /** Whether a block at the next base fee would take anything. */
+  hasExecutable(): boolean;
+  /** Takes a transaction out, leaving a gap. */
+  drop(hash: Hash): boolean;
+  clear(): void;
+  /** All transactions, senders' nonces ascending. */
+  all(): readonly SignedTransaction[];
+  /** Looks every sender up anew: after a rollback or writes from outside transactions. */
+  refresh(): void;
+  /** Drops what waited behind a gap for longer than the lifetime. */
+  expire(): void;
+  /** Calls back for each transaction that becomes executable; the result ends it. */
+  onPending(listener: (transaction: SignedTransaction) => void): () => void;
+  onDeparture(listener: (left: { readonly hash: Hash; readonly why: PoolDeparture }) => void): () => void;
+}
+
+export interface PoolParts {
+  readonly rules: ChainRules;
+  readonly options: PoolOptions;
+  /** The committed state, with what the local chain wrote since. */
+  readonly state: () => StateReader;
+  /** Header of the finalized tip. */
+  readonly head: () => Header;
+  /** Milliseconds, never going back. */
+  readonly now: () => number;
+  /** Gets what a listener throws. */
+  readonly report: (error: unknown) => void;
+}
+
+interface Store {
+  readonly parts: PoolParts;
+  readonly accounts: Map<Address, PoolAccount>;
+  readonly byHash: Map<Hash, PoolEntry>;
+  /** Pending transactions that carry an authorization of an account (EIP-7702). */
+  readonly authorities: Map<Address, number>;
+  readonly totals: PoolTotals;
+  sequence: number;
+  readonly pending: ReturnType<typeof createListeners<SignedTransaction>>;
+  readonly departures: ReturnType<typeof createListeners<{ hash: Hash; why: PoolDeparture }>>;
+}
+
+function authoritiesOf(signed: SignedTransaction): readonly Address[] {
+  return authorizationsOf(signed.tx)
+    .map(recoverAuthority)
+    .filter((authority) => authority !== undefined);
+}
+
+function countAuthorities(store: Store, signed: SignedTransaction, by: 1 | -1): void {
+  if (signed.tx.type !== 4) return;
+  for (const authority of authoritiesOf(signed)) {
+    const count = (store.authorities.get(authority) ?? 0) + by;
+    if (count > 0) store.authorities.set(authority, count);
+    else store.authorities.delete(authority);
+  }
+}
+
+/** Books an entry out of everything but its account's list. */
+function release(store: Store, entry: PoolEntry, why: PoolDeparture): void {
+  store.byHash.delete(entry.hash);
+  store.totals.bytes -= entry.signed.raw.length;
+  countAuthorities(store, entry.signed, -1);
+  store.departures.emit({ hash: entry.hash, why });
+}
+
+/** Books what changed about an account: its part of the totals, and its end when it is empty. */
+function settle(store: Store, account: PoolAccount, change: () => readonly PoolEntry[]): void {
+  const before = account.executable;
+  const beforeAll = account.entries.length;
+  const promoted = change();
+  store.totals.executable += account.executable - before;
+  store.totals.count += account.entries.length - beforeAll;
+  if (account.entries.length === 0) store.accounts.delete(account.address);
+  for (const { signed } of promoted) store.pending.emit(signed);
+}
+
+function headOf(parts: PoolParts): PoolHead {
+  const parent = parts.head();
+  const fork = forkOf(parts.rules, height(parent.number + 1), parent.timestamp);
+  const { baseFeePerGas } = nextPrices(parent, parent.timestamp, parts.rules, undefined);
+  return { fork, gasLimit: parent.gasLimit, baseFeePerGas };
+}
+
+/** Geth's limits on accounts with a delegation, in the state or on its way. */
+function checkDelegation(
+  store: Store,
+  signed: SignedTransaction,
+  sender: SenderState,
+): PoolRejection | undefined {
+  if (!store.parts.options.delegationLimit) return undefined;
+  const account = store.accounts.get(signed.sender);
+  if (sender.delegated || store.authorities.has(signed.sender)) {
+    if (account === undefined || account.executable === 0) {
+      if (signed.tx.nonce !== sender.nonce) {
+        return refuse("DELEGATION_LIMIT", "gapped-nonce tx from delegated accounts");
+      }
+    } else if (entryAt(account, signed.tx.nonce) === undefined) {
+      return refuse("DELEGATION_LIMIT", "in-flight transaction limit reached for delegated accounts");
+    }
+  }
+  const reserved = authoritiesOf(signed).some(
+    (authority) => (store.accounts.get(authority)?.entries.length ?? 0) > 1,
+  );
+  return reserved ? refuse("AUTHORITY_RESERVED", "authority already reserved") : undefined;
+}
+
+function checkRoom(
+  store: Store,
+  entry: PoolEntry,
+  account: PoolAccount | undefined,
+): PoolRejection | undefined {
+  const { options } = store.parts;
+  const queued = (account?.entries.length ?? 0) - (account?.executable ?? 0);
+  const gap = account !== undefined && entry.nonce !== nextNonce(account);
+  if (gap && queued >= options.accountQueue) {
+    return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
+  }
+  const { baseFeePerGas } = headOf(store.parts);
+  const outcome = evict(store.accounts, store.totals, options, entry, baseFeePerGas);
+  for (const { account: victim, entry: lost } of outcome.evicted) {
+    settle(store, victim, () => {
+      remove(victim, lost.nonce);
+      return [];
+    });
+    release(store, lost, "evicted");
+  }
+  return outcome.rejection;
+}
+
+function entryOf(store: Store, signed: SignedTransaction): PoolEntry {
+  return {
+    signed,
+    hash: signed.hash,
+    nonce: signed.tx.nonce,
+    feeCap: feeCapOf(signed.tx),
+    tipCap: tipCapOf(signed.tx),
+    cost: maximumCost(signed.tx),
+    sequence: store.sequence++,
+  };
+}
+
+function accountFor(store: Store, signed: SignedTransaction, sender: SenderState): PoolAccount {
+  const known = store.accounts.get(signed.sender);
+  if (known !== undefined) return known;
+  const account = createPoolAccount(signed.sender, store.parts.now());
+  account.nonce = sender.nonce;
+  account.delegated = sender.delegated;
+  store.accounts.set(signed.sender, account);
+  return account;
+}
+
+function add(store: Store, signed: SignedTransaction): PoolVerdict {
+  const { parts } = store;
+  const no = (rejection: PoolRejection): PoolVerdict => ({ kind: "rejected", rejection });
+  if (store.byHash.has(signed.hash)) return no(refuse("ALREADY_KNOWN", "already known"));
+  const stateless = checkStateless(signed, parts.rules, headOf(parts), parts.options);
+  if (stateless !== undefined) return no(stateless);
+  const sender = lookUpSender(parts.state(), signed);
+  if ("message" in sender) return no(sender);
+  const entry = entryOf(store, signed);
+  const existing = store.accounts.get(signed.sender);
+  const stateful = checkAgainstState(entry, sender, existing) ?? checkDelegation(store, signed, sender);
+  if (stateful !== undefined) return no(stateful);
+  const old = existing === undefined ? undefined : entryAt(existing, entry.nonce);
+  const full =
+    old === undefined ? checkRoom(store, entry, existing) : checkReplacement(entry, old, parts.options);
+  if (full !== undefined) return no(full);
+  // Making room may have emptied the account, so it is looked up again.
+  const account = accountFor(store, signed, sender);
+  account.lastActive = parts.now();
+  store.byHash.set(entry.hash, entry);
+  store.totals.bytes += signed.raw.length;
+  countAuthorities(store, signed, 1);
+  if (old !== undefined) release(store, old, "replaced");
+  settle(store, account, () => {
+    const replaced = insert(account, entry);
+    const promoted = promote(account);
+    const replacesExecutable = replaced !== undefined && entry.nonce < nextNonce(account);
+    return replacesExecutable ? [entry, ...promoted] : promoted;
+  });
+  return { kind: "accepted", transaction: signed };
+}
+
+/** Brings one sender in line with the committed state. */
+function refreshAccount(store: Store, account: PoolAccount): void {
+  const { parts } = store;
+  const first = account.entries[0];
+  if (first === undefined) return;
+  const sender = lookUpSender(parts.state(), first.signed);
+  settle(store, account, () => {
+    if ("message" in sender) {
+      for (const entry of [...account.entries]) {
+        remove(account, entry.nonce);
+        release(store, entry, "dropped");
+      }
+      return [];
+    }
+    account.delegated = sender.delegated;
+    const passed = moveTo(account, sender.nonce);
+    if (passed.length > 0) account.lastActive = parts.now();
+    for (const entry of passed) release(store, entry, "included");
+    for (const entry of account.entries.filter(({ cost }) => cost > sender.balance)) {
+      remove(account, entry.nonce);
+      release(store, entry, "unpayable");
+    }
+    return promote(account);
+  });
+}
+
+function finalized(store: Store, blocks: readonly Block[]): void {
+  const senders = new Set<Address>();
+  for (const { transactions } of blocks) {
+    for (const signed of transactions) {
+      senders.add(signed.sender);
+      for (const authority of authoritiesOf(signed)) senders.add(authority);
+    }
+  }
+  for (const account of [...store.accounts.values()]) {
+    if (senders.has(account.address) || account.delegated) refreshAccount(store, account);
+  }
+}
+
+function section(
+  store: Store,
+  slice: (account: PoolAccount) => readonly PoolEntry[],
+): ReadonlyMap<Address, readonly SignedTransaction[]> {
+  const out = new Map<Address, readonly SignedTransaction[]>();
+  for (const account of store.accounts.values()) {
+    const entries = slice(account);
+    if (entries.length > 0) {
+      out.set(
+        account.address,
+        entries.map(({ signed }) => signed),
+      );
+    }
+  }
+  return out;
+}
+
+function drop(store: Store, hash: Hash): boolean {
+  const entry = store.byHash.get(hash);
+  const account = entry && store.accounts.get(entry.signed.sender);
+  if (entry === undefined || account === undefined) return false;
+  settle(store, account, () => {
+    remove(account, entry.nonce);
+    return [];
+  });
+  release(store, entry, "dropped");
+  return true;
+}
+
+function expire(store: Store): void {
+  const oldest = store.parts.now() - store.parts.options.lifetime;
+  for (const account of [...store.accounts.values()]) {
+    if (account.lastActive >= oldest || account.executable === account.entries.length) continue;
+    const stale = account.entries.slice(account.executable);
+    settle(store, account, () => {
+      for (const entry of stale) remove(account, entry.nonce);
+      return [];
+    });
+    for (const entry of stale) release(store, entry, "expired");
+  }
+}
+
+/** An empty pool over the committed state. */
+export function createPool(parts: PoolParts): Pool {
+  const store: Store = {
+    parts,
+    accounts: new Map(),
+    byHash: new Map(),
+    authorities: new Map(),
+    totals: { count: 0, executable: 0, bytes: 0 },
+    sequence: 0,
+    pending: createListeners(parts.report),
+    departures: createListeners(parts.report),
+  };
+  const { accounts, byHash, totals } = store;
+  return {
+    add: (signed) => add(store, signed),
+    select: (limits) => selectFrom(accounts.values(), limits),
+    finalized: (blocks) => finalized(store, blocks),
+    get: (hash) => byHash.get(hash)?.signed,
+    nextNonce(sender) {
+      const account = accounts.get(sender);
+      return account === undefined ? (parts.state().account(sender)?.nonce ?? 0n) : nextNonce(account);
+    },
+    content: () => ({
+      pending: section(store, (account) => account.entries.slice(0, account.executable)),
+      queued: section(store, (account) => account.entries.slice(account.executable)),
+    }),
+    status: () => ({
+      pending: totals.executable,
+      queued: totals.count - totals.executable,
+      bytes: totals.bytes,
+    }),
+    hasExecutable() {
+      const { baseFeePerGas } = headOf(parts);
+      const limits = { baseFeePerGas, blobBaseFee: 0n, inFlight: new Set<Hash>() };
+      return totals.executable > 0 && selectFrom(accounts.values(), limits).next() !== undefined;
+    },
+    drop: (hash) => drop(store, hash),
+    clear() {
+      for (const { hash } of [...byHash.values()]) drop(store, hash);
+    },
+    all: () => [...accounts.values()].flatMap(({ entries }) => entries.map(({ signed }) => signed)),
+    refresh() {
+      for (const account of [...accounts.values()]) refreshAccount(store, account);
+    },
+    expire: () => expire(store),
+    onPending: (listener) => store.pending.add(listener),
+    onDeparture: (listener) => store.departures.add(listener),
+  };
+}

@@ -1,0 +1,140 @@
+// The ledger as the rest of the node uses it: takes transactions, tells what happened. Events inform; nothing waits
+// for a listener. Consensus talks to the application, not to this.
+import { openTransaction } from "#crypto/digest.ts";
+import { keccakHash } from "#crypto/hash.ts";
+import { KoraError } from "#lib/error.ts";
+import { createListeners, type Listeners } from "#lib/listeners.ts";
+import type { Block } from "#types/block.ts";
+import type { Hash, Height } from "#types/ids.ts";
+import { MAX_TRANSACTION_BYTES } from "#types/limits.ts";
+import type { Receipt } from "#types/receipt.ts";
+import type { SignedTransaction } from "#types/transaction.ts";
+import type { Pool } from "./pool.ts";
+import { refuse } from "./pool-check.ts";
+import type { PoolJournal } from "./pool-journal.ts";
+import type { PoolRejection, PoolVerdict } from "./pool-types.ts";
+import type { Snapshot } from "./ports.ts";
+
+/** Where a transaction came from: an answer to a client must survive a crash, a peer still has its copy. */
+export type TransactionOrigin = "client" | "peer";
+
+/** What became of a submitted transaction; a refusal carries geth's text. */
+export type Submission =
+  | { readonly kind: "accepted"; readonly hash: Hash; readonly durable: Promise<void> }
+  | { readonly kind: "rejected"; readonly code: PoolRejection["code"]; readonly message: string };
+
+export interface TransactionSubmitted {
+  readonly transaction: SignedTransaction;
+  readonly origin: TransactionOrigin;
+}
+export interface SeedUpdated {
+  readonly digest: Hash;
+  readonly seedHash: Hash;
+}
+/** A block is final and durable. */
+export interface SnapshotPersisted {
+  readonly height: Height;
+  readonly block: Block;
+  readonly receipts: readonly Receipt[];
+}
+
+export interface LedgerEvents {
+  readonly transactionSubmitted: Listeners<TransactionSubmitted>;
+  readonly seedUpdated: Listeners<SeedUpdated>;
+  readonly snapshotPersisted: Listeners<SnapshotPersisted>;
+}
+
+export interface LedgerService {
+  /** Judges a wire form and pools it. Resolves when an accepted transaction is durable (origin client). */
+  submitTx(raw: Uint8Array, origin?: TransactionOrigin): Promise<Submission>;
+  /** The same, without waiting for the disk: `durable` resolves then. */
+  submit(raw: Uint8Array, origin: TransactionOrigin): Submission;
+  /** The same for a transaction that was opened before. */
+  submitOpened(signed: SignedTransaction, origin: TransactionOrigin): Submission;
+  readonly events: LedgerEvents;
+}
+
+/** Fresh event lists. `report` gets what a listener throws. */
+export function createLedgerEvents(report: (error: unknown) => void): LedgerEvents {
+  return {
+    transactionSubmitted: createListeners(report),
+    seedUpdated: createListeners(report),
+    snapshotPersisted: createListeners(report),
+  };
+}
+
+/** Tells listeners about snapshots that became final, oldest first. */
+export function announceFinalized(events: LedgerEvents, snapshots: readonly Snapshot[]): void {
+  for (const { block, outcome } of snapshots) {
+    events.snapshotPersisted.emit({ height: block.header.number, block, receipts: outcome.receipts });
+  }
+}
+
+const DONE: Promise<void> = Promise.resolve();
+
+function rejected({ code, message }: PoolRejection): Submission {
+  return { kind: "rejected", code, message };
+}
+
+/** Opens a wire form: the signed transaction, or why it is none. */
+function open(raw: Uint8Array): SignedTransaction | PoolRejection {
+  if (raw.length > MAX_TRANSACTION_BYTES) {
+    const detail = `transaction size ${raw.length}, limit ${MAX_TRANSACTION_BYTES}`;
+    return refuse("OVERSIZED", `oversized data: ${detail}`);
+  }
+  try {
+    return (
+      openTransaction(raw) ?? refuse("INVALID_SENDER", "invalid sender: invalid transaction v, r, s values")
+    );
+  } catch (error) {
+    if (error instanceof KoraError && (error.code === "BAD_RLP" || error.code === "BAD_TRANSACTION")) {
+      return refuse("MALFORMED", error.message);
+    }
+    throw error;
+  }
+}
+
+/** Puts what the journal holds back into the pool; what the chain has taken meanwhile is refused and forgotten. */
+export function restorePool(pool: Pool, journal: PoolJournal): number {
+  let restored = 0;
+  for (const raw of journal.load()) {
+    const signed = open(raw);
+    if ("tx" in signed && pool.add(signed).kind === "accepted") restored++;
+  }
+  return restored;
+}
+
+/** The service over a pool. Without a journal (a chain in memory) accepted is as durable as it gets. */
+export function createLedgerService(
+  pool: Pool,
+  journal: PoolJournal | undefined,
+  events: LedgerEvents,
+): LedgerService {
+  const settle = (verdict: PoolVerdict, origin: TransactionOrigin): Submission => {
+    if (verdict.kind === "rejected") return rejected(verdict.rejection);
+    const { transaction } = verdict;
+    const durable = origin === "client" && journal !== undefined ? journal.record(transaction.raw) : DONE;
+    events.transactionSubmitted.emit({ transaction, origin });
+    return { kind: "accepted", hash: transaction.hash, durable };
+  };
+  const submitOpened = (signed: SignedTransaction, origin: TransactionOrigin): Submission =>
+    settle(pool.add(signed), origin);
+  const submit = (raw: Uint8Array, origin: TransactionOrigin): Submission => {
+    // A hash costs a fiftieth of a recovery, and gossip repeats itself.
+    if (raw.length <= MAX_TRANSACTION_BYTES && pool.get(keccakHash(raw)) !== undefined) {
+      return rejected(refuse("ALREADY_KNOWN", "already known"));
+    }
+    const opened = open(raw);
+    return "tx" in opened ? submitOpened(opened, origin) : rejected(opened);
+  };
+  return {
+    events,
+    submit,
+    submitOpened,
+    async submitTx(raw, origin = "client") {
+      const submission = submit(raw, origin);
+      if (submission.kind === "accepted") await submission.durable;
+      return submission;
+    },
+  };
+}
