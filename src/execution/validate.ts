@@ -63,11 +63,11 @@ function checkType(tx: Transaction, fork: ForkFeatures): Rejection | undefined {
 function checkSignature(tx: Transaction, situation: BlockSituation): Rejection | undefined {
   const { fork, rules } = situation;
   const { chainId } = tx;
-  if (chainId !== undefined && chainId !== rules.chainId) {
-    return reject("WRONG_CHAIN", `invalid chain id for signer: have ${chainId} want ${rules.chainId}`);
-  }
   if (chainId !== undefined && tx.type === 0 && !fork.replayProtection) {
     return reject("BAD_SIGNATURE", "invalid transaction v, r, s values: replay protection before EIP-155");
+  }
+  if (chainId !== undefined && chainId !== rules.chainId) {
+    return reject("WRONG_CHAIN", `invalid chain id for signer: have ${chainId} want ${rules.chainId}`);
   }
   if (fork.homestead && tx.signature.s > SECP256K1_ORDER / 2n) {
     return reject("BAD_SIGNATURE", "invalid transaction v, r, s values");
