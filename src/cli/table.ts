@@ -21,6 +21,13 @@ const OVERRIDE_FLAGS: readonly Flag[] = [
   })),
 ];
 
+const STATUS_FLAGS: readonly Flag[] = [
+  { name: "rpc-url", value: "URL[,URL]", summary: "nodes to ask", default: "http://127.0.0.1:8545" },
+  { name: "once", summary: "show it once and exit; the default without a terminal" },
+  { name: "interval", value: "SECONDS", summary: "time between two looks", default: "1" },
+  JSON_FLAG,
+];
+
 const LOAD_FLAGS: readonly Flag[] = [
   { name: "rpc-url", value: "URL[,URL]", summary: "nodes to send to", default: "http://127.0.0.1:8545" },
   { name: "accounts", value: "N", summary: "sending accounts", default: "50" },
@@ -56,6 +63,12 @@ export const commands: readonly Command[] = [
     summary: "Print the effective configuration, with the meaning and origin of each key.",
     flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
     load: async () => (await import("./config.ts")).configPrint,
+  },
+  {
+    name: "status",
+    summary: "Show the network as one or more of its nodes tell it.",
+    flags: STATUS_FLAGS,
+    load: async () => (await import("./status.ts")).status,
   },
   {
     name: "load",
