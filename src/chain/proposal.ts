@@ -11,7 +11,7 @@ import { type Header, ZERO_NONCE } from "#types/header.ts";
 import { type Address, EMPTY_OMMERS_HASH, type Hash, height, ZERO_HASH } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { openBlock, prepareBatch } from "./execute.ts";
-import { encodePosition, forkFields, nextPrices } from "./header-rules.ts";
+import { type ConsensusPosition, encodePosition, forkFields, nextPrices } from "./header-rules.ts";
 import type { BlockInputs } from "./inputs.ts";
 import type { LedgerView, ParentView } from "./ledger.ts";
 import type { ProposalContext, Snapshot } from "./ports.ts";
@@ -54,7 +54,12 @@ interface BuilderOptions {
 }
 
 /** The header before execution: roots and sums are filled when it is sealed. */
-function draftHeader(options: BuilderOptions, request: ProposalRequest): Header {
+export function draftHeader(
+  options: Pick<BuilderOptions, "rules" | "settings">,
+  request: Omit<ProposalRequest, "context"> & {
+    readonly context: ConsensusPosition & { readonly now: number };
+  },
+): Header {
   const { rules, settings } = options;
   const { parent, context, inputs } = request;
   const earliest = parent.header.timestamp + (rules.dev ? 1 : 0);

@@ -1,0 +1,52 @@
+// The pool journal's file: appended and synced, replaced by renaming. Knows nothing of what is written.
+import { closeSync, fdatasync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import type { JournalFile } from "#chain/pool-journal.ts";
+import { EMPTY_BYTES } from "#lib/bytes.ts";
+
+const sync = promisify(fdatasync);
+
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+}
+
+/** A rename is durable once its folder is. */
+function syncFolder(path: string): void {
+  const folder = openSync(dirname(path), "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+function readIfThere(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return EMPTY_BYTES;
+    throw thrown;
+  }
+}
+
+/** The file at `path`, made when missing, open until disposed. */
+export function openJournalFile(path: string): JournalFile & Disposable {
+  let descriptor = openSync(path, "a");
+  return {
+    read: () => readIfThere(path),
+    async append(bytes) {
+      writeAll(descriptor, bytes);
+      await sync(descriptor);
+    },
+    async replace(bytes) {
+      const next = `${path}.next`;
+      const written = openSync(next, "w");
+      writeAll(written, bytes);
+      await sync(written);
+      closeSync(written);
+      renameSync(next, path);
+      syncFolder(path);
+      closeSync(descriptor);
+      descriptor = openSync(path, "a");
+    },
+    [Symbol.dispose]: () => closeSync(descriptor),
+  };
+}
