@@ -1,0 +1,159 @@
+// Threads for reads too heavy to run between two blocks: bounded in number, started when needed, ended at the time
+// cap of what they run. What a job means is the worker's; here it is plain data.
+import { KoraError, messageOf } from "#lib/error.ts";
+import type { Job, Outcome, WorkerBoot } from "./job.ts";
+
+export interface WorkerPoolOptions {
+  /** Threads at most. */
+  readonly workers: number;
+  /** Jobs that wait for a thread at most. */
+  readonly queue: number;
+  /** Milliseconds after which a thread without work is ended: each holds tens of megabytes. */
+  readonly idle: number;
+  readonly boot: WorkerBoot;
+}
+
+export interface WorkerPool {
+  /**
+   * Runs a job in a thread. Rejects with CALL_TIMEOUT after `timeLimit` milliseconds of running (its thread is ended
+   * then), with READS_BUSY when the queue is full, and with what the job threw.
+   */
+  run(job: Job, timeLimit: number): Promise<unknown>;
+  /** Ends all threads; what runs or waits is rejected with READS_CLOSED. */
+  close(): void;
+}
+
+interface Task {
+  readonly job: Job;
+  readonly timeLimit: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: KoraError) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Ends what is running at its time cap, or the thread when it has had nothing to do. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+  task: Task | undefined;
+}
+
+/** Inside the executable, entry points are found below its root; elsewhere beside this file. */
+function workerLocation(): string {
+  const executable = import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
+  return executable ? "./node/reads/worker.ts" : new URL("./worker.ts", import.meta.url).href;
+}
+
+function closed(): KoraError {
+  return new KoraError("the node is shutting down", { code: "READS_CLOSED" });
+}
+
+function died(why: string): KoraError {
+  return new KoraError("a reading thread ended unexpectedly", { code: "READS_DIED", why });
+}
+
+/** An error that crossed from a thread. */
+function received(error: Extract<Outcome, { kind: "error" }>): KoraError {
+  const { code, message, details } = error;
+  return new KoraError(message, { code, ...(details && { details }) });
+}
+
+class Pool implements WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #threads = new Set<Thread>();
+  readonly #idle: Thread[] = [];
+  readonly #waiting: Task[] = [];
+  #closed = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  run(job: Job, timeLimit: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const task: Task = { job, timeLimit, resolve, reject };
+      if (this.#closed) return reject(closed());
+      const thread = this.#idle.pop() ?? this.#spawn();
+      if (thread !== undefined) return this.#start(thread, task);
+      if (this.#waiting.length < this.#options.queue) return void this.#waiting.push(task);
+      const hint = "try again later, or ask for less at once";
+      reject(new KoraError("too many heavy requests are waiting", { code: "READS_BUSY", hint }));
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const task of this.#waiting.splice(0)) task.reject(closed());
+    for (const thread of this.#threads) this.#end(thread)?.reject(closed());
+  }
+
+  /** A new thread, or undefined when there are enough. */
+  #spawn(): Thread | undefined {
+    if (this.#threads.size >= this.#options.workers) return undefined;
+    const worker = new Worker(workerLocation());
+    const thread: Thread = { worker, timer: undefined, task: undefined };
+    worker.onmessage = ({ data }: MessageEvent<Outcome>) => this.#finish(thread, data);
+    worker.onerror = (event) => this.#fail(thread, died(event.message));
+    worker.postMessage(this.#options.boot);
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  #start(thread: Thread, task: Task): void {
+    clearTimeout(thread.timer);
+    thread.task = task;
+    const { timeLimit } = task;
+    thread.timer = setTimeout(() => {
+      const message = `execution aborted (timeout = ${timeLimit / 1_000}s)`;
+      this.#fail(thread, new KoraError(message, { code: "CALL_TIMEOUT" }));
+    }, timeLimit);
+    try {
+      thread.worker.postMessage(task.job);
+    } catch (error) {
+      this.#fail(thread, died(messageOf(error)));
+    }
+  }
+
+  #finish(thread: Thread, outcome: Outcome): void {
+    const { task } = thread;
+    if (task === undefined) return;
+    clearTimeout(thread.timer);
+    thread.task = undefined;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#start(thread, next);
+    else this.#rest(thread);
+    if (outcome.kind === "done") task.resolve(outcome.value);
+    else task.reject(received(outcome));
+  }
+
+  #rest(thread: Thread): void {
+    this.#idle.push(thread);
+    thread.timer = setTimeout(() => this.#end(thread), this.#options.idle);
+    thread.timer.unref();
+  }
+
+  /** Ends a thread in the middle of its task; another takes what waits. */
+  #fail(thread: Thread, error: KoraError): void {
+    this.#end(thread)?.reject(error);
+    if (this.#closed || this.#waiting.length === 0) return;
+    const next = this.#spawn();
+    const task = next === undefined ? undefined : this.#waiting.shift();
+    if (next !== undefined && task !== undefined) this.#start(next, task);
+  }
+
+  /** Lets go of a thread; answers the task it had. */
+  #end(thread: Thread): Task | undefined {
+    clearTimeout(thread.timer);
+    this.#threads.delete(thread);
+    const resting = this.#idle.indexOf(thread);
+    if (resting !== -1) this.#idle.splice(resting, 1);
+    thread.worker.terminate();
+    const { task } = thread;
+    thread.task = undefined;
+    return task;
+  }
+}
+
+/** A pool without threads yet. */
+export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
+  return new Pool(options);
+}
