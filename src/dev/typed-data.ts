@@ -1,0 +1,188 @@
+// Hashing of typed structured data (EIP-712) as eth_signTypedData takes it: JSON in, 32 bytes out. Values are taken
+// in the forms that wallets send them. Errors name what is wrong with the request.
+import { keccak256 } from "#crypto/hash.ts";
+import { bigintToBytes, concatBytes, fromHex, isHex, padLeft, utf8 } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+
+interface Field {
+  readonly name: string;
+  readonly type: string;
+}
+type Types = ReadonlyMap<string, readonly Field[]>;
+type Json = Readonly<Record<string, unknown>>;
+
+/** Nesting of structs and arrays: deeper data is refused, since hashing recurses. */
+const MAX_DEPTH = 64;
+const DOMAIN = "EIP712Domain";
+/** Fields of a domain in the order of the EIP, for requests that leave the domain's type out. */
+const DOMAIN_FIELDS: readonly Field[] = [
+  { name: "name", type: "string" },
+  { name: "version", type: "string" },
+  { name: "chainId", type: "uint256" },
+  { name: "verifyingContract", type: "address" },
+  { name: "salt", type: "bytes32" },
+];
+
+function bad(why: string): KoraError {
+  return new KoraError(`invalid typed data: ${why}`, { code: "INVALID_PARAMS" });
+}
+
+function object(value: unknown, what: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(`${what} is no object`);
+  return value as Json;
+}
+
+function readTypes(value: unknown, domain: Json): Types {
+  const types = new Map<string, readonly Field[]>();
+  for (const [name, fields] of Object.entries(object(value, "types"))) {
+    if (!Array.isArray(fields)) throw bad(`type ${name} is no list`);
+    const read = fields.map((field: unknown): Field => {
+      const { name: fieldName, type } = object(field, `a field of ${name}`);
+      if (typeof fieldName !== "string" || typeof type !== "string") {
+        throw bad(`a field of ${name} lacks name or type`);
+      }
+      return { name: fieldName, type };
+    });
+    types.set(name, read);
+  }
+  if (!types.has(DOMAIN)) {
+    types.set(
+      DOMAIN,
+      DOMAIN_FIELDS.filter(({ name }) => domain[name] !== undefined && domain[name] !== null),
+    );
+  }
+  return types;
+}
+
+const ARRAY = /^(.*)\[([0-9]*)\]$/;
+
+function baseOf(type: string): string {
+  let base = type;
+  for (let match = ARRAY.exec(base); match !== null; match = ARRAY.exec(base)) base = match[1] as string;
+  return base;
+}
+
+function collect(types: Types, name: string, into: Set<string>): void {
+  if (into.has(name)) return;
+  const fields = types.get(name);
+  if (fields === undefined) return;
+  into.add(name);
+  for (const { type } of fields) collect(types, baseOf(type), into);
+}
+
+/** `Mail(Person from,…)Person(…)`: the struct first, what it refers to in alphabetical order. */
+function encodeType(types: Types, name: string): string {
+  const referred = new Set<string>();
+  collect(types, name, referred);
+  referred.delete(name);
+  const ordered = [name, ...[...referred].sort()];
+  return ordered
+    .map((each) => `${each}(${(types.get(each) ?? []).map(({ type, name: n }) => `${type} ${n}`).join(",")})`)
+    .join("");
+}
+
+function integer(value: unknown, type: string): bigint {
+  if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
+  if (typeof value === "string" && /^-?(0x[0-9a-fA-F]+|[0-9]+)$/.test(value)) {
+    return value.startsWith("-") ? -BigInt(value.slice(1)) : BigInt(value);
+  }
+  throw bad(`${JSON.stringify(value)} is no ${type}`);
+}
+
+function encodeInteger(value: unknown, type: string, bits: number, signed: boolean): Uint8Array {
+  const number = integer(value, type);
+  const least = signed ? -(2n ** BigInt(bits - 1)) : 0n;
+  const most = signed ? 2n ** BigInt(bits - 1) - 1n : 2n ** BigInt(bits) - 1n;
+  if (number < least || number > most) throw bad(`${number} does not fit ${type}`);
+  return padLeft(bigintToBytes(BigInt.asUintN(256, number)), 32);
+}
+
+function bytesOf(value: unknown, type: string): Uint8Array {
+  if (!isHex(value)) throw bad(`${JSON.stringify(value)} is no ${type}`);
+  return fromHex(value);
+}
+
+function encodeFixedBytes(value: unknown, type: string, length: number): Uint8Array {
+  const bytes = bytesOf(value, type);
+  if (bytes.length !== length) throw bad(`${bytes.length} bytes are no ${type}`);
+  return concatBytes(bytes, new Uint8Array(32 - length));
+}
+
+const SIZED = /^(u?int|bytes)([0-9]+)$/;
+
+/** The 32 bytes of a value of an atomic or dynamic type; undefined for an unknown type. */
+function encodeAtom(type: string, value: unknown): Uint8Array | undefined {
+  if (type === "string") {
+    if (typeof value !== "string") throw bad(`${JSON.stringify(value)} is no string`);
+    return keccak256(utf8(value));
+  }
+  if (type === "bytes") return keccak256(bytesOf(value, type));
+  if (type === "bool") return padLeft(Uint8Array.of(value === true || value === "true" ? 1 : 0), 32);
+  if (type === "address") {
+    const bytes = bytesOf(value, type);
+    if (bytes.length !== 20) throw bad(`${String(value)} is no address`);
+    return padLeft(bytes, 32);
+  }
+  const sized = SIZED.exec(type === "uint" || type === "int" ? `${type}256` : type);
+  if (sized === null) return undefined;
+  const size = Number(sized[2]);
+  if (sized[1] === "bytes") {
+    return size >= 1 && size <= 32 ? encodeFixedBytes(value, type, size) : undefined;
+  }
+  return size >= 8 && size <= 256 && size % 8 === 0
+    ? encodeInteger(value, type, size, sized[1] === "int")
+    : undefined;
+}
+
+function encodeValue(types: Types, type: string, value: unknown, depth: number): Uint8Array {
+  if (depth > MAX_DEPTH) throw bad(`nested deeper than ${MAX_DEPTH}`);
+  const array = ARRAY.exec(type);
+  if (array !== null) {
+    if (!Array.isArray(value)) throw bad(`${JSON.stringify(value)} is no ${type}`);
+    if (array[2] !== "" && value.length !== Number(array[2]))
+      throw bad(`${value.length} items are no ${type}`);
+    const items = value.map((item: unknown) => encodeValue(types, array[1] as string, item, depth + 1));
+    return keccak256(concatBytes(...items));
+  }
+  if (types.has(type)) {
+    // A struct that is left out counts as 32 zero bytes, as MetaMask has it.
+    if (value === undefined || value === null) return new Uint8Array(32);
+    return hashStruct(types, type, object(value, type), depth + 1);
+  }
+  const encoded = encodeAtom(type, value);
+  if (encoded === undefined) throw bad(`unknown type ${type}`);
+  return encoded;
+}
+
+function hashStruct(types: Types, name: string, value: Json, depth: number): Uint8Array {
+  const fields = types.get(name);
+  if (fields === undefined) throw bad(`unknown type ${name}`);
+  const parts = fields.map((field) => {
+    if (value[field.name] === undefined && !types.has(field.type))
+      throw bad(`${name}.${field.name} is missing`);
+    return encodeValue(types, field.type, value[field.name], depth);
+  });
+  return keccak256(concatBytes(keccak256(utf8(encodeType(types, name))), ...parts));
+}
+
+/** The digest to sign: keccak256(0x19 01 ‖ domain separator ‖ struct hash). Takes an object or its JSON text. */
+export function typedDataDigest(input: unknown): Uint8Array {
+  let parsed = input;
+  if (typeof input === "string") {
+    try {
+      parsed = JSON.parse(input);
+    } catch {
+      throw bad("not JSON");
+    }
+  }
+  const request = object(parsed, "the request");
+  const domain = object(request["domain"] ?? {}, "domain");
+  const types = readTypes(request["types"], domain);
+  const { primaryType } = request as { primaryType?: unknown };
+  if (typeof primaryType !== "string") throw bad("primaryType is missing");
+  const separator = hashStruct(types, DOMAIN, domain, 0);
+  const prefix = Uint8Array.of(0x19, 0x01);
+  if (primaryType === DOMAIN) return keccak256(concatBytes(prefix, separator));
+  const message = hashStruct(types, primaryType, object(request["message"], "message"), 0);
+  return keccak256(concatBytes(prefix, separator, message));
+}
