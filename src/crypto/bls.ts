@@ -5,7 +5,7 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import { MAX_PARTICIPANTS } from "#types/limits.ts";
 import { loadBlstBackend } from "./bls/blst.ts";
 import { loadMclArithmetic } from "./bls/mcl.ts";
-import { nobleBackend } from "./bls/noble.ts";
+import { createNobleBackend } from "./bls/noble.ts";
 import { lagrangeAtZero, openScalar } from "./bls/scalar.ts";
 import { selfTest } from "./bls/self-test.ts";
 import type { BlsBackend, BlsBackendName, SignatureClaim } from "./bls/types.ts";
@@ -126,7 +126,7 @@ export function blsOver(backend: BlsBackend, rejected: readonly RejectedBackend[
 
 /** Loads one implementation by name; rejects where it does not load. */
 export async function loadBlsBackend(name: BlsBackendName): Promise<BlsBackend> {
-  if (name === "noble") return nobleBackend;
+  if (name === "noble") return createNobleBackend();
   const arithmetic = await loadMclArithmetic();
   return name === "mcl" ? arithmetic.backend : loadBlstBackend(arithmetic);
 }

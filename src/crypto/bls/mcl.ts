@@ -27,8 +27,7 @@ import {
 
 /** Hashed messages kept: a node signs a vote and soon after verifies the certificate over the same bytes. */
 const HASHED_MESSAGES = 16;
-const TAG = utf8(SIGNATURE_TAG);
-/** 1 as a coordinate in G2: the imaginary part first, as in the compressed form. */
+/** The generator of G1, compressed. */
 const GENERATOR =
   "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb";
 
@@ -93,7 +92,7 @@ function writeSignature(module: MclModule, point: Place): Uint8Array {
 }
 
 /** Hashes messages into G2 at a place, remembering the last ones. */
-function createHasher(module: MclModule): (at: Place, message: Uint8Array) => void {
+function createHasher(module: MclModule, tag: Uint8Array): (at: Place, message: Uint8Array) => void {
   const known = createLru<string, Uint8Array>(HASHED_MESSAGES);
   return (at, message) => {
     const name = message.toHex();
@@ -104,7 +103,7 @@ function createHasher(module: MclModule): (at: Place, message: Uint8Array) => vo
     }
     borrow(module, () => {
       const bytes = place(module, message);
-      module._mclBnG2_hashAndMapToWithDst(at, bytes, message.length, place(module, TAG), TAG.length);
+      module._mclBnG2_hashAndMapToWithDst(at, bytes, message.length, place(module, tag), tag.length);
     });
     module._mclBnG2_normalize(at, at);
     known.set(name, bytesAt(module, at, G2_BYTES));
@@ -228,10 +227,13 @@ function readAffine(module: MclModule, at: Place, coordinates: Uint8Array): bool
   });
 }
 
-/** Loads mcl; rejects where WebAssembly or the module does not. */
-export async function loadMclArithmetic(): Promise<MclArithmetic> {
+/**
+ * Loads mcl; rejects where WebAssembly or the module does not. Published vectors of other suites are tested under
+ * their own tag.
+ */
+export async function loadMclArithmetic(tag: string = SIGNATURE_TAG): Promise<MclArithmetic> {
   const module = await loadMcl();
-  const hash = createHasher(module);
+  const hash = createHasher(module, utf8(tag));
   const read: SignatureReader = (at, bytes) => readSignature(module, at, bytes);
   const backend: BlsBackend = {
     name: "mcl",

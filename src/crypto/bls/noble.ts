@@ -33,11 +33,9 @@ function openSignature(bytes: Uint8Array): G2Point | undefined {
   }
 }
 
-function hashToCurve(message: Uint8Array): G2Point {
-  return bls12_381.G2.hashToCurve(message, { DST: utf8(SIGNATURE_TAG) }) as G2Point;
-}
+type Hasher = (message: Uint8Array) => G2Point;
 
-function verifyAll(claims: readonly SignatureClaim[]): boolean {
+function verifyAll(hashToCurve: Hasher, claims: readonly SignatureClaim[]): boolean {
   if (claims.length === 0) return false;
   const { by, groups } = groupClaims(claims);
   const pairs: { g1: G1Point; g2: G2Point }[] = [];
@@ -71,31 +69,43 @@ function weigh<P extends { multiplyUnsafe(k: bigint): P; negate(): P }>(point: P
   return weight < 0n ? point.multiplyUnsafe(-weight).negate() : point.multiplyUnsafe(weight);
 }
 
-/** The implementation on @noble/curves. */
-export const nobleBackend: BlsBackend = {
-  name: "noble",
-  isPublicKey: (bytes) => openPublicKey(bytes) !== undefined,
-  isSignature: (bytes) => openSignature(bytes) !== undefined,
-  publicKey: (secret) => scheme.getPublicKey(secret).toBytes(),
-  sign: (secret, message) => scheme.Signature.toBytes(scheme.sign(hashToCurve(message), secret)),
-  verifyAll,
-  combine(signatures, weights, divisor) {
-    let sum = G2.ZERO;
-    for (const [i, bytes] of signatures.entries()) {
-      const point = openSignature(bytes);
-      if (point === undefined) return undefined;
-      sum = sum.add(weigh(point, weights[i] as bigint));
-    }
-    if (sum.is0()) return undefined;
-    return (divisor === 1n ? sum : sum.multiplyUnsafe(invertScalar(divisor))).toBytes();
-  },
-  evaluate(polynomial, x) {
-    let sum = G1.ZERO;
-    for (const bytes of polynomial.toReversed()) {
-      const point = openPublicKey(bytes);
-      if (point === undefined) return undefined;
-      sum = sum.multiplyUnsafe(BigInt(x)).add(point);
-    }
-    return sum.is0() ? undefined : sum.toBytes();
-  },
-};
+function combine(
+  signatures: readonly Uint8Array[],
+  weights: readonly bigint[],
+  divisor: bigint,
+): Uint8Array | undefined {
+  let sum = G2.ZERO;
+  for (const [i, bytes] of signatures.entries()) {
+    const point = openSignature(bytes);
+    if (point === undefined) return undefined;
+    sum = sum.add(weigh(point, weights[i] as bigint));
+  }
+  if (sum.is0()) return undefined;
+  return (divisor === 1n ? sum : sum.multiplyUnsafe(invertScalar(divisor))).toBytes();
+}
+
+function evaluate(polynomial: readonly Uint8Array[], x: number): Uint8Array | undefined {
+  let sum = G1.ZERO;
+  for (const bytes of polynomial.toReversed()) {
+    const point = openPublicKey(bytes);
+    if (point === undefined) return undefined;
+    sum = sum.multiplyUnsafe(BigInt(x)).add(point);
+  }
+  return sum.is0() ? undefined : sum.toBytes();
+}
+
+/** The implementation on @noble/curves; published vectors of other suites are tested under their own tag. */
+export function createNobleBackend(tag: string = SIGNATURE_TAG): BlsBackend {
+  const options = { DST: utf8(tag) };
+  const hashToCurve: Hasher = (message) => bls12_381.G2.hashToCurve(message, options) as G2Point;
+  return {
+    name: "noble",
+    isPublicKey: (bytes) => openPublicKey(bytes) !== undefined,
+    isSignature: (bytes) => openSignature(bytes) !== undefined,
+    publicKey: (secret) => scheme.getPublicKey(secret).toBytes(),
+    sign: (secret, message) => scheme.Signature.toBytes(scheme.sign(hashToCurve(message), secret)),
+    verifyAll: (claims) => verifyAll(hashToCurve, claims),
+    combine,
+    evaluate,
+  };
+}
