@@ -53,6 +53,13 @@ const LOAD_FLAGS: readonly Flag[] = [
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
+    name: "",
+    summary: "Run a node from its configuration.",
+    flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
+    details: "Each key can be set by file, by environment (KORA_SECTION_KEY) and by flag; the later wins.",
+    load: async () => (await import("./node.ts")).node,
+  },
+  {
     name: "config check",
     summary: "Validate a configuration.",
     flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
@@ -75,6 +82,13 @@ export const commands: readonly Command[] = [
     summary: "Send transactions to a chain and measure when it includes them.",
     flags: LOAD_FLAGS,
     load: async () => (await import("./load.ts")).load,
+  },
+  {
+    name: "genesis hash",
+    summary: "Print the hash and the state root of the block a genesis file makes.",
+    flags: [JSON_FLAG],
+    operands: ["FILE"],
+    load: async () => (await import("./genesis.ts")).genesisHash,
   },
   {
     name: "completions",

@@ -1,0 +1,85 @@
+// Embedding a node: built from a configuration, run until it is told to stop. The names are the specification's.
+import { formatSocketAddress } from "#config/kind.ts";
+import { loadConfig } from "#config/load.ts";
+import type { Settings } from "#config/schema.ts";
+import { type CreatedNode, createNode } from "./create.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { planOf } from "./plan.ts";
+
+/** A node that is ready to run, once. */
+export interface Node {
+  /** Resolves when the node has stopped, rejects when it could not start or a part of it failed. */
+  run(): Promise<void>;
+  /** Asks it to stop; `run` resolves when it has. */
+  shutdown(): void;
+}
+
+export interface RunHooks {
+  readonly logger?: Logger;
+  /** Called once everything listens. */
+  readonly onReady?: (node: CreatedNode) => void;
+}
+
+/** A builder; each step answers a new one. */
+export interface NodeBuilder {
+  withChainId(chainId: number): NodeBuilder;
+  withDataDir(path: string): NodeBuilder;
+  withHooks(hooks: RunHooks): NodeBuilder;
+  build(): Node;
+}
+
+function announce(logger: Logger, node: CreatedNode, settings: Settings): void {
+  const head = node.chain.ledger.tip();
+  logger.info("node ready", {
+    chainId: Number(node.chain.rules.chain.chainId),
+    genesis: node.chain.genesisHash,
+    height: head.header.number,
+    dataDir: settings.node.dataDir,
+    rpc: node.rpcAddresses.map(formatSocketAddress).join(" "),
+    restoredTransactions: node.chain.restored,
+  });
+  if (node.metricsAddress !== undefined) {
+    logger.info("metrics ready", { address: formatSocketAddress(node.metricsAddress) });
+  }
+}
+
+/** Runs a created node until `stop` is aborted or a part fails. */
+export async function runUntil(stop: AbortSignal, node: CreatedNode): Promise<void> {
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  stop.addEventListener("abort", () => resolve(), { once: true });
+  if (stop.aborted) resolve();
+  await Promise.race([stopped, node.failed]);
+}
+
+function buildNode(settings: Settings, hooks: RunHooks): Node {
+  const stop = new AbortController();
+  const logger = hooks.logger ?? createLogger(settings.log);
+  return {
+    async run() {
+      await using node = await createNode(planOf(settings, logger));
+      announce(logger, node, settings);
+      hooks.onReady?.(node);
+      await runUntil(stop.signal, node);
+      logger.info("stopping");
+    },
+    shutdown: () => stop.abort(),
+  };
+}
+
+function builder(settings: Settings, hooks: RunHooks): NodeBuilder {
+  return {
+    withChainId: (chainId) => builder({ ...settings, node: { ...settings.node, chainId } }, hooks),
+    withDataDir: (dataDir) => builder({ ...settings, node: { ...settings.node, dataDir } }, hooks),
+    withHooks: (more) => builder(settings, { ...hooks, ...more }),
+    build: () => buildNode(settings, hooks),
+  };
+}
+
+/** Where builders begin. */
+export const NodeBuilder: {
+  fromToml(path: string): NodeBuilder;
+  fromSettings(settings: Settings): NodeBuilder;
+} = {
+  fromToml: (path) => builder(loadConfig({ file: path }).settings, {}),
+  fromSettings: (settings) => builder(settings, {}),
+};

@@ -1,0 +1,26 @@
+// What makes blocks, as the composition root sees it: the pace of a node alone, the mining of a local chain, or
+// consensus. Interfaces only.
+import type { Chain } from "#chain/chain.ts";
+import type { DevMethodTable, PeersPort, StatusPort } from "#rpc/ports.ts";
+import type { StateDb } from "#state/types.ts";
+import type { Logger } from "./log.ts";
+
+/** An engine at work. Disposing it finishes the block at hand. */
+export interface Engine extends AsyncDisposable {
+  readonly status: StatusPort;
+  readonly peers: PeersPort;
+  /** Methods and unlocked accounts of a local chain; undefined on any other. */
+  readonly dev: DevMethodTable | undefined;
+}
+
+/** What an engine stands on. */
+export interface EngineParts {
+  readonly chain: Chain;
+  readonly state: StateDb;
+  readonly logger: Logger;
+  /** Gets the failure after which the node must stop. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** Starts an engine on an open chain. */
+export type StartEngine = (parts: EngineParts) => Engine | Promise<Engine>;

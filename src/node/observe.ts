@@ -1,0 +1,117 @@
+// Watches a running node: one log line per final block, the metrics that operators rely on, and whether it is ready.
+import type { Chain } from "#chain/chain.ts";
+import type { StateDb } from "#state/types.ts";
+import type { Engine } from "./engine.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Readiness } from "./metrics-server.ts";
+import { buildInfo } from "./version.ts";
+
+export interface ObservedParts {
+  readonly chain: Chain;
+  readonly state: StateDb;
+  readonly metrics: Metrics;
+  readonly engine: Pick<Engine, "status" | "peers">;
+  readonly logger: Logger;
+}
+
+export interface Observation extends Disposable {
+  readiness(): Readiness;
+}
+
+/** Milliseconds between two looks at how late the event loop is. */
+const LAG_INTERVAL_MS = 100;
+const LAG_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+/** Lag above which the node does not count as ready: it answers, but late. */
+const READY_LAG_SECONDS = 5;
+
+/** Measures how late timers fire; the first metric of a node in JavaScript. */
+function watchLag(metrics: Metrics): { last(): number } & Disposable {
+  const lag = metrics.histogram(
+    "kora_event_loop_lag_seconds",
+    "How late timers fire, sampled ten times a second.",
+    LAG_BUCKETS,
+  );
+  let due = performance.now() + LAG_INTERVAL_MS;
+  let last = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    last = Math.max(0, now - due) / 1000;
+    lag.observe(last);
+    due = now + LAG_INTERVAL_MS;
+  }, LAG_INTERVAL_MS);
+  timer.unref();
+  return { last: () => last, [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function watchProcess(metrics: Metrics): void {
+  metrics
+    .gauge("kora_info", "What this node runs; always 1.")
+    .set(1, { version: buildInfo.version, commit: buildInfo.commit });
+  const memory = metrics.gauge("kora_process_resident_memory_bytes", "Resident memory of the process.");
+  const cpu = metrics.gauge("kora_process_cpu_seconds_total", "CPU time the process has used.");
+  metrics.beforeScrape(() => {
+    memory.set(process.memoryUsage.rss());
+    const { user, system } = process.cpuUsage();
+    cpu.set((user + system) / 1e6);
+  });
+}
+
+function watchPool({ chain, metrics, engine }: ObservedParts): void {
+  const transactions = metrics.gauge("kora_txpool_transactions", "Transactions in the pool, by state.");
+  const bytes = metrics.gauge("kora_txpool_bytes", "Bytes of transactions in the pool.");
+  const peers = metrics.gauge("kora_p2p_peers", "Authenticated peers.");
+  metrics.beforeScrape(() => {
+    const { pending, queued, bytes: held } = chain.pool.status();
+    transactions.set(pending, { state: "pending" });
+    transactions.set(queued, { state: "queued" });
+    bytes.set(held);
+    peers.set(engine.peers.count());
+  });
+}
+
+/** Counts and logs each block that becomes final; the result ends it. */
+function watchBlocks({ chain, state, metrics, logger }: ObservedParts): () => void {
+  const height = metrics.gauge("kora_finalized_height", "Height of the last final block.");
+  const timestamp = metrics.gauge("kora_finalized_timestamp_seconds", "Timestamp of the last final block.");
+  const transactions = metrics.counter("kora_finalized_transactions_total", "Transactions in final blocks.");
+  const gas = metrics.counter("kora_finalized_gas_total", "Gas used in final blocks.");
+  const log = logger.module("chain");
+  height.set(state.head().height);
+  return chain.service.events.snapshotPersisted.add(({ block }) => {
+    const { header } = block;
+    height.set(header.number);
+    timestamp.set(header.timestamp);
+    transactions.add({}, block.transactions.length);
+    gas.add({}, Number(header.gasUsed));
+    log.info("block final", {
+      height: header.number,
+      hash: block.hash,
+      txs: block.transactions.length,
+      gas: Number(header.gasUsed),
+    });
+  });
+}
+
+/** Starts watching. */
+export function observeNode(parts: ObservedParts): Observation {
+  const { metrics, engine } = parts;
+  const lag = watchLag(metrics);
+  watchProcess(metrics);
+  watchPool(parts);
+  const stop = watchBlocks(parts);
+  return {
+    readiness() {
+      const reasons: string[] = [];
+      const syncing = engine.status.syncing();
+      if (syncing !== undefined)
+        reasons.push(`syncing: at ${syncing.currentBlock} of ${syncing.highestBlock}`);
+      if (lag.last() > READY_LAG_SECONDS) reasons.push(`the event loop is ${lag.last().toFixed(1)} s late`);
+      return { ready: reasons.length === 0, reasons };
+    },
+    [Symbol.dispose]() {
+      stop();
+      lag[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,103 @@
+// From a configuration to the plan of a node. Checks what no single key can know: the genesis file against the rest.
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "#chain/pool-types.ts";
+import type { RpcSection, Settings, TxpoolSection } from "#config/schema.ts";
+import { KoraError } from "#lib/error.ts";
+import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
+import { type BootstrapConfig, NO_BOOTSTRAP } from "#types/genesis.ts";
+import { address } from "#types/ids.ts";
+import type { NodePlan, RpcPlan } from "./create.ts";
+import type { StartEngine } from "./engine.ts";
+import { readGenesis } from "./genesis-source.ts";
+import type { Logger } from "./log.ts";
+import { soloEngine } from "./solo.ts";
+import { clientVersion } from "./version.ts";
+
+function poolOptions(section: TxpoolSection): PoolOptions {
+  return {
+    ...DEFAULT_POOL_OPTIONS,
+    priceLimit: BigInt(section.priceLimit),
+    priceBump: BigInt(section.priceBump),
+    accountSlots: section.accountSlots,
+    accountQueue: section.accountQueue,
+    globalSlots: section.globalSlots,
+    globalQueue: section.globalQueue,
+    globalBytes: section.globalBytes,
+    lifetime: section.lifetime * 1000,
+  };
+}
+
+function rpcPlan(section: RpcSection): RpcPlan {
+  return {
+    listen: section.wsAddr === undefined ? [section.httpAddr] : [section.httpAddr, section.wsAddr],
+    hosts: section.hosts,
+    origins: section.cors,
+    namespaces: new Set(section.namespaces),
+    callTimeout: section.callTimeoutMs,
+    limits: {
+      ...DEFAULT_RPC_LIMITS,
+      requestsPerSecond: section.requestsPerSecond,
+      maxBatch: section.maxBatch,
+      maxRequestBytes: section.maxRequestBytes,
+      maxResponseBytes: section.maxResponseBytes,
+      maxConnections: section.maxConnections,
+      maxSubscriptions: section.maxSubscriptions,
+      maxLogRange: section.maxLogRange,
+      maxLogResults: section.maxLogResults,
+      gasCap: BigInt(section.gasCap),
+    },
+  };
+}
+
+/** The engine that the configuration asks for. */
+function engineOf({ consensus, execution }: Settings): StartEngine {
+  if (consensus.participants.length > 1) {
+    throw new KoraError("this node cannot be one of several validators", {
+      code: "NO_COMMITTEE",
+      kind: "usage",
+      why: `consensus.participants names ${consensus.participants.length} validators`,
+      hint: "leave consensus.participants out to run a chain of one node",
+    });
+  }
+  const milliseconds = (seconds: number): number => seconds * 1000;
+  return soloEngine({
+    blockTime: milliseconds(execution.blockTime),
+    emptyBlockInterval: milliseconds(execution.emptyBlockInterval),
+  });
+}
+
+/** The plan of the node that `settings` describe. Throws BAD_GENESIS, CHAIN_ID_MISMATCH and NO_COMMITTEE. */
+export function planOf(
+  settings: Settings,
+  logger: Logger,
+  bootstrap: BootstrapConfig = NO_BOOTSTRAP,
+): NodePlan {
+  const { node, execution, rpc, metrics, txpool } = settings;
+  const genesis = readGenesis(node.genesis);
+  if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
+    throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
+      code: "CHAIN_ID_MISMATCH",
+      kind: "usage",
+      why: `${node.genesis} describes another chain`,
+      hint: "correct one of them, or leave node.chain_id out",
+    });
+  }
+  const leader = { feeRecipient: address(execution.feeRecipient), gasLimit: BigInt(execution.gasLimit) };
+  return {
+    directory: node.dataDir,
+    genesis,
+    bootstrap,
+    limits: {
+      transactionGasCap: true,
+      codeSizeLimit: true,
+      maxTxs: execution.maxTxs,
+      maxBlockBytes: execution.maxBlockBytes,
+    },
+    leader: () => leader,
+    pool: poolOptions(txpool),
+    clientVersion,
+    rpc: rpc && rpcPlan(rpc),
+    metrics: metrics?.addr,
+    engine: engineOf(settings),
+    logger,
+  };
+}

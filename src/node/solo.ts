@@ -1,0 +1,127 @@
+// Paces the blocks of a node that is alone: one as soon as there is work and the pace allows, an empty one when nothing
+// comes for long. How a block is made is the chain's.
+import type { Chain } from "#chain/chain.ts";
+import { positionOf } from "#chain/header-rules.ts";
+import { produceBlock, type Sealer } from "#chain/produce.ts";
+import { keccak256 } from "#crypto/hash.ts";
+import { concatBytes, utf8 } from "#lib/bytes.ts";
+import { Writer } from "#lib/codec.ts";
+import type { NodeStatus } from "#rpc/ports.ts";
+import { bytesOf, type Hash } from "#types/ids.ts";
+import type { EngineParts, StartEngine } from "./engine.ts";
+
+export interface Pace {
+  /** Milliseconds between blocks that hold transactions. */
+  readonly blockTime: number;
+  /** Milliseconds between blocks that hold none. */
+  readonly emptyBlockInterval: number;
+}
+
+/** Longest that building a block may take; a short pace shortens it. */
+const MAX_BUILD_MS = 1_000;
+const MIN_BUILD_MS = 50;
+
+/**
+ * Seeds of a committee of one: everybody can compute them in advance, so prevrandao is no secret on such a chain.
+ * Distinct per chain, epoch and view.
+ */
+export function createSoloSealer(genesisHash: Hash): Sealer {
+  const domain = concatBytes(utf8("kora solo seed"), bytesOf(genesisHash));
+  return {
+    seed: (epoch, view) => keccak256(concatBytes(domain, new Writer(16).u64(epoch).u64(view).finish())),
+  };
+}
+
+/** Something to wait for that is either a moment or a call. */
+function createAlarm(): { wait(ms: number): Promise<void>; ring(): void } {
+  let wake: (() => void) | undefined;
+  return {
+    wait(ms) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, Math.min(ms, 2 ** 31 - 1));
+      wake = resolve;
+      return promise.finally(() => clearTimeout(timer));
+    },
+    ring: () => wake?.(),
+  };
+}
+
+/** Makes blocks on the chain's tip until it is disposed; disposing waits for the block at hand. */
+function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposable {
+  const alarm = createAlarm();
+  const sealer = createSoloSealer(chain.genesisHash);
+  const buildMs = Math.max(MIN_BUILD_MS, Math.min(MAX_BUILD_MS, pace.blockTime));
+  let stopped = false;
+  let last = performance.now();
+  const options = {
+    application: chain.application,
+    ledger: chain.ledger,
+    sealer,
+    now: () => Math.floor(Date.now() / 1000),
+    epoch: () => 0,
+    deadline: () => {
+      const end = performance.now() + buildMs;
+      return () => performance.now() > end;
+    },
+  };
+  const untilDue = (): number => {
+    const pause = chain.pool.hasExecutable() ? pace.blockTime : pace.emptyBlockInterval;
+    return last + pause - performance.now();
+  };
+  const produce = async (): Promise<void> => {
+    while (!stopped) {
+      const wait = untilDue();
+      if (wait > 0) {
+        await alarm.wait(wait);
+        continue;
+      }
+      last = performance.now();
+      await produceBlock(options);
+    }
+  };
+  const stopListening = chain.pool.onPending(() => alarm.ring());
+  const running = produce().catch(fail);
+  return {
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      stopListening();
+      alarm.ring();
+      await running;
+    },
+  };
+}
+
+/** Status of a node that leads every view of a committee of one. */
+export function soloStatus(chain: Chain, startedAt: number, proposed: () => number): NodeStatus {
+  const { header } = chain.ledger.tip();
+  const { epoch, view } = positionOf(header);
+  return {
+    currentView: view + 1,
+    leader: undefined,
+    isLeader: true,
+    epoch,
+    finalizedHeight: header.number,
+    finalizedCount: header.number,
+    nullifiedCount: 0,
+    proposedCount: proposed(),
+    peerCount: 0,
+    uptime: (performance.now() - startedAt) / 1000,
+  };
+}
+
+/** The engine of a node alone. */
+export function soloEngine(pace: Pace): StartEngine {
+  return (parts) => {
+    const { chain } = parts;
+    const startedAt = performance.now();
+    const firstHeight = chain.ledger.tip().header.number;
+    const producing = startProducing(parts, pace);
+    const proposed = (): number => chain.ledger.tip().header.number - firstHeight;
+    return {
+      status: { nodeStatus: () => soloStatus(chain, startedAt, proposed), syncing: () => undefined },
+      peers: { count: () => 0, listening: () => false },
+      dev: undefined,
+      [Symbol.asyncDispose]: () => producing[Symbol.asyncDispose](),
+    };
+  };
+}
