@@ -1,4 +1,4 @@
-// Wire formats of the key ceremony: what it is about, the five messages, the log a dealer closes and the agreed set
+// Wire formats of the key ceremony: what it is about, the six messages, the log a dealer closes and the agreed set
 // of logs. Decoding is total and canonical (BAD_ENCODING otherwise); whether a signature or a share is right is
 // decided elsewhere. Scalars, points and signatures are opaque here: their scheme checks exact lengths.
 import { assert } from "#lib/assert.ts";
@@ -23,7 +23,7 @@ export const MAX_LOG_BYTES: number = MAX_COMMITMENT_BYTES + MAX_PARTICIPANTS * (
 /** An agreed set: one log per dealer at the very most. */
 export const MAX_LOG_SET_BYTES: number = MAX_PARTICIPANTS * (MAX_LOG_BYTES + 4) + 4;
 /** Any message of the ceremony itself; agreement on the set travels apart from these. */
-export const MAX_CEREMONY_MESSAGE_BYTES: number = MAX_LOG_BYTES + 64;
+export const MAX_CEREMONY_MESSAGE_BYTES: number = MAX_LOG_SET_BYTES + 64;
 
 assert(MAX_PARTICIPANTS <= 256, "the index of a participant fits one byte");
 
@@ -99,7 +99,12 @@ export interface Confirm {
   readonly partial: Uint8Array;
   readonly signature: Uint8Array;
 }
-export type CeremonyBody = Deal | Ack | LogMessage | Status | Confirm;
+/** The agreed set, from a dealer to a player that does not deal and so takes no part in agreeing. */
+export interface SetMessage {
+  readonly kind: "set";
+  readonly set: Uint8Array;
+}
+export type CeremonyBody = Deal | Ack | LogMessage | Status | Confirm | SetMessage;
 
 /** How far the sender of a status is. */
 export type StatusStage = "dealing" | "agreed" | "final";
@@ -112,7 +117,7 @@ export interface CeremonyMessage {
 }
 
 const STAGES: readonly StatusStage[] = ["dealing", "agreed", "final"];
-const KINDS: readonly CeremonyBody["kind"][] = ["deal", "ack", "log", "status", "confirm"];
+const KINDS: readonly CeremonyBody["kind"][] = ["deal", "ack", "log", "status", "confirm", "set"];
 
 function malformed(why: string): KoraError {
   return new KoraError(`malformed encoding: ${why}`, { code: "BAD_ENCODING" });
@@ -289,6 +294,9 @@ function writeBody(writer: Writer, body: CeremonyBody): void {
       break;
     case "confirm":
       writeConfirm(writer, body);
+      break;
+    case "set":
+      writer.bytes(body.set);
   }
 }
 
@@ -319,6 +327,8 @@ function readBody(kind: CeremonyBody["kind"], reader: Reader): CeremonyBody {
       return readStatus(reader);
     case "confirm":
       return readConfirm(reader);
+    case "set":
+      return { kind, set: reader.bytes(MAX_LOG_SET_BYTES) };
   }
 }
 

@@ -148,6 +148,8 @@ export function createAdversary(
         if (has("bad-confirm") || has("impersonate"))
           return [bendConfirm(body), ...(rng.chance(0.5) ? [body] : [])];
         return [body];
+      case "set":
+        return has("bad-candidate") ? [{ ...body, set: damage(body.set, rng) }] : [body];
       case "status":
         if (!has("lying-status")) return [body];
         return [

@@ -70,6 +70,7 @@ const body: fc.Arbitrary<CeremonyBody> = fc.oneof(
     stage: fc.constantFrom("dealing" as const, "agreed" as const, "final" as const),
   }),
   confirm,
+  fc.record({ kind: fc.constant("set" as const), set: short(200) }),
 );
 const round = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const message = fc.record({ round, ceremony: id, body });

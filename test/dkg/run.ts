@@ -1,4 +1,4 @@
-// bun test/dkg/run.ts --seed N --count M [--real]: simulated key ceremonies of seeds N…N+M−1. Exits 1 at the first
+// bun test/dkg/run.ts --seed N --count M [--real] [--core]: simulated key ceremonies of seeds N…N+M−1. Exits 1 at the first
 // violation with the one line that reproduces it; ends with a summary line.
 import { parseArgs } from "node:util";
 import { simulate } from "./sim.ts";
@@ -8,11 +8,13 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "1000" },
     real: { type: "boolean", default: false },
+    core: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
 const first = Number(values.seed);
 const count = Number(values.count);
+const mode = `${values.real ? " --real" : ""}${values.core ? " --core" : ""}`;
 const began = performance.now();
 const total = { steps: 0, reshared: 0, restarts: 0, exposed: 0 };
 let shown = began;
@@ -20,13 +22,11 @@ console.log(
   `ceremonies of seeds ${first} to ${first + count - 1}${values.real ? ", real cryptography" : ""}`,
 );
 for (let seed = first; seed < first + count; seed++) {
-  const verdict = simulate(seed, { real: values.real });
+  const verdict = simulate(seed, { real: values.real, core: values.core });
   if (values.verbose) console.log(`seed ${seed}: ${verdict.story}`);
   if (verdict.violations.length > 0) {
     console.error(`seed ${seed}: ${verdict.violations.join("; ")}\n  ${verdict.story}`);
-    console.error(
-      `reproduce: npx bun test/dkg/run.ts --seed ${seed} --count 1${values.real ? " --real" : ""}`,
-    );
+    console.error(`reproduce: npx bun test/dkg/run.ts --seed ${seed} --count 1${mode}`);
     process.exit(1);
   }
   total.steps += verdict.steps;

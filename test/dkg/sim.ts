@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly sabotage?: (ceremony: Ceremony) => void;
   readonly lazyDisk?: boolean;
   readonly noAgreement?: boolean;
+  /** The consensus core agrees on the logs; else an ideal box does. */
+  readonly core?: boolean;
 }
 
 export interface Verdict {

@@ -16,6 +16,12 @@ import {
 } from "#types/ceremony.ts";
 import { type CeremonyRecord, decodeCeremonyRecord, encodeCeremonyRecord } from "#types/ceremony-record.ts";
 import { type Adversary, createAdversary, TWISTS, type Twist } from "./adversary.ts";
+import {
+  createSimulatedAgreement,
+  createSimulatedJournal,
+  type SimulatedAgreement,
+  type SimulatedJournal,
+} from "./core.ts";
 
 /** What is wrong in the first phase; all zero is a calm world. */
 export interface Weather {
@@ -55,6 +61,8 @@ export interface WorldOptions {
   readonly lazyDisk?: boolean;
   /** Every node takes its own candidate: no agreement at all. */
   readonly noAgreement?: boolean;
+  /** The consensus core agrees, instead of the ideal box. */
+  readonly core?: boolean;
 }
 
 export interface Node {
@@ -64,6 +72,8 @@ export interface Node {
   records: Uint8Array[];
   machine: Pick<Ceremony, "step" | "candidate"> | undefined;
   ceremony: Ceremony | undefined;
+  agreement: SimulatedAgreement | undefined;
+  readonly journal: SimulatedJournal;
   result: CeremonyResult | undefined;
   restarts: number;
   deadlineAt: number;
@@ -90,6 +100,8 @@ interface Frame {
   readonly from: number;
   readonly to: number;
   readonly bytes: Uint8Array;
+  /** Belongs to the agreement; else to the ceremony. */
+  readonly vote?: boolean;
 }
 
 /** Runs one ceremony to its end; everything follows from `rng`. */
@@ -125,6 +137,8 @@ class Simulation {
       records: [],
       machine: undefined,
       ceremony: undefined,
+      agreement: undefined,
+      journal: createSimulatedJournal(),
       result: undefined,
       restarts: 0,
       deadlineAt: rng.chance(options.weather.earlyDeadline) ? rng.below(PHASE_ONE) : PHASE_ONE + 5,
@@ -160,8 +174,46 @@ class Simulation {
       node.machine = node.ceremony;
       this.options.sabotage?.(node.ceremony);
     }
+    if (this.options.core === true && node.ceremony?.rules.dealer !== undefined) this.join(node);
     this.dispatch(node, { kind: "start" });
     if (this.now >= node.deadlineAt) this.dispatch(node, { kind: "deadline" });
+  }
+
+  /** Gives a dealer its part in the core's agreement; everything of it ends with this incarnation. */
+  join(node: Node): void {
+    const ceremony = node.ceremony as Ceremony;
+    const { dealerMembers } = ceremony.rules;
+    const byzantine = node.faulty instanceof Set;
+    const machine = node.machine as Pick<Ceremony, "candidate">;
+    const bent: Ceremony = byzantine
+      ? { ...ceremony, candidate: () => machine.candidate(), validate: () => ({ kind: "valid", logs: [] }) }
+      : ceremony;
+    node.agreement = createSimulatedAgreement(bent, node.journal, {
+      now: () => this.now,
+      send: (dealer, bytes) => {
+        if (!byzantine && this.now < PHASE_ONE && this.rng.chance(this.options.weather.kill)) this.kill(node);
+        if (node.agreement === undefined) return;
+        const to =
+          dealer < 0
+            ? dealerMembers.filter((member) => member !== node.member)
+            : [dealerMembers[dealer] as number];
+        const said = byzantine && this.rng.chance(0.1) ? this.rng.bytes(bytes.length) : bytes;
+        for (const member of to) this.post({ from: node.member, to: member, bytes: said, vote: true });
+      },
+      agreed: (set) => {
+        if (!byzantine && this.agreed !== undefined && !equalBytes(this.agreed, set))
+          this.note("two sets are agreed");
+        if (!byzantine) this.agreed ??= set;
+        this.dispatch(node, { kind: "agreed", set });
+      },
+      halted: (reason) => this.note(`${node.member} halted: ${reason}`),
+    });
+  }
+
+  kill(node: Node): void {
+    node.machine = undefined;
+    node.agreement = undefined;
+    node.restarts++;
   }
 
   dispatch(node: Node, event: CeremonyEvent): void {
@@ -185,8 +237,7 @@ class Simulation {
     const waiting: Uint8Array[] = [];
     for (const effect of effects) {
       if (honest && this.now < PHASE_ONE && this.rng.chance(weather.kill)) {
-        node.machine = undefined;
-        node.restarts++;
+        this.kill(node);
         return;
       }
       if (effect.kind === "persist")
@@ -204,6 +255,8 @@ class Simulation {
     if (effect.kind === "send") {
       this.read(node, effect.bytes, honest);
       this.post({ from: node.member, to: effect.to, bytes: effect.bytes });
+    } else if (effect.kind === "candidate") {
+      node.agreement?.candidate();
     } else if (effect.kind === "final") {
       node.result = effect.result;
     } else if (effect.kind === "fault" && honest) {
@@ -290,7 +343,7 @@ class Simulation {
 
   /** Agreement: somebody's candidate, checked by every honest node awake, chosen once a quorum could have voted. */
   agree(): void {
-    if (this.agreed !== undefined) return;
+    if (this.agreed !== undefined || this.options.core === true) return;
     const { info } = this.options;
     const dealers = this.nodes.filter((node) => node.ceremony?.rules.dealer !== undefined);
     const awake = dealers.filter((node) => node.machine !== undefined);
@@ -318,13 +371,14 @@ class Simulation {
       return;
     }
     if (node.faulty === "crash" && this.rng.chance(0.05)) {
-      node.machine = undefined;
+      this.kill(node);
       return;
     }
     if (this.now >= node.deadlineAt) this.dispatch(node, { kind: "deadline" });
     const heard = this.now >= PHASE_ONE || (this.rng.chance(0.3) && !this.rng.chance(weather.loss));
+    const boxed = node.ceremony?.rules.dealer !== undefined && this.options.core !== true;
     const set = this.options.noAgreement === true ? node.machine?.candidate() : this.agreed;
-    if (set !== undefined && heard) this.dispatch(node, { kind: "agreed", set });
+    if (set !== undefined && heard && boxed) this.dispatch(node, { kind: "agreed", set });
     this.dispatch(node, { kind: "tick" });
   }
 
@@ -345,8 +399,11 @@ class Simulation {
       for (const frame of this.slots[this.now] ?? []) {
         if (!this.linked(frame.from, frame.to)) continue;
         const node = this.nodes[frame.to] as Node;
-        this.dispatch(node, { kind: "message", from: frame.from, bytes: frame.bytes });
+        if (frame.vote === true)
+          node.agreement?.message(node.ceremony?.rules.dealerMembers.indexOf(frame.from) ?? -1, frame.bytes);
+        else this.dispatch(node, { kind: "message", from: frame.from, bytes: frame.bytes });
       }
+      for (const node of this.nodes) node.agreement?.poll();
       delete this.slots[this.now];
       for (const node of this.nodes) if ((this.now + node.member) % TICK === 0) this.tick(node);
       if (this.now >= PHASE_ONE || this.rng.chance(0.1)) this.agree();

@@ -27,7 +27,16 @@ import { type CeremonyOutput, computeOutput, computeShare } from "./output.ts";
 import { type CeremonyRules, ceremonyRules } from "./rules.ts";
 import type { SharingScheme } from "./scheme.ts";
 import type { CeremonyIdentity } from "./signing.ts";
-import { broadcast, type CeremonyState, createState, fault, persist, send } from "./state.ts";
+import {
+  ascending,
+  broadcast,
+  type CeremonyState,
+  createState,
+  fault,
+  persist,
+  send,
+  statusOf,
+} from "./state.ts";
 
 /** One node's part in one ceremony. */
 export interface Ceremony {
@@ -79,6 +88,17 @@ function onAgreed(state: CeremonyState, set: Uint8Array): void {
   finalize(state);
 }
 
+/** A player that does not deal takes what more dealers than can be faulty say is agreed. */
+function onSet(state: CeremonyState, from: number, set: Uint8Array): void {
+  const { rules } = state;
+  const dealer = rules.dealerMembers.indexOf(from);
+  if (dealer < 0 || rules.dealer !== undefined || state.agreed !== undefined) return;
+  const digest = rules.domain.proposalHash(set);
+  state.offers.set(dealer, digest);
+  const same = [...state.offers.values()].filter((offer) => equalBytes(offer, digest)).length;
+  if (same > rules.exposureLimit) onAgreed(state, set);
+}
+
 /** From the agreed logs to the output and this node's share. */
 function settle(state: CeremonyState, logs: readonly DealerLog[]): CeremonyOutput {
   const { rules } = state;
@@ -92,22 +112,6 @@ function settle(state: CeremonyState, logs: readonly DealerLog[]): CeremonyOutpu
   });
   state.share = own.kind === "share" ? own.share : undefined;
   return output;
-}
-
-function ascending(keys: Iterable<number>): number[] {
-  return [...keys].sort((a, b) => a - b);
-}
-
-function statusOf(state: CeremonyState): Status {
-  const everybody = state.rules.info.players.keys();
-  return {
-    kind: "status",
-    shares: ascending(state.shares.keys()),
-    acks: state.ownLog === undefined ? ascending(state.acks.keys()) : [...everybody],
-    logs: ascending(state.logs.keys()),
-    confirms: ascending(state.confirms.keys()),
-    stage: state.final !== undefined ? "final" : state.agreed !== undefined ? "agreed" : "dealing",
-  };
 }
 
 /** Sends a peer what its status shows it lacks, at most once per peer and tick. */
@@ -128,7 +132,12 @@ function onStatus(state: CeremonyState, from: number, body: Status): void {
   if (dealing && rules.dealer !== undefined && dealer >= 0 && state.ownLog !== undefined) {
     if (!body.logs.includes(rules.dealer)) send(state, from, { kind: "log", log: state.ownLog });
   }
-  if (body.stage === "dealing") return;
+  if (body.stage === "dealing") {
+    const outsider = dealer < 0 && rules.dealer !== undefined;
+    if (outsider && state.agreed !== undefined)
+      send(state, from, { kind: "set", set: encodeLogSet(state.agreed) });
+    return;
+  }
   for (const confirm of state.confirms.values()) {
     if (!body.confirms.includes(confirm.player)) send(state, from, confirm);
   }
@@ -168,6 +177,9 @@ function onBody(state: CeremonyState, from: number, body: CeremonyBody): void {
       return;
     case "status":
       onStatus(state, from, body);
+      return;
+    case "set":
+      onSet(state, from, body.set);
       return;
     case "confirm":
       acceptConfirm(state, from, body);

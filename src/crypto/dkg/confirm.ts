@@ -3,7 +3,7 @@
 // that verifies under the group's key. Partials are checked one by one only if the recovered signature is wrong.
 import { equalBytes } from "#lib/bytes.ts";
 import { type Confirm, encodeConfirms } from "#types/ceremony.ts";
-import { broadcast, type CeremonyState, fault, persist } from "./state.ts";
+import { broadcast, type CeremonyState, fault, persist, statusOf } from "./state.ts";
 
 /** Signs and sends this player's confirmation, and looks again at those that came before the output was known. */
 export function confirmOutput(state: CeremonyState): void {
@@ -89,6 +89,7 @@ export function finalize(state: CeremonyState): void {
       persist(state, { kind: "final", confirms: encodeConfirms(quorum) });
       state.final = quorum;
       tellFinal(state);
+      broadcast(state, statusOf(state));
       return;
     }
     dropBadPartials(state, message);

@@ -1,6 +1,6 @@
 // What is signed in a key ceremony. Every signature is made over domain ‖ ceremony ‖ content, where the domain binds
 // purpose and chain and the ceremony's id binds chain, round, dealers, players and the committee before (rule 7).
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "#crypto/hash.ts";
 import { concatBytes, utf8 } from "#lib/bytes.ts";
 import { Writer } from "#lib/codec.ts";
 import { type CeremonyInfo, type DealerLog, encodeCeremonyInfo, encodeLogContent } from "#types/ceremony.ts";
@@ -16,7 +16,18 @@ export interface CeremonyIdentity {
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-type Purpose = "ID" | "SEED" | "COMMITMENT" | "DEAL" | "ACK" | "LOG" | "OUTPUT" | "CONFIRM" | "TRIAL";
+type Purpose =
+  | "ID"
+  | "SEED"
+  | "COMMITMENT"
+  | "DEAL"
+  | "ACK"
+  | "LOG"
+  | "PROPOSAL"
+  | "VOTE"
+  | "OUTPUT"
+  | "CONFIRM"
+  | "TRIAL";
 
 /** sha256(length-prefixed purpose ‖ genesis hash): 32 bytes, so that no domain is another's prefix (R14). */
 function domain(chain: Hash, purpose: Purpose): Uint8Array {
@@ -37,6 +48,10 @@ export interface CeremonyDomain {
   deal(dealer: number, commitmentHash: Uint8Array): Uint8Array;
   ack(dealer: number, player: number, commitmentHash: Uint8Array): Uint8Array;
   log(log: Omit<DealerLog, "signature">): Uint8Array;
+  /** Hash by which a proposed set of logs, in its place among proposals, is agreed on. */
+  proposalHash(proposal: Uint8Array): Uint8Array;
+  /** What is signed of a vote on a proposal. */
+  vote(content: Uint8Array): Uint8Array;
   outputDigest(content: Uint8Array): Uint8Array;
   confirm(player: number, digest: Uint8Array, partial: Uint8Array): Uint8Array;
   /** What the new key signs to show that it works; nothing else is ever signed under this domain. */
@@ -49,6 +64,7 @@ export function ceremonyDomain(info: CeremonyInfo): CeremonyDomain {
   const prefix = (purpose: Purpose): Uint8Array => concatBytes(domain(info.chain, purpose), idBytes);
   const [commitment, deal, ack, log] = [prefix("COMMITMENT"), prefix("DEAL"), prefix("ACK"), prefix("LOG")];
   const [output, confirm, trial] = [prefix("OUTPUT"), prefix("CONFIRM"), prefix("TRIAL")];
+  const [proposal, vote] = [prefix("PROPOSAL"), prefix("VOTE")];
   return {
     id: hash(idBytes),
     drawContext: prefix("SEED"),
@@ -56,6 +72,8 @@ export function ceremonyDomain(info: CeremonyInfo): CeremonyDomain {
     deal: (dealer, digest) => concatBytes(deal, Uint8Array.of(dealer), digest),
     ack: (dealer, player, digest) => concatBytes(ack, Uint8Array.of(dealer, player), digest),
     log: (content) => concatBytes(log, encodeLogContent(content)),
+    proposalHash: (bytes) => sha256(concatBytes(proposal, bytes)),
+    vote: (content) => concatBytes(vote, content),
     outputDigest: (content) => sha256(concatBytes(output, content)),
     confirm: (player, digest, partial) => concatBytes(confirm, Uint8Array.of(player), digest, partial),
     trial: (digest) => concatBytes(trial, digest),

@@ -5,6 +5,7 @@ import {
   type Confirm,
   type DealerLog,
   encodeCeremonyMessage,
+  type Status,
   type StatusStage,
 } from "#types/ceremony.ts";
 import type { CeremonyFault, CeremonyRecord } from "#types/ceremony-record.ts";
@@ -30,6 +31,8 @@ export interface CeremonyState {
   /** First valid log of each dealer. */
   readonly logs: Map<number, DealerLog>;
   agreed: readonly DealerLog[] | undefined;
+  /** Hash of the set that each dealer says is agreed, where this node does not deal. */
+  readonly offers: Map<number, Uint8Array>;
   output: CeremonyOutput | undefined;
   share: Uint8Array | undefined;
   /** By player: before the output is known whatever came last, afterwards signed and of the right digest. */
@@ -58,6 +61,7 @@ export function createState(rules: CeremonyRules, dealing: Dealing | undefined):
     commitments: new Map(),
     logs: new Map(),
     agreed: undefined,
+    offers: new Map(),
     output: undefined,
     share: undefined,
     confirms: new Map(),
@@ -97,4 +101,22 @@ export function fault(state: CeremonyState, member: number, kind: CeremonyFault,
   persist(state, { kind: "fault", member, fault: kind });
   state.faults.push({ member, fault: kind });
   state.effects.push({ kind: "fault", member, fault: kind, detail });
+}
+
+/** Indices in order. */
+export function ascending(keys: Iterable<number>): number[] {
+  return [...keys].sort((a, b) => a - b);
+}
+
+/** What this node holds, for its peers. */
+export function statusOf(state: CeremonyState): Status {
+  const everybody = state.rules.info.players.keys();
+  return {
+    kind: "status",
+    shares: ascending(state.shares.keys()),
+    acks: state.ownLog === undefined ? ascending(state.acks.keys()) : [...everybody],
+    logs: ascending(state.logs.keys()),
+    confirms: ascending(state.confirms.keys()),
+    stage: state.final !== undefined ? "final" : state.agreed !== undefined ? "agreed" : "dealing",
+  };
 }
