@@ -10,27 +10,83 @@ export interface LruMap<K, V> {
   readonly size: number;
 }
 
-/** An LRU map; `capacity` at least 1. Built on the insertion order of Map. */
+/** Slot index that stands for "none" in the list of uses. */
+const NO_SLOT = -1;
+
+/**
+ * An LRU map; `capacity` at least 1. Uses are a doubly linked list over slots: taking the oldest key of a Map after
+ * many deletions is a scan over what was deleted (JavaScriptCore keeps the holes), hence not built on Map's order.
+ */
 export function createLru<K, V>(capacity: number): LruMap<K, V> {
-  const entries = new Map<K, V>();
+  const slots = new Map<K, number>();
+  const keys: K[] = [];
+  const values: V[] = [];
+  const newer: number[] = [];
+  const older: number[] = [];
+  const free: number[] = [];
+  let newest = NO_SLOT;
+  let oldest = NO_SLOT;
+
+  const unlink = (slot: number): void => {
+    const after = newer[slot] as number;
+    const before = older[slot] as number;
+    if (after === NO_SLOT) newest = before;
+    else older[after] = before;
+    if (before === NO_SLOT) oldest = after;
+    else newer[before] = after;
+  };
+  const pushNewest = (slot: number): void => {
+    newer[slot] = NO_SLOT;
+    older[slot] = newest;
+    if (newest === NO_SLOT) oldest = slot;
+    else newer[newest] = slot;
+    newest = slot;
+  };
+  const remove = (key: K): boolean => {
+    const slot = slots.get(key);
+    if (slot === undefined) return false;
+    slots.delete(key);
+    unlink(slot);
+    values[slot] = undefined as V;
+    free.push(slot);
+    return true;
+  };
+  const touch = (slot: number): void => {
+    if (slot === newest) return;
+    unlink(slot);
+    pushNewest(slot);
+  };
   return {
     get(key) {
-      const value = entries.get(key);
-      if (value === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, value);
-      return value;
+      const slot = slots.get(key);
+      if (slot === undefined) return undefined;
+      touch(slot);
+      return values[slot];
     },
     set(key, value) {
-      entries.delete(key);
-      entries.set(key, value);
-      if (entries.size > capacity) entries.delete(entries.keys().next().value as K);
+      let slot = slots.get(key);
+      if (slot !== undefined) {
+        values[slot] = value;
+        touch(slot);
+        return;
+      }
+      if (slots.size >= capacity) remove(keys[oldest] as K);
+      slot = free.pop() ?? keys.length;
+      keys[slot] = key;
+      values[slot] = value;
+      slots.set(key, slot);
+      pushNewest(slot);
     },
-    has: (key) => entries.has(key),
-    delete: (key) => entries.delete(key),
-    clear: () => entries.clear(),
+    has: (key) => slots.has(key),
+    delete: remove,
+    clear() {
+      slots.clear();
+      for (const list of [keys, values, newer, older, free]) list.length = 0;
+      newest = NO_SLOT;
+      oldest = NO_SLOT;
+    },
     get size() {
-      return entries.size;
+      return slots.size;
     },
   };
 }
