@@ -122,8 +122,10 @@ function stateMethods(current: () => World): StateMethods {
     async putStorage(target, key, value) {
       current().setStorage(current().entry(keyOf(target)), slotKey(key), trimLeft(value));
     },
-    // Creation collides with an account that has storage (EIP-7610), so there is none to clear.
-    async clearStorage() {},
+    // Called when a contract is made. That collides with an account that has storage (EIP-7610): there is none to clear.
+    async clearStorage(target) {
+      current().noteCreation(current().entry(keyOf(target)));
+    },
     originalStorageCache: {
       async get(target, key) {
         return current().originalStorage(current().entry(keyOf(target)), slotKey(key));

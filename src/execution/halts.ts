@@ -8,12 +8,13 @@ const REVERT: LibraryError = "revert";
 /** Frontier keeps the gas and makes an empty contract: no failure of the transaction. */
 const FRONTIER_DEPOSIT: LibraryError = "code store out of gas";
 
+/** Followed by where it was. */
+const INVALID_JUMP: LibraryError = "invalid JUMP";
+
 const TEXTS: Partial<Record<LibraryError, string>> = {
   "code store out of gas": "contract creation code storage out of gas",
   "code size to deposit exceeds maximum code size": "max code size exceeded",
-  "stack underflow": "stack underflow",
   "stack overflow": "stack limit reached 1024 (1023)",
-  "invalid JUMP": "invalid jump destination",
   "static state change": "write protection",
   "create collision": "contract address collision",
   "insufficient balance": "insufficient balance for transfer",
@@ -41,5 +42,6 @@ export function endingOf(error: { readonly error: string } | undefined, opcode: 
       halt: `invalid opcode: ${opcode === 0xfe ? "INVALID" : `opcode 0x${code} not defined`}`,
     };
   }
+  if (error.error.startsWith(INVALID_JUMP)) return { status: "halt", halt: "invalid jump destination" };
   return { status: "halt", halt: TEXTS[error.error as LibraryError] ?? error.error };
 }

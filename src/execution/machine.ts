@@ -12,6 +12,8 @@ import { createStateAdapter } from "./adapter.ts";
 import { blobBaseFee } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
 import { verifyKzgProof } from "./kzg.ts";
+import { createMeter, type Meter, meterEvm } from "./meter.ts";
+import type { PrecompileMoves } from "./overrides.ts";
 import { blobScheduleOf } from "./rules.ts";
 import type { BlockEnv, BlockHashes, ChainRules } from "./types.ts";
 import type { World } from "./world.ts";
@@ -30,11 +32,18 @@ export interface Message {
 
 /** An EVM with its world and block. */
 export interface Machine {
-  readonly evm: EVM;
   attach(world: World, env: BlockEnv, hashes: BlockHashes): void;
   run(message: Message): Promise<EVMResult>;
   isPrecompile(target: Address): boolean;
   readonly precompiles: readonly Address[];
+  /** Present on machines for calls. */
+  readonly meter: Meter | undefined;
+}
+
+export interface MachineOptions {
+  /** Work is counted, so that it can be bounded. */
+  readonly metered?: boolean;
+  readonly moves?: PrecompileMoves;
 }
 
 function recoverForPrecompile(digest: Uint8Array, v: bigint, r: Uint8Array, s: Uint8Array): Uint8Array {
@@ -57,7 +66,7 @@ function createCommon(fork: ForkFeatures, rules: ChainRules): Common {
 type LibraryBlock = NonNullable<EVMRunCallOpts["block"]>;
 
 function libraryBlock(env: BlockEnv, fork: ForkFeatures, rules: ChainRules): LibraryBlock {
-  const price = blobBaseFee(env.excessBlobGas, blobScheduleOf(rules, fork));
+  const price = env.blobBaseFee ?? blobBaseFee(env.excessBlobGas, blobScheduleOf(rules, fork));
   return {
     header: {
       number: BigInt(env.number),
@@ -72,8 +81,15 @@ function libraryBlock(env: BlockEnv, fork: ForkFeatures, rules: ChainRules): Lib
   };
 }
 
+function movePrecompiles(evm: EVM, { moved, removed }: PrecompileMoves): void {
+  const key = (at: Address): string => at.slice(2);
+  const functions = Array.from(moved, ([from, to]) => [key(to), evm.precompiles.get(key(from))] as const);
+  for (const at of removed) evm.precompiles.delete(key(at));
+  for (const [to, run] of functions) if (run !== undefined) evm.precompiles.set(to, run);
+}
+
 /** Builds an EVM for one fork of one chain. Costs about a millisecond: keep it and attach it again. */
-export function createMachine(fork: ForkFeatures, rules: ChainRules): Machine {
+export function createMachine(fork: ForkFeatures, rules: ChainRules, options: MachineOptions = {}): Machine {
   const common = createCommon(fork, rules);
   const adapter = createStateAdapter();
   let hashes: BlockHashes = () => undefined;
@@ -95,11 +111,14 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules): Machine {
     allowUnlimitedInitCodeSize: !rules.codeSizeLimit,
   });
   evm.journal = adapter.journal;
+  if (options.moves !== undefined) movePrecompiles(evm, options.moves);
+  const meter = options.metered === true ? createMeter() : undefined;
+  if (meter !== undefined) meterEvm(evm, meter);
   const precompiles = Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address);
   const isPrecompile = new Set(precompiles);
   return {
-    evm,
     precompiles,
+    meter,
     isPrecompile: (target) => isPrecompile.has(target),
     attach(world, env, blockHashes) {
       adapter.attach(world);
@@ -135,10 +154,10 @@ export interface MachineShelf {
 }
 
 /** A shelf for the forks of one chain. */
-export function createMachineShelf(rules: ChainRules): MachineShelf {
+export function createMachineShelf(rules: ChainRules, options: MachineOptions = {}): MachineShelf {
   const idle = new Map<ForkFeatures, Machine[]>();
   return {
-    take: (fork) => idle.get(fork)?.pop() ?? createMachine(fork, rules),
+    take: (fork) => idle.get(fork)?.pop() ?? createMachine(fork, rules, options),
     giveBack(fork, machine) {
       const machines = idle.get(fork) ?? [];
       if (machines.length < MAX_IDLE_MACHINES) machines.push(machine);

@@ -40,6 +40,8 @@ export interface Site {
   readonly fork: ForkFeatures;
   readonly env: BlockEnv;
   readonly chainId: bigint;
+  /** Notes what the message finds cold. */
+  readonly recordAccesses?: boolean;
 }
 
 export interface MessageOutcome {
@@ -177,6 +179,7 @@ export async function applyMessage(site: Site, message: Envelope): Promise<Messa
   const prepaid = message.gasLimit * message.gasPrice + message.blobFee;
   world.write(sender, sender.nonce + 1n, sender.balance - prepaid, sender.codeHash);
   warmUp(site, message);
+  if (site.recordAccesses === true) world.recordAccesses();
   const authorizationRefund = applyAuthorizations(world, site.chainId, message.authorizationList);
   const pending = run(site, message);
   const result = pending instanceof Promise ? await pending : pending;

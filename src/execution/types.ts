@@ -37,6 +37,8 @@ export interface BlockEnv {
   readonly excessBlobGas: bigint;
   /** Only before the merge (historic vectors). */
   readonly difficulty?: bigint;
+  /** Wei per blob gas in place of what the excess says (calls with block overrides). */
+  readonly blobBaseFee?: bigint;
   /** EIP-4895; Kora blocks have none. */
   readonly withdrawals?: readonly Withdrawal[];
 }
@@ -158,15 +160,66 @@ export interface CallRequest {
   readonly authorizationList?: readonly Authorization[];
 }
 
-export interface CallOutcome {
-  /** Success, revert (with its data) or a halt of the EVM: values, never exceptions. */
-  readonly status: "success" | "revert" | "halt";
-  /** Geth's text of a halt: `out of gas`, `invalid opcode: …`, … */
-  readonly halt?: string;
+/** Replaces fields of the block that a call runs in. */
+export interface BlockOverrides {
+  readonly number?: Height;
+  readonly timestamp?: number;
+  readonly gasLimit?: bigint;
+  readonly coinbase?: Address;
+  readonly prevRandao?: Hash;
+  readonly baseFeePerGas?: bigint;
+  readonly blobBaseFee?: bigint;
+  /** Hashes that BLOCKHASH answers for single heights. */
+  readonly blockHash?: ReadonlyMap<Height, Hash>;
+}
+
+/** What a call runs on. */
+export interface CallContext {
+  readonly state: StateReader;
+  readonly env: BlockEnv;
+  readonly hashes: BlockHashes;
+}
+
+export interface CallOptions {
+  readonly stateOverrides?: StateOverrides;
+  readonly blockOverrides?: BlockOverrides;
+  /** What the call may take before it is abandoned; unbounded without. */
+  readonly budget?: CallBudget;
+}
+
+/** Bounds of one call. It ends as `abandoned` when either is used up, and has left no trace. */
+export interface CallBudget {
+  /** Work units, about a microsecond each; a jump or a call is one, heavy precompiles are thousands. */
+  readonly units?: number;
+  /** Asked every few dozen units: true ends the call. The clock is the caller's: execution reads none. */
+  readonly expired?: () => boolean;
+}
+
+/** A call that ran, one that may not run at all, or one that was ended by its budget. */
+export type CallResult =
+  | CallOutcome
+  | { readonly status: "rejected"; readonly rejection: Rejection }
+  | { readonly status: "abandoned" };
+
+/** The least gas with which a call succeeds, or why there is none. */
+export type EstimateResult =
+  | { readonly status: "estimated"; readonly gas: bigint }
+  | Exclude<CallResult, { status: "success" }>;
+
+/** Success, revert (with its data) or a halt of the EVM: values, never exceptions. */
+export type CallOutcome = Ran &
+  (
+    | { readonly status: "success" }
+    | { readonly status: "revert" }
+    /** `halt` is geth's text: `out of gas`, `invalid opcode: …`, … */
+    | { readonly status: "halt"; readonly halt: string }
+  );
+
+interface Ran {
   readonly output: Uint8Array;
   readonly gasUsed: bigint;
   readonly gasRefunded: bigint;
   readonly logs: readonly Log[];
-  /** Present when an access list was asked for. */
+  /** What the call touched beside its own parties; present when an access list was asked for. */
   readonly accessList?: AccessList;
 }

@@ -58,6 +58,8 @@ export class World {
   #warm = new Map<Address, number>();
   #touched: Entry[] = [];
   #serial = 0;
+  #accessed: Map<Address, Set<Hash>> | undefined;
+  readonly #created = new Set<Address>();
 
   constructor(reader: StateReader) {
     this.#reader = reader;
@@ -249,6 +251,7 @@ export class World {
     if (this.#warm.has(target)) return;
     this.#warm.set(target, this.#serial);
     this.#log.push({ kind: "warmAddress", address: target });
+    if (this.#accessed !== undefined && !this.#accessed.has(target)) this.#accessed.set(target, new Set());
   }
 
   isWarmSlot(target: Address, key: Hash): boolean {
@@ -261,6 +264,30 @@ export class World {
     if (slot.warmSerial === this.#serial) return;
     this.#log.push({ kind: "warmSlot", slot, serial: slot.warmSerial });
     slot.warmSerial = this.#serial;
+    if (this.#accessed === undefined) return;
+    const keys = this.#accessed.get(target);
+    if (keys === undefined) this.#accessed.set(target, new Set([key]));
+    else keys.add(key);
+  }
+
+  /** Notes from now on what is found cold, also by frames that are undone later. */
+  recordAccesses(): void {
+    this.#accessed = new Map();
+  }
+
+  /** What was noted: slots by account. */
+  accessed(): ReadonlyMap<Address, ReadonlySet<Hash>> {
+    return this.#accessed ?? new Map();
+  }
+
+  /** Notes that a contract is being made at an address. */
+  noteCreation(entry: Entry): void {
+    this.#created.add(entry.address);
+  }
+
+  /** Where contracts were made, also by frames that were undone later. */
+  created(): ReadonlySet<Address> {
+    return this.#created;
   }
 
   /** What the block changed so far, free of writes that left things as they were. */

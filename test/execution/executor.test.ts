@@ -1,65 +1,21 @@
 // Blocks through the executor: what a transfer costs, what receipts and roots say, and that bad transactions leave
 // no trace.
 import { describe, expect, test } from "bun:test";
-import { openTransaction } from "#crypto/digest.ts";
-import { keccak256 } from "#crypto/hash.ts";
-import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import { createExecutor } from "#execution/executor.ts";
 import { chainRules } from "#execution/rules.ts";
-import type { BlockEnv } from "#execution/types.ts";
 import { EMPTY_BYTES, fromHex } from "#lib/bytes.ts";
-import { address, height, ZERO_HASH } from "#types/ids.ts";
-import {
-  type DynamicFeeTransaction,
-  encodeTransaction,
-  type SignedTransaction,
-  signingPayload,
-} from "#types/transaction.ts";
+import { address, ZERO_HASH } from "#types/ids.ts";
+import type { DynamicFeeTransaction } from "#types/transaction.ts";
 import { memoryState } from "../support/memory-state.ts";
+import { blockEnv, CHAIN_ID, COINBASE, dynamicFee, ETHER, GWEI, SENDER, sign } from "./support.ts";
 
-const SECRET = fromHex(`0x${"11".repeat(32)}`);
-const SENDER = secretToAddress(SECRET);
 const RECIPIENT = address(`0x${"22".repeat(20)}`);
-const COINBASE = address(`0x${"33".repeat(20)}`);
-const GWEI = 1_000_000_000n;
-const ETHER = 10n ** 18n;
+const ENV = blockEnv();
 
-const ENV: BlockEnv = {
-  number: height(1),
-  timestamp: 1000,
-  coinbase: COINBASE,
-  gasLimit: 30_000_000n,
-  baseFeePerGas: GWEI,
-  prevRandao: ZERO_HASH,
-  parentHash: ZERO_HASH,
-  parentBeaconBlockRoot: ZERO_HASH,
-  excessBlobGas: 0n,
-};
-
-function signed(fields: Partial<DynamicFeeTransaction>): SignedTransaction {
-  const unsigned: DynamicFeeTransaction = {
-    type: 2,
-    chainId: 1337n,
-    nonce: 0n,
-    maxPriorityFeePerGas: GWEI,
-    maxFeePerGas: 3n * GWEI,
-    gasLimit: 21_000n,
-    to: RECIPIENT,
-    value: 0n,
-    data: EMPTY_BYTES,
-    accessList: [],
-    signature: { yParity: 0, r: 1n, s: 1n },
-    ...fields,
-  };
-  const signature = signDigest(keccak256(signingPayload(unsigned)), SECRET);
-  const opened = openTransaction(encodeTransaction({ ...unsigned, signature }));
-  if (opened === undefined) throw new Error("a transaction just signed opens");
-  return opened;
-}
-
+const signed = (fields: Partial<DynamicFeeTransaction>) => sign(dynamicFee({ to: RECIPIENT, ...fields }));
 const funded = () =>
   memoryState([[SENDER, { nonce: 0n, balance: 10n * ETHER, code: EMPTY_BYTES, storage: new Map() }]]);
-const executor = createExecutor(chainRules({ chainId: 1337n }));
+const executor = createExecutor(chainRules({ chainId: CHAIN_ID }));
 const noHashes = () => undefined;
 
 describe("executor", () => {
