@@ -47,7 +47,14 @@ function run(command, args) {
 
 function install() {
   process.stderr.write("installing the packages of package-lock.json\n");
-  const npm = run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+  const npm = run("npm", [
+    "install",
+    "--no-save",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ]);
   const result = npm.error === undefined ? npm : run("bun", ["install", "--ignore-scripts", "--no-save"]);
   if (result.error !== undefined) {
     fail(
@@ -63,6 +70,12 @@ function install() {
       "check the network and the registry settings, then run the same command again",
     );
   }
+}
+
+/** Puts Bun where its own install script would have, so that `npx bun` works too; without it findBun looks further. */
+function placeBun() {
+  const script = join(ROOT, "node_modules/bun/install.js");
+  if (existsSync(script)) run(process.execPath, [script]);
 }
 
 function works(bun) {
@@ -84,7 +97,10 @@ function findBun() {
   return undefined;
 }
 
-if (!installed()) install();
+if (!installed()) {
+  install();
+  placeBun();
+}
 const bun = findBun();
 if (bun === undefined) {
   fail(
