@@ -1,7 +1,7 @@
 // Decoders of call objects and of state and block overrides, with geth's rules about fields that contradict
 // each other. Fees are resolved here against the block's base fee; nothing is executed.
 
-import type { AccountOverride, CallRequest, StateOverrides } from "#execution/types.ts";
+import type { AccountOverride, BlockOverrides, CallRequest, StateOverrides } from "#execution/types.ts";
 import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
 import { type Address, type Hash, type Height, height, ZERO_ADDRESS } from "#types/ids.ts";
 import type { AccessList, Authorization } from "#types/transaction.ts";
@@ -11,6 +11,7 @@ import {
   data,
   field,
   hashOf,
+  hexOrDecimal,
   index,
   listOf,
   object,
@@ -18,7 +19,6 @@ import {
   quantity64,
   storageKey,
 } from "./params.ts";
-import type { BlockOverrides } from "./ports.ts";
 
 /** Entries of lists inside a call object or an override; the body's size bounds the rest. */
 const MAX_LIST = 65_536;
@@ -195,6 +195,11 @@ export function stateOverrides(value: unknown): StateOverrides {
 
 const blockHeight = (value: unknown): Height => height(index(value));
 
+function blockHashes(value: unknown): ReadonlyMap<Height, Hash> {
+  const fields = object(value);
+  return new Map(Object.keys(fields).map((key) => [height(hexOrDecimal(key)), hashOf(fields[key])]));
+}
+
 /** Block overrides, under geth's names and the older ones some clients still send. */
 export function blockOverrides(value: unknown): BlockOverrides {
   const fields = object(value);
@@ -205,6 +210,7 @@ export function blockOverrides(value: unknown): BlockOverrides {
   const prevRandao = field(fields, "prevRandao", hashOf) ?? field(fields, "random", hashOf);
   const baseFeePerGas = field(fields, "baseFeePerGas", quantity) ?? field(fields, "baseFee", quantity);
   const blobBaseFee = field(fields, "blobBaseFee", quantity);
+  const blockHash = field(fields, "blockHash", blockHashes);
   return {
     ...(number !== undefined && { number }),
     ...(timestamp !== undefined && { timestamp }),
@@ -213,5 +219,6 @@ export function blockOverrides(value: unknown): BlockOverrides {
     ...(prevRandao && { prevRandao }),
     ...(baseFeePerGas !== undefined && { baseFeePerGas }),
     ...(blobBaseFee !== undefined && { blobBaseFee }),
+    ...(blockHash && { blockHash }),
   };
 }

@@ -50,9 +50,11 @@ const KNOWN: ReadonlyMap<string, number> = new Map([
   ["INVALID_INPUT", SERVER_ERROR],
   ["NOT_SUPPORTED", NOT_SUPPORTED],
   ["EXECUTION_REVERTED", REVERTED],
+  ["BAD_OVERRIDE", SERVER_ERROR],
   ["STATE_PRUNED", PRUNED],
   ["CALL_TIMEOUT", SERVER_ERROR],
   ["READS_BUSY", LIMIT_EXCEEDED],
+  ["READS_CLOSED", SERVER_ERROR],
 ]);
 
 /** Whatever was thrown as an RpcError; undefined for what no client may see. `details.data` becomes `data`. */

@@ -1,5 +1,6 @@
 // eth_: simulated calls. Decodes, hands the task to the calls port and words its answer; executes nothing here.
 import { toHex } from "#lib/bytes.ts";
+import type { Header } from "#types/header.ts";
 import { viewAt } from "./blocks.ts";
 import { blockOverrides, callFields, callRequest, stateOverrides } from "./call-params.ts";
 import { accessListJson, type JsonObject, toQuantity } from "./encode.ts";
@@ -12,19 +13,42 @@ import type { CallAnswer, CallTask, RpcPorts } from "./ports.ts";
 import { revertError } from "./revert.ts";
 
 /** The error a client gets for a call that did not succeed. */
-export function callError(answer: Exclude<CallAnswer, { readonly kind: "success" }>): RpcError {
-  return answer.kind === "revert" ? revertError(answer.output) : serverError(answer.message);
+export function callError(answer: Exclude<CallAnswer, { readonly status: "success" }>): RpcError {
+  switch (answer.status) {
+    case "revert":
+      return revertError(answer.output);
+    case "halt":
+      return serverError(answer.halt);
+    case "rejected":
+      return serverError(answer.rejection.message);
+  }
 }
 
-/** A task from (call, block, state overrides, block overrides). */
-function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments): CallTask {
+/** What `eth_createAccessList` says about the call itself; undefined when it succeeded. */
+function failureOf(answer: Exclude<CallAnswer, { readonly status: "rejected" }>): string | undefined {
+  if (answer.status === "success") return undefined;
+  return answer.status === "halt" ? answer.halt : "execution reverted";
+}
+
+/** A task from (call, block, state overrides, block overrides); without a gas field it gets `gas` of the block. */
+function taskOf(
+  ports: RpcPorts,
+  limits: RpcLimits,
+  args: Arguments,
+  gas: (header: Header) => bigint,
+): CallTask {
   const fields = args.required(0, callFields);
   const view = viewAt(ports.chain, blockArgument(args, 1));
   const overrides = args.optional(3, blockOverrides);
   const baseFee = overrides?.baseFeePerGas ?? view.header.baseFeePerGas ?? 0n;
   return {
     view,
-    request: callRequest(fields, ports.identity.chainId, baseFee, limits.gasCap),
+    request: callRequest(
+      { ...fields, gas: fields.gas ?? gas(view.header) },
+      ports.identity.chainId,
+      baseFee,
+      limits.gasCap,
+    ),
     stateOverrides: args.optional(2, stateOverrides),
     blockOverrides: overrides,
   };
@@ -32,24 +56,27 @@ function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments): CallTask {
 
 export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
   const { calls } = ports;
+  const all = (): bigint => limits.gasCap;
+  const ofBlock = (header: Header): bigint => header.gasLimit;
   return {
     eth_call: method(4, async (args) => {
-      const answer = await calls.call(taskOf(ports, limits, args));
-      if (answer.kind !== "success") throw callError(answer);
+      const answer = await calls.call(taskOf(ports, limits, args, all));
+      if (answer.status !== "success") throw callError(answer);
       return toHex(answer.output);
     }),
     eth_estimateGas: method(4, async (args) => {
-      const answer = await calls.estimateGas(taskOf(ports, limits, args));
-      if (answer.kind !== "success") throw callError(answer);
+      const answer = await calls.estimateGas(taskOf(ports, limits, args, ofBlock));
+      if (answer.status !== "estimated") throw callError(answer);
       return toQuantity(answer.gas);
     }),
     eth_createAccessList: method(4, async (args): Promise<JsonObject> => {
-      const answer = await calls.createAccessList(taskOf(ports, limits, args));
-      if ("kind" in answer) throw callError(answer);
+      const answer = await calls.createAccessList(taskOf(ports, limits, args, ofBlock));
+      if (answer.status === "rejected") throw callError(answer);
+      const error = failureOf(answer.call);
       return {
         accessList: accessListJson(answer.accessList),
-        gasUsed: toQuantity(answer.gasUsed),
-        ...(answer.error !== undefined && { error: answer.error }),
+        gasUsed: toQuantity(answer.call.gasUsed),
+        ...(error !== undefined && { error }),
       };
     }),
   };

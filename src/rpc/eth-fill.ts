@@ -16,10 +16,12 @@ const UNSIGNED = { yParity: 0, r: 0n, s: 0n };
 async function gasOf(ports: RpcPorts, limits: RpcLimits, call: CallFields): Promise<bigint> {
   if (call.gas !== undefined) return call.gas;
   const view = viewAt(ports.chain, LATEST);
-  const request = callRequest(call, ports.identity.chainId, view.header.baseFeePerGas ?? 0n, limits.gasCap);
+  const { baseFeePerGas, gasLimit } = view.header;
+  const sized = { ...call, gas: gasLimit };
+  const request = callRequest(sized, ports.identity.chainId, baseFeePerGas ?? 0n, limits.gasCap);
   const task = { view, request, stateOverrides: undefined, blockOverrides: undefined };
   const answer = await ports.calls.estimateGas(task);
-  if (answer.kind !== "success") throw callError(answer);
+  if (answer.status !== "estimated") throw callError(answer);
   return answer.gas;
 }
 
@@ -55,7 +57,7 @@ async function fill(
   limits: RpcLimits,
   suggestTip: () => bigint,
   call: CallFields,
-): Promise<JsonObject> {
+): Promise<Transaction> {
   checkFees(call);
   const common: Common = {
     nonce: call.nonce ?? (call.from === undefined ? 0n : ports.pool.nextNonce(call.from)),
@@ -68,15 +70,28 @@ async function fill(
   const { chainId } = ports.identity;
   const base = ports.chain.pending().header.baseFeePerGas ?? 0n;
   const old = call.gasPrice ?? (call.type === 0n || call.type === 1n ? base + suggestTip() : undefined);
-  const tx =
-    old === undefined
-      ? marketed(call, common, chainId, base, suggestTip())
-      : priced(call, common, chainId, old);
-  return { raw: toHex(encodeTransaction(tx)), tx: transactionFields(tx, undefined) };
+  return old === undefined
+    ? marketed(call, common, chainId, base, suggestTip())
+    : priced(call, common, chainId, old);
+}
+
+/** Completes what a client left out of a transaction of an unlocked account; answers an unsigned wire form. */
+export function createFill(
+  ports: RpcPorts,
+  limits: RpcLimits,
+): (request: Readonly<Record<string, unknown>>) => Promise<Uint8Array> {
+  const suggestTip = createTipOracle(ports.chain);
+  return async (request) => {
+    const call = new Arguments([request]).required(0, callFields);
+    return encodeTransaction(await fill(ports, limits, suggestTip, call));
+  };
 }
 
 export function ethFillMethods(ports: RpcPorts, limits: RpcLimits, suggestTip: () => bigint): Methods {
   return {
-    eth_fillTransaction: method(1, (args) => fill(ports, limits, suggestTip, args.required(0, callFields))),
+    eth_fillTransaction: method(1, async (args): Promise<JsonObject> => {
+      const tx = await fill(ports, limits, suggestTip, args.required(0, callFields));
+      return { raw: toHex(encodeTransaction(tx)), tx: transactionFields(tx, undefined) };
+    }),
   };
 }

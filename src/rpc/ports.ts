@@ -1,14 +1,21 @@
 // What the RPC server needs from the rest of the node: declared here, filled by node/ and dev/. Interfaces only.
 // Everything an answer is made of comes through these; no handler reaches a database or a peer by itself.
 import type { History, LocatedLog } from "#chain/history.ts";
-import type { CallRequest, StateOverrides } from "#execution/types.ts";
+import type { AccessListResult } from "#execution/access-list.ts";
+import type {
+  BlockOverrides,
+  CallRequest,
+  CallResult,
+  EstimateResult,
+  StateOverrides,
+} from "#execution/types.ts";
 import type { LogQuery, StateReader } from "#state/types.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import type { Address, Hash, Height } from "#types/ids.ts";
 import type { Receipt } from "#types/receipt.ts";
-import type { AccessList, SignedTransaction } from "#types/transaction.ts";
+import type { SignedTransaction } from "#types/transaction.ts";
 
 /** Who this node says it is. Stable while it runs. */
 export interface Identity {
@@ -107,17 +114,6 @@ export interface ChainPort extends Omit<History, "clear"> {
   onFinalized(listener: (finalized: FinalizedBlock) => void): () => void;
 }
 
-/** Replaces fields of the block a call runs in. */
-export interface BlockOverrides {
-  readonly number?: Height;
-  readonly timestamp?: number;
-  readonly gasLimit?: bigint;
-  readonly coinbase?: Address;
-  readonly prevRandao?: Hash;
-  readonly baseFeePerGas?: bigint;
-  readonly blobBaseFee?: bigint;
-}
-
 /** One simulated message call: plain data, so that it can cross to a worker. */
 export interface CallTask {
   readonly view: CallView;
@@ -126,22 +122,12 @@ export interface CallTask {
   readonly blockOverrides: BlockOverrides | undefined;
 }
 
-/** How a simulated call ended. `error` is geth's text for what no execution can decide (funds, nonce, gas cap). */
-export type CallAnswer =
-  | { readonly kind: "success"; readonly output: Uint8Array; readonly gasUsed: bigint }
-  | { readonly kind: "revert"; readonly output: Uint8Array }
-  | { readonly kind: "error"; readonly message: string };
+type Abandoned = { readonly status: "abandoned" };
 
-export type EstimateAnswer =
-  | { readonly kind: "success"; readonly gas: bigint }
-  | Exclude<CallAnswer, { readonly kind: "success" }>;
-
-export interface AccessListAnswer {
-  readonly accessList: AccessList;
-  readonly gasUsed: bigint;
-  /** Geth's text when the transaction itself failed. */
-  readonly error: string | undefined;
-}
+/** How a simulated call ended, whoever ran it. */
+export type CallAnswer = Exclude<CallResult, Abandoned>;
+export type EstimateAnswer = Exclude<EstimateResult, Abandoned>;
+export type AccessListAnswer = Exclude<AccessListResult, Abandoned>;
 
 /**
  * Runs calls: inline under a small budget, else in a worker that is ended at the time cap. Rejects with a KoraError
@@ -150,7 +136,7 @@ export interface AccessListAnswer {
 export interface CallsPort {
   call(task: CallTask): Promise<CallAnswer>;
   estimateGas(task: CallTask): Promise<EstimateAnswer>;
-  createAccessList(task: CallTask): Promise<AccessListAnswer | Exclude<CallAnswer, { kind: "success" }>>;
+  createAccessList(task: CallTask): Promise<AccessListAnswer>;
   /** Log queries too wide to run between two blocks. */
   logs(query: LogQuery): Promise<readonly LocatedLog[]>;
 }

@@ -58,6 +58,7 @@ function stale(layer: Layer): KoraError {
 
 /** The one writer of a chain.db. */
 export class StateOwner implements StateDb {
+  readonly path: string;
   readonly archive: Archive;
   readonly notes: Notes;
   readonly #base: Base;
@@ -74,6 +75,7 @@ export class StateOwner implements StateDb {
     const history = openHistory(store);
     const blocks = openBlockRows(store, indexes);
     const code = openCode(store);
+    this.path = store.path;
     this.archive = openArchive(store);
     this.notes = openNotes(store);
     this.#base = base;

@@ -127,6 +127,8 @@ export interface Notes {
 
 /** The one owner of chain.db. */
 export interface StateDb extends QmdbBatchable {
+  /** The database file, for readers beside the owner. */
+  readonly path: string;
   readonly archive: Archive;
   readonly notes: Notes;
   /** The last committed block; throws NO_GENESIS while there is none. */

@@ -5,6 +5,7 @@ import type { LocatedLog } from "#chain/history.ts";
 import { headerHash, recoverSender } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
+import type { CallResult } from "#execution/types.ts";
 import { KoraError } from "#lib/error.ts";
 import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
 import type { Block } from "#types/block.ts";
@@ -115,6 +116,11 @@ function headerAt(number: number, parentHash: Hash, transactions: readonly Signe
     parentBeaconBlockRoot: ZERO_HASH,
     requestsHash: EMPTY_REQUESTS_HASH,
   };
+}
+
+/** A call that returned `output`. */
+export function succeeded(output: Uint8Array): Extract<CallResult, { status: "success" | "revert" }> {
+  return { status: "success", output, gasUsed: 1n, gasRefunded: 0n, logs: [] };
 }
 
 export interface FakeNode {

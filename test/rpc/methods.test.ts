@@ -5,7 +5,7 @@ import { createFilterStore, createHashRing } from "#rpc/filters.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import type { CallTask } from "#rpc/ports.ts";
 import { hash } from "#types/ids.ts";
-import { oneOfEach, SENDER, signed, TOKEN, TOPIC } from "./fake-node.ts";
+import { oneOfEach, SENDER, signed, succeeded, TOKEN, TOPIC } from "./fake-node.ts";
 import { harness } from "./harness.ts";
 
 const word = (n: number): string => `0x${n.toString(16).padStart(64, "0")}`;
@@ -157,16 +157,16 @@ describe("calls", () => {
       ...made.node.calls,
       call: async (task) => {
         tasks.push(task);
-        return { kind: "success", output: Uint8Array.of(0xab), gasUsed: 1n };
+        return succeeded(Uint8Array.of(0xab));
       },
       estimateGas: async (task) => {
         tasks.push(task);
-        return { kind: "success", gas: 21_000n };
+        return { status: "estimated", gas: 21_000n };
       },
       createAccessList: async () => ({
+        status: "listed",
         accessList: [{ address: TOKEN, storageKeys: [] }],
-        gasUsed: 5n,
-        error: "out of gas",
+        call: { ...succeeded(new Uint8Array(0)), status: "halt", halt: "out of gas", gasUsed: 5n },
       }),
     };
     return { ...made, tasks };
@@ -232,7 +232,7 @@ describe("calls", () => {
     const { node, call } = setup();
     const answers = async (output: string) => {
       const bytes = fromHex(output);
-      node.calls = { ...node.calls, call: async () => ({ kind: "revert", output: bytes }) };
+      node.calls = { ...node.calls, call: async () => ({ ...succeeded(bytes), status: "revert" }) };
       return (await call("eth_call", {})).error;
     };
     const reason = `0x08c379a0${word(32).slice(2)}${word(5).slice(2)}${toHex(new TextEncoder().encode("nope!")).slice(2).padEnd(64, "0")}`;
@@ -257,7 +257,14 @@ describe("calls", () => {
     ];
     for (const data of hostile)
       expect(await answers(data)).toEqual({ code: 3, message: "execution reverted", data });
-    node.calls = { ...node.calls, call: async () => ({ kind: "error", message: "out of gas" }) };
+    node.calls = {
+      ...node.calls,
+      call: async () => ({
+        ...succeeded(new Uint8Array(0)),
+        status: "halt",
+        halt: "out of gas",
+      }),
+    };
     expect((await call("eth_call", {})).error).toEqual({ code: -32000, message: "out of gas" });
   });
 

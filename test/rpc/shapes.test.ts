@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { schemaErrors } from "../support/json-schema.ts";
 import { reportSkipped, vectorsDir } from "../support/vectors.ts";
-import { SENDER, signed, TOKEN, TOPIC } from "./fake-node.ts";
+import { SENDER, signed, succeeded, TOKEN, TOPIC } from "./fake-node.ts";
 import { harness } from "./harness.ts";
 
 const vectors = vectorsDir();
@@ -28,9 +28,9 @@ const pending = signed({
 node.wait(pending);
 node.calls = {
   ...node.calls,
-  call: async () => ({ kind: "success", output: Uint8Array.of(1), gasUsed: 1n }),
-  estimateGas: async () => ({ kind: "success", gas: 21_000n }),
-  createAccessList: async () => ({ accessList: [], gasUsed: 1n, error: undefined }),
+  call: async () => succeeded(Uint8Array.of(1)),
+  estimateGas: async () => ({ status: "estimated", gas: 21_000n }),
+  createAccessList: async () => ({ status: "listed", accessList: [], call: succeeded(new Uint8Array(0)) }),
 };
 
 const CALLS: readonly (readonly [method: string, ...params: unknown[]])[] = [

@@ -1,7 +1,7 @@
 // Threads for reads too heavy to run between two blocks: bounded in number, started when needed, ended at the time
 // cap of what they run. What a job means is the worker's; here it is plain data.
 import { KoraError, messageOf } from "#lib/error.ts";
-import type { Job, Outcome, WorkerBoot } from "./job.ts";
+import type { Job, Order, Outcome, WorkerBoot } from "./job.ts";
 
 export interface WorkerPoolOptions {
   /** Threads at most. */
@@ -15,8 +15,8 @@ export interface WorkerPoolOptions {
 
 export interface WorkerPool {
   /**
-   * Runs a job in a thread. Rejects with CALL_TIMEOUT after `timeLimit` milliseconds of running (its thread is ended
-   * then), with READS_BUSY when the queue is full, and with what the job threw.
+   * Runs a job in a thread. Rejects with CALL_TIMEOUT after `timeLimit` milliseconds of running, with READS_BUSY when
+   * the queue is full, and with what the job threw.
    */
   run(job: Job, timeLimit: number): Promise<unknown>;
   /** Ends all threads; what runs or waits is rejected with READS_CLOSED. */
@@ -24,8 +24,7 @@ export interface WorkerPool {
 }
 
 interface Task {
-  readonly job: Job;
-  readonly timeLimit: number;
+  readonly order: Order;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: KoraError) => void;
 }
@@ -42,6 +41,9 @@ function workerLocation(): string {
   const executable = import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
   return executable ? "./node/reads/worker.ts" : new URL("./worker.ts", import.meta.url).href;
 }
+
+/** Milliseconds past its limit within which a job ends by itself; a thread that does not is ended. */
+const GRACE_MS = 250;
 
 function closed(): KoraError {
   return new KoraError("the node is shutting down", { code: "READS_CLOSED" });
@@ -70,7 +72,7 @@ class Pool implements WorkerPool {
 
   run(job: Job, timeLimit: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const task: Task = { job, timeLimit, resolve, reject };
+      const task: Task = { order: { job, timeLimit }, resolve, reject };
       if (this.#closed) return reject(closed());
       const thread = this.#idle.pop() ?? this.#spawn();
       if (thread !== undefined) return this.#start(thread, task);
@@ -101,13 +103,13 @@ class Pool implements WorkerPool {
   #start(thread: Thread, task: Task): void {
     clearTimeout(thread.timer);
     thread.task = task;
-    const { timeLimit } = task;
+    const { timeLimit } = task.order;
     thread.timer = setTimeout(() => {
       const message = `execution aborted (timeout = ${timeLimit / 1_000}s)`;
       this.#fail(thread, new KoraError(message, { code: "CALL_TIMEOUT" }));
-    }, timeLimit);
+    }, timeLimit + GRACE_MS);
     try {
-      thread.worker.postMessage(task.job);
+      thread.worker.postMessage(task.order);
     } catch (error) {
       this.#fail(thread, died(messageOf(error)));
     }

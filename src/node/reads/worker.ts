@@ -1,0 +1,53 @@
+// A reading thread: performs jobs one after the other over its own read-only connection to chain.db. It is started
+// with what it reads; the pool ends it.
+import { createHistory } from "#chain/history.ts";
+import { createCalls } from "#execution/call.ts";
+import { chainRules } from "#execution/rules.ts";
+import { KoraError, messageOf } from "#lib/error.ts";
+import { openStateReader } from "#state/state.ts";
+import { isAbandoned, type Order, type Outcome, performCall, type Sources, type WorkerBoot } from "./job.ts";
+
+declare const self: Worker;
+
+function openSources({ path, rules }: WorkerBoot): Sources {
+  const reader = openStateReader(path);
+  return {
+    state: (at) => reader.at(at),
+    history: createHistory(reader.archive),
+    calls: createCalls(chainRules(rules)),
+  };
+}
+
+async function perform(sources: Sources, { job, timeLimit }: Order): Promise<Outcome> {
+  if (job.kind === "logs") return { kind: "done", value: sources.history.logs(job.query) };
+  const end = performance.now() + timeLimit;
+  const value = await performCall(sources, job, { expired: () => performance.now() > end });
+  if (!isAbandoned(value)) return { kind: "done", value };
+  return {
+    kind: "error",
+    code: "CALL_TIMEOUT",
+    message: `execution aborted (timeout = ${timeLimit / 1_000}s)`,
+  };
+}
+
+function failure(error: unknown): Outcome {
+  if (!(error instanceof KoraError))
+    return { kind: "error", code: "READS_FAILED", message: messageOf(error) };
+  return { kind: "error", code: error.code, message: error.message, details: error.details };
+}
+
+let sources: Sources | undefined;
+let boot: WorkerBoot | undefined;
+
+self.onmessage = async ({ data }: MessageEvent<WorkerBoot | Order>) => {
+  if ("path" in data) {
+    boot = data;
+    return;
+  }
+  try {
+    sources ??= boot && openSources(boot);
+    if (sources !== undefined) self.postMessage(await perform(sources, data));
+  } catch (error) {
+    self.postMessage(failure(error));
+  }
+};

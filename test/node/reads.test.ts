@@ -1,0 +1,194 @@
+// Heavy reads beside a chain at work: what is small is answered at once, what is not goes to a thread with the same
+// answer, is ended at its time cap, and delays neither blocks nor other requests.
+import { afterAll, describe, expect, test } from "bun:test";
+import { fromHex, toHex } from "#lib/bytes.ts";
+import { createChainPort } from "#node/chain-port.ts";
+import { overlayState } from "#node/reads/overlay.ts";
+import { createReads } from "#node/reads/reads.ts";
+import { createWorkerPool } from "#node/reads/worker-pool.ts";
+import type { CallTask } from "#rpc/ports.ts";
+import {
+  type Address,
+  address,
+  EMPTY_CODE_HASH,
+  type Height,
+  hash,
+  height,
+  ZERO_ADDRESS,
+} from "#types/ids.ts";
+import { openTestChain, TEST_CHAIN_ID, testAddress, transfer } from "../support/chain.ts";
+import { memoryState } from "../support/memory-state.ts";
+
+const CONTRACT = address(`0x${"c0".repeat(20)}`);
+/** Jumps for ever. */
+const LOOP = fromHex("0x5b5f56");
+const RULES = { chainId: TEST_CHAIN_ID, transactionGasCap: false };
+
+const chain = openTestChain();
+const port = createChainPort({
+  chain,
+  state: chain.state,
+  leader: () => ({ feeRecipient: ZERO_ADDRESS, gasLimit: 30_000_000n }),
+  now: () => 0,
+});
+const reads = (timeLimit: number, workers = 2) =>
+  createReads({ state: chain.state, history: chain.history, rules: RULES, timeLimit, workers });
+afterAll(() => chain.close());
+
+function task(code: Uint8Array, at: Height | "latest" | "pending" = "latest", gas = 10n ** 12n): CallTask {
+  return {
+    view: port.view(at),
+    request: { from: testAddress(0), to: CONTRACT, gas, gasPrice: 0n, value: 0n, data: new Uint8Array(0) },
+    stateOverrides: new Map([[CONTRACT, { code }]]),
+    blockOverrides: undefined,
+  };
+}
+
+const codeOf = (error: unknown): string => (error as { code: string }).code;
+/** Counts down from `n`, then returns NUMBER: the same answer however long it took. */
+const countdown = (n: number): Uint8Array =>
+  fromHex(`0x62${n.toString(16).padStart(6, "0")}5b6001900380600457435f5260205ff3`);
+
+describe("a read in a thread", () => {
+  test("answers as it does inline, at the newest height and at old ones", async () => {
+    using small = reads(10_000);
+    await chain.produce();
+    await chain.produce();
+    for (const at of ["latest", height(1), "pending"] as const) {
+      const quick = await small.call(task(countdown(2), at));
+      const slow = await small.call(task(countdown(200_000), at));
+      expect(quick.status).toBe("success");
+      expect(slow).toMatchObject({ status: "success" });
+      if (quick.status !== "success" || slow.status !== "success") throw new Error("unreachable");
+      expect(toHex(slow.output)).toBe(toHex(quick.output));
+    }
+  }, 30_000);
+
+  test("estimates and access lists come from there too", async () => {
+    using small = reads(20_000);
+    const estimate = await small.estimateGas(task(countdown(30_000), "latest", 30_000_000n));
+    expect(estimate).toMatchObject({ status: "estimated" });
+    const list = await small.createAccessList(task(countdown(30_000), "latest", 30_000_000n));
+    expect(list).toMatchObject({ status: "listed", call: { status: "success" } });
+  }, 30_000);
+
+  test("logs of a wide range", async () => {
+    using small = reads(10_000);
+    const query = { from: height(0), to: height(2), addresses: [], topics: [], limit: 10 };
+    expect(await small.logs(query)).toEqual([...chain.history.logs(query)]);
+  }, 30_000);
+});
+
+describe("a read without end", () => {
+  test("is ended at the time cap, and the next one is answered", async () => {
+    using capped = reads(150, 1);
+    const started = performance.now();
+    const error = await capped.call(task(LOOP)).catch((thrown: unknown) => thrown);
+    expect(codeOf(error)).toBe("CALL_TIMEOUT");
+    expect((error as Error).message).toBe("execution aborted (timeout = 0.15s)");
+    expect(performance.now() - started).toBeGreaterThan(140);
+    expect(await capped.call(task(countdown(2)))).toMatchObject({ status: "success" });
+  }, 30_000);
+
+  test("of ten seconds delays neither blocks nor other reads", async () => {
+    using patient = reads(10_000);
+    const started = performance.now();
+    const endless = patient.call(task(LOOP)).catch(codeOf);
+    let ended = false;
+    void endless.then(() => {
+      ended = true;
+    });
+    let blocks = 0;
+    let slowestRead = 0;
+    let slowestBlock = 0;
+    while (!ended) {
+      const before = performance.now();
+      expect(port.head().header.number as number).toBeGreaterThan(0);
+      expect(await patient.call(task(countdown(3)))).toMatchObject({ status: "success" });
+      const middle = performance.now();
+      await chain.produce();
+      slowestRead = Math.max(slowestRead, middle - before);
+      slowestBlock = Math.max(slowestBlock, performance.now() - middle);
+      blocks++;
+      await Bun.sleep(50);
+    }
+    expect(await endless).toBe("CALL_TIMEOUT");
+    expect(performance.now() - started).toBeGreaterThan(9_900);
+    expect(blocks).toBeGreaterThan(20);
+    // A block or a read that waited for the call would have taken seconds; the bound leaves room for a busy machine.
+    expect(slowestRead).toBeLessThan(1_500);
+    expect(slowestBlock).toBeLessThan(1_500);
+  }, 40_000);
+
+  test("many of them are bounded: some run, some wait, the rest are told", async () => {
+    const pool = createWorkerPool({
+      workers: 1,
+      queue: 2,
+      idle: 1_000,
+      boot: { path: chain.state.path, rules: RULES },
+    });
+    const job = { kind: "call", task: task(LOOP) } as const;
+    const codes = await Promise.all(Array.from({ length: 5 }, () => pool.run(job, 100).catch(codeOf)));
+    expect(codes).toEqual(["CALL_TIMEOUT", "CALL_TIMEOUT", "CALL_TIMEOUT", "READS_BUSY", "READS_BUSY"]);
+    const last = pool.run(job, 10_000).catch(codeOf);
+    pool.close();
+    expect(await last).toBe("READS_CLOSED");
+    expect(await pool.run(job, 100).catch(codeOf)).toBe("READS_CLOSED");
+  }, 30_000);
+});
+
+test("what changes above a state is read before it", () => {
+  const [kept, changed, removed, reborn] = [1, 2, 3, 4].map((n) => address(`0x${`0${n}`.repeat(20)}`)) as [
+    Address,
+    Address,
+    Address,
+    Address,
+  ];
+  const slot = hash(`0x${"01".repeat(32)}`);
+  const plain = {
+    nonce: 1n,
+    balance: 1n,
+    code: new Uint8Array(0),
+    storage: new Map([[slot, Uint8Array.of(1)]]),
+  };
+  const base = memoryState([kept, changed, removed, reborn].map((at) => [at, plain]));
+  const account = { nonce: 2n, balance: 2n, codeHash: EMPTY_CODE_HASH };
+  const changes = {
+    accounts: new Map([
+      [changed, { account, reset: false, storage: new Map([[slot, Uint8Array.of(2)]]) }],
+      [removed, { account: undefined, reset: true, storage: new Map() }],
+      [reborn, { account, reset: true, storage: new Map() }],
+    ]),
+    code: new Map(),
+  };
+  const over = overlayState(base, changes);
+  const model = base.copy();
+  model.apply(changes);
+  for (const at of [kept, changed, removed, reborn, CONTRACT]) {
+    expect(over.account(at)).toEqual(model.account(at));
+    expect(over.storage(at, slot)).toEqual(model.storage(at, slot));
+    expect(over.hasStorage(at)).toBe(model.hasStorage(at));
+  }
+  expect(overlayState(base, undefined)).toBe(base);
+});
+
+test("a transfer is exactly 21000", async () => {
+  using small = reads(5_000);
+  const { tx } = transfer({ from: 0, nonce: 0 });
+  const view = port.view("latest");
+  const request = {
+    from: testAddress(0),
+    to: tx.to,
+    gas: 30_000_000n,
+    gasPrice: 0n,
+    value: 1n,
+    data: tx.data,
+  };
+  const answer = await small.estimateGas({
+    view,
+    request,
+    stateOverrides: undefined,
+    blockOverrides: undefined,
+  });
+  expect(answer).toEqual({ status: "estimated", gas: 21_000n });
+});
