@@ -1,27 +1,28 @@
 // The composition root: opens the parts of a node in order, hands each what it stands on, and closes them in reverse.
 // Every decision belongs to a part; here is only who knows whom.
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Chain, openChain } from "#chain/chain.ts";
 import type { PoolOptions } from "#chain/pool-types.ts";
 import type { LeaderSettings } from "#chain/proposal.ts";
 import type { SocketAddress } from "#config/kind.ts";
 import { createExecutor } from "#execution/executor.ts";
-import { chainRules } from "#execution/rules.ts";
+import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import type { RpcLimits } from "#rpc/limits.ts";
-import type { CallsPort, RpcPorts } from "#rpc/ports.ts";
-import { type RpcServer, startRpcServer } from "#rpc/server.ts";
+import type { RpcPorts } from "#rpc/ports.ts";
+import { startRpcServer } from "#rpc/server.ts";
 import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { createChainPort, createPoolPort } from "./chain-port.ts";
 import { openDirectory } from "./directory.ts";
-import type { StartEngine } from "./engine.ts";
+import type { Engine, StartEngine } from "./engine.ts";
 import { openJournalFile } from "./journal-file.ts";
-import { listenError } from "./listen-error.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import { observeNode } from "./observe.ts";
+import { createReads, createReads } from "./reads/reads.ts";
 
 /** All that is decided before a node starts. */
 export interface NodePlan {
@@ -66,6 +67,12 @@ export interface CreatedNode extends AsyncDisposable {
   readonly failed: Promise<never>;
 }
 
+/** The rules of the chain, as data that reading threads get too. */
+function rulesOf({ genesis, limits }: NodePlan): ChainRulesOptions {
+  const { transactionGasCap, codeSizeLimit } = limits;
+  return { chainId: genesis.chainId, forks: genesis.forks, transactionGasCap, codeSizeLimit };
+}
+
 function openState(plan: NodePlan, stack: AsyncDisposableStack): StateDb {
   const { directory } = plan;
   if (directory !== undefined) stack.use(openDirectory(directory));
@@ -74,9 +81,14 @@ function openState(plan: NodePlan, stack: AsyncDisposableStack): StateDb {
   return state;
 }
 
+function rulesOf({ genesis, limits }: NodePlan): ChainRulesOptions {
+  const { transactionGasCap, codeSizeLimit } = limits;
+  return { chainId: genesis.chainId, forks: genesis.forks, transactionGasCap, codeSizeLimit };
+}
+
 function openOwnChain(plan: NodePlan, state: StateDb, stack: AsyncDisposableStack): Chain {
   const { directory, genesis, limits, logger } = plan;
-  const rules = chainRules({ chainId: genesis.chainId, forks: genesis.forks, ...limits });
+  const rules = chainRules(rulesOf(plan));
   const journal =
     directory === undefined ? undefined : stack.use(openJournalFile(join(directory, "transactions.journal")));
   return openChain({
@@ -95,14 +107,42 @@ function openOwnChain(plan: NodePlan, state: StateDb, stack: AsyncDisposableStac
   });
 }
 
-/** Starts RPC; what is wrong with an address is told with the key that set it. */
-async function startRpc(plan: RpcPlan, ports: RpcPorts): Promise<RpcServer> {
-  try {
-    return await startRpcServer(ports, plan);
-  } catch (thrown) {
-    const [address] = plan.listen;
-    throw address === undefined ? thrown : listenError("the RPC address", address, thrown);
-  }
+interface RpcParts {
+  readonly plan: NodePlan;
+  readonly chain: Chain;
+  readonly state: StateDb;
+  readonly engine: Engine;
+  readonly stack: AsyncDisposableStack;
+}
+
+function portsOf(rpc: RpcPlan, { plan, chain, state, engine, stack }: RpcParts): RpcPorts {
+  const now = engine.local?.now ?? (() => Math.floor(Date.now() / 1000));
+  const calls = createReads({
+    state,
+    history: chain.history,
+    rules: rulesOf(plan),
+    timeLimit: rpc.callTimeout,
+    workers: Math.max(1, navigator.hardwareConcurrency - 1),
+  });
+  stack.use(calls);
+  const log = plan.logger.module("rpc");
+  const ports = {
+    identity: { clientVersion: plan.clientVersion, chainId: plan.genesis.chainId },
+    status: engine.status,
+    peers: engine.peers,
+    pool: createPoolPort(chain, engine.submit),
+    chain: createChainPort({ chain, state, leader: plan.leader, now }),
+    calls,
+    report: (error: unknown, method: string) => log.error("a method failed", { method, error }),
+  };
+  return { ...ports, dev: engine.local?.methods(ports, rpc.limits) };
+}
+
+/** Starts RPC; answers where it listens. */
+async function startRpc(rpc: RpcPlan, parts: RpcParts): Promise<readonly SocketAddress[]> {
+  const server = await startRpcServer(portsOf(rpc, parts), rpc);
+  parts.stack.defer(() => server.close());
+  return server.addresses;
 }
 
 /**
@@ -120,21 +160,8 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const metrics = createMetrics();
   const engine = stack.use(await plan.engine({ chain, state, logger, fail }));
   const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));
-  let rpcAddresses: readonly SocketAddress[] = [];
-  if (plan.rpc !== undefined) {
-    const server = await startRpc(plan.rpc, {
-      identity: { clientVersion: plan.clientVersion, chainId: plan.genesis.chainId },
-      status: engine.status,
-      peers: engine.peers,
-      pool: createPoolPort(chain),
-      chain: createChainPort({ chain, state, leader: plan.leader, now: () => Math.floor(Date.now() / 1000) }),
-      calls: undefined as unknown as CallsPort,
-      dev: engine.dev,
-      report: (error, method) => logger.module("rpc").error("a method failed", { method, error }),
-    });
-    stack.defer(() => server.close());
-    rpcAddresses = server.addresses;
-  }
+  const parts = { plan, chain, state, engine, stack };
+  const rpcAddresses = plan.rpc === undefined ? [] : await startRpc(plan.rpc, parts);
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, () => observed.readiness()));
   const owned = stack.move();
   return {
