@@ -2,7 +2,7 @@
 // genesis gives the same hash on every node. Reading files is done in genesis-file.ts.
 import { headerHash } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
-import { forkOf, chainRules as rulesOf } from "#execution/rules.ts";
+import { forkOf } from "#execution/rules.ts";
 import type { ChainRules } from "#execution/types.ts";
 import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -49,15 +49,6 @@ export function genesisChanges(genesis: Genesis): StateChanges {
     accounts.set(at, { account: { balance, nonce, codeHash }, reset: false, storage });
   }
   return { accounts, code };
-}
-
-/** The rules that a genesis gives a chain, with the limits its operator switches. */
-export function chainRules(
-  genesis: Genesis,
-  limits: Pick<ChainRules, "transactionGasCap" | "codeSizeLimit">,
-): ChainRules {
-  const { transactionGasCap, codeSizeLimit } = limits;
-  return rulesOf({ chainId: genesis.chainId, forks: genesis.forks, transactionGasCap, codeSizeLimit });
 }
 
 function genesisHeader(genesis: Genesis, rules: ChainRules, stateRoot: Hash): Header {
