@@ -1,11 +1,9 @@
-// The consensus core as the agreement of a simulated ceremony: virtual clock, and a journal that keeps what was
-// committed and loses what was not.
-import type { JournalRecord } from "#consensus/effects.ts";
-import { NOTHING_RESTORED, type Restored, type Timing } from "#consensus/state.ts";
+// The consensus core as the agreement of a simulated ceremony: virtual clock, and a disk that keeps what was committed
+// and loses what was not.
+import type { Timing } from "#consensus/state.ts";
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
-import { AGREEMENT_TIMING, type Agreement, createAgreement, type SetBody } from "#node/ceremony/agreement.ts";
-import type { JournalPort } from "#node/consensus/ports.ts";
-import type { Hash } from "#types/ids.ts";
+import { AGREEMENT_TIMING, type Agreement, createAgreement } from "#node/ceremony/agreement.ts";
+import { createCeremonyJournal } from "#node/ceremony/journal.ts";
 
 /** In the world's time steps. */
 const TIMING: Timing = {
@@ -19,53 +17,15 @@ const TIMING: Timing = {
   emptyBlockInterval: 1_000_000,
 };
 
-export interface SimulatedJournal {
-  readonly records: JournalRecord[];
-  readonly bodies: Map<Hash, SetBody>;
-}
-
 export interface SimulatedAgreement extends Agreement {
   /** Rings the alarm if it is due. */
   poll(): void;
 }
 
-export function createSimulatedJournal(): SimulatedJournal {
-  return { records: [], bodies: new Map() };
-}
-
-function restore(journal: SimulatedJournal): Restored {
-  const of = <T extends JournalRecord["type"]>(type: T): Extract<JournalRecord, { type: T }>[] =>
-    journal.records.filter((record): record is Extract<JournalRecord, { type: T }> => record.type === type);
-  return {
-    ...NOTHING_RESTORED,
-    votes: of("vote").map((record) => record.vote),
-    certificates: of("certificate"),
-    verdicts: of("verdict"),
-    bodies: of("body"),
-  };
-}
-
-function portOf(journal: SimulatedJournal): JournalPort<SetBody> {
-  let pending: { record: JournalRecord; body: SetBody | undefined }[] = [];
-  return {
-    load: () => restore(journal),
-    append: (record, body) => pending.push({ record, body }),
-    reserve: () => {},
-    commit() {
-      for (const { record, body } of pending) {
-        journal.records.push(record);
-        if (body !== undefined) journal.bodies.set(body.facts.digest, body);
-      }
-      pending = [];
-    },
-    body: (digest) => journal.bodies.get(digest),
-    prune: () => {},
-  };
-}
-
+/** A dealer's part in the agreement, over the journal entries in `disk`. */
 export function createSimulatedAgreement(
   ceremony: Ceremony,
-  journal: SimulatedJournal,
+  disk: Uint8Array[],
   world: {
     now(): number;
     send(dealer: number, bytes: Uint8Array): void;
@@ -74,9 +34,15 @@ export function createSimulatedAgreement(
   },
 ): SimulatedAgreement {
   let alarmAt = Number.POSITIVE_INFINITY;
+  const restarted = disk.length > 0;
   const agreement = createAgreement({
     ceremony,
-    journal: portOf(journal),
+    journal: createCeremonyJournal(ceremony, {
+      load: () => disk,
+      append: (entries) => {
+        disk.push(...entries);
+      },
+    }),
     timing: TIMING,
     clock: {
       now: world.now,
@@ -90,7 +56,7 @@ export function createSimulatedAgreement(
     twoVotes: () => {},
     halted: world.halted,
   });
-  if (journal.records.length > 0) agreement.start();
+  if (restarted) agreement.start();
   return {
     ...agreement,
     poll() {

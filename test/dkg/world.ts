@@ -16,12 +16,7 @@ import {
 } from "#types/ceremony.ts";
 import { type CeremonyRecord, decodeCeremonyRecord, encodeCeremonyRecord } from "#types/ceremony-record.ts";
 import { type Adversary, createAdversary, TWISTS, type Twist } from "./adversary.ts";
-import {
-  createSimulatedAgreement,
-  createSimulatedJournal,
-  type SimulatedAgreement,
-  type SimulatedJournal,
-} from "./core.ts";
+import { createSimulatedAgreement, type SimulatedAgreement } from "./core.ts";
 
 /** What is wrong in the first phase; all zero is a calm world. */
 export interface Weather {
@@ -73,7 +68,7 @@ export interface Node {
   machine: Pick<Ceremony, "step" | "candidate"> | undefined;
   ceremony: Ceremony | undefined;
   agreement: SimulatedAgreement | undefined;
-  readonly journal: SimulatedJournal;
+  readonly votes: Uint8Array[];
   result: CeremonyResult | undefined;
   restarts: number;
   deadlineAt: number;
@@ -138,7 +133,7 @@ class Simulation {
       machine: undefined,
       ceremony: undefined,
       agreement: undefined,
-      journal: createSimulatedJournal(),
+      votes: [],
       result: undefined,
       restarts: 0,
       deadlineAt: rng.chance(options.weather.earlyDeadline) ? rng.below(PHASE_ONE) : PHASE_ONE + 5,
@@ -188,7 +183,7 @@ class Simulation {
     const bent: Ceremony = byzantine
       ? { ...ceremony, candidate: () => machine.candidate(), validate: () => ({ kind: "valid", logs: [] }) }
       : ceremony;
-    node.agreement = createSimulatedAgreement(bent, node.journal, {
+    node.agreement = createSimulatedAgreement(bent, node.votes, {
       now: () => this.now,
       send: (dealer, bytes) => {
         if (!byzantine && this.now < PHASE_ONE && this.rng.chance(this.options.weather.kill)) this.kill(node);
@@ -257,6 +252,8 @@ class Simulation {
       this.post({ from: node.member, to: effect.to, bytes: effect.bytes });
     } else if (effect.kind === "candidate") {
       node.agreement?.candidate();
+    } else if (effect.kind === "behind") {
+      node.agreement?.start();
     } else if (effect.kind === "final") {
       node.result = effect.result;
     } else if (effect.kind === "fault" && honest) {

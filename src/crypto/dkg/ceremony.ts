@@ -118,6 +118,7 @@ function settle(state: CeremonyState, logs: readonly DealerLog[]): CeremonyOutpu
 function onStatus(state: CeremonyState, from: number, body: Status): void {
   const { rules } = state;
   state.stages[from] = body.stage;
+  if (body.stage !== "dealing" && state.agreed === undefined) state.effects.push({ kind: "behind" });
   if (state.answered.has(from)) return;
   state.answered.add(from);
   const player = rules.playerMembers.indexOf(from);

@@ -23,6 +23,8 @@ export type CeremonyEffect =
   | { readonly kind: "send"; readonly to: number; readonly bytes: Uint8Array }
   /** Enough valid logs are known: `candidate()` has an answer, or a better one than before. */
   | { readonly kind: "candidate" }
+  /** A peer says that the set is agreed: time to take part in the agreement, which tells it. */
+  | { readonly kind: "behind" }
   /** Somebody was caught; told once per member and kind. */
   | {
       readonly kind: "fault";

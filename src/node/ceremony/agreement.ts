@@ -114,11 +114,13 @@ function createApplication(ports: AgreementPorts): Application {
   const { ceremony } = ports;
   const genesis = ceremony.rules.domain.id;
   const heights = createLru<Hash, number>(MAX_KNOWN);
+  const finals = createLru<Hash, true>(MAX_KNOWN);
   let tip = { digest: genesis, height: 0 };
   let waiting: (() => boolean) | undefined;
   const heightOf = (digest: Hash): number | undefined => (digest === genesis ? 0 : heights.get(digest));
   return {
     tip: () => tip,
+    isFinal: (digest) => digest === genesis || finals.has(digest),
     heightOf,
     body: () => undefined,
     certifiedTip: () => {},
@@ -156,6 +158,7 @@ function createApplication(ports: AgreementPorts): Application {
     finalize(body, _certificate, done) {
       const { digest, height } = body.facts;
       tip = { digest, height };
+      finals.set(digest, true);
       if (height === 1) ports.agreed(body.set);
       done();
     },
