@@ -50,6 +50,47 @@ const LOAD_FLAGS: readonly Flag[] = [
   JSON_FLAG,
 ];
 
+const DEV_FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    summary: "port of HTTP and WebSocket; 0 takes a free one",
+    default: "8545",
+  },
+  { name: "host", value: "ADDRESS", summary: "address to listen on", default: "127.0.0.1" },
+  { name: "accounts", short: "a", value: "N", summary: "funded accounts", default: "10" },
+  { name: "balance", value: "ETH", summary: "balance of each", default: "10000" },
+  {
+    name: "mnemonic",
+    short: "m",
+    value: "WORDS",
+    summary: "words the accounts are derived from",
+    default: "test test test test test test test test test test test junk",
+  },
+  {
+    name: "block-time",
+    short: "b",
+    value: "SECONDS",
+    summary: "make a block every so often, not per transaction",
+  },
+  { name: "no-mining", summary: "make blocks only when asked (evm_mine)" },
+  { name: "mixed-mining", summary: "with --block-time: also a block per transaction" },
+  { name: "chain-id", value: "ID", summary: "chain id", default: "31337" },
+  { name: "gas-limit", value: "GAS", summary: "gas limit of blocks", default: "30000000" },
+  { name: "base-fee", value: "WEI", summary: "base fee of the first block", default: "1000000000" },
+  { name: "timestamp", value: "SECONDS", summary: "time of genesis, seconds since 1970" },
+  { name: "init", value: "FILE", summary: "genesis file to start from" },
+  { name: "hardfork", value: "NAME", summary: "newest fork that is active", default: "osaka" },
+  { name: "auto-impersonate", summary: "send transactions of any account without its key" },
+  { name: "silent", summary: "print nothing but what scripts wait for" },
+  {
+    name: "datadir",
+    value: "DIR",
+    summary: "keep the chain in this folder; without it the chain ends with the process",
+  },
+];
+
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
@@ -58,6 +99,12 @@ export const commands: readonly Command[] = [
     flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
     details: "Each key can be set by file, by environment (KORA_SECTION_KEY) and by flag; the later wins.",
     load: async () => (await import("./node.ts")).node,
+  },
+  {
+    name: "dev",
+    summary: "Run a local chain with funded accounts, for testing dapps.",
+    flags: DEV_FLAGS,
+    load: async () => (await import("./dev.ts")).dev,
   },
   {
     name: "config check",

@@ -13,6 +13,7 @@ import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import { type Height, ZERO_HASH } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import type { Engine } from "./engine.ts";
 
 /** Gas of one blob (EIP-4844). */
 const GAS_PER_BLOB = 131_072n;
@@ -109,11 +110,11 @@ export function createChainPort(parts: ChainPortParts): ChainPort {
   };
 }
 
-/** The pool as RPC uses it. */
-export function createPoolPort({ pool, service }: Chain): PoolPort {
+/** The pool as RPC uses it; `submit` is the engine's. */
+export function createPoolPort({ pool }: Chain, submit: Engine["submit"]): PoolPort {
   return {
     async submit(raw) {
-      const submission = await service.submitTx(raw, "client");
+      const submission = await submit(raw);
       if (submission.kind === "rejected") return { kind: "rejected", message: submission.message };
       return { kind: "accepted", hash: submission.hash };
     },

@@ -22,7 +22,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import { observeNode } from "./observe.ts";
-import { createReads, createReads } from "./reads/reads.ts";
+import { createReads } from "./reads/reads.ts";
 
 /** All that is decided before a node starts. */
 export interface NodePlan {
@@ -81,11 +81,6 @@ function openState(plan: NodePlan, stack: AsyncDisposableStack): StateDb {
   return state;
 }
 
-function rulesOf({ genesis, limits }: NodePlan): ChainRulesOptions {
-  const { transactionGasCap, codeSizeLimit } = limits;
-  return { chainId: genesis.chainId, forks: genesis.forks, transactionGasCap, codeSizeLimit };
-}
-
 function openOwnChain(plan: NodePlan, state: StateDb, stack: AsyncDisposableStack): Chain {
   const { directory, genesis, limits, logger } = plan;
   const rules = chainRules(rulesOf(plan));
@@ -122,7 +117,7 @@ function portsOf(rpc: RpcPlan, { plan, chain, state, engine, stack }: RpcParts):
     history: chain.history,
     rules: rulesOf(plan),
     timeLimit: rpc.callTimeout,
-    workers: Math.max(1, navigator.hardwareConcurrency - 1),
+    workers: Math.max(1, availableParallelism() - 1),
   });
   stack.use(calls);
   const log = plan.logger.module("rpc");

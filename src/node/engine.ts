@@ -1,7 +1,9 @@
 // What makes blocks, as the composition root sees it: the pace of a node alone, the mining of a local chain, or
 // consensus. Interfaces only.
 import type { Chain } from "#chain/chain.ts";
-import type { DevMethodTable, PeersPort, StatusPort } from "#rpc/ports.ts";
+import type { Submission } from "#chain/service.ts";
+import type { RpcLimits } from "#rpc/limits.ts";
+import type { DevMethodTable, PeersPort, RpcPorts, StatusPort } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Logger } from "./log.ts";
 
@@ -9,8 +11,17 @@ import type { Logger } from "./log.ts";
 export interface Engine extends AsyncDisposable {
   readonly status: StatusPort;
   readonly peers: PeersPort;
-  /** Methods and unlocked accounts of a local chain; undefined on any other. */
-  readonly dev: DevMethodTable | undefined;
+  /** Takes a client's transaction; resolves when an accepted one survives a crash. */
+  submit(raw: Uint8Array): Promise<Submission>;
+  /** What a local chain has beside others; undefined on any other. */
+  readonly local: LocalEngine | undefined;
+}
+
+/** Methods and unlocked accounts of a local chain. */
+export interface LocalEngine {
+  /** Seconds: the wall clock, and what users have moved it by. */
+  now(): number;
+  methods(ports: Omit<RpcPorts, "dev">, limits: RpcLimits): DevMethodTable;
 }
 
 /** What an engine stands on. */

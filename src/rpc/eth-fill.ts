@@ -6,9 +6,10 @@ import { type CallFields, callFields, callRequest, checkFees } from "./call-para
 import { type JsonObject, transactionFields } from "./encode.ts";
 import { serverError } from "./errors.ts";
 import { callError } from "./eth-call.ts";
+import { createTipOracle } from "./eth-fees.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import { LATEST } from "./params.ts";
+import { Arguments, LATEST } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
 
 const UNSIGNED = { yParity: 0, r: 0n, s: 0n };

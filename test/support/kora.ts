@@ -1,0 +1,148 @@
+// The compiled binary as tests use it: built once per run, started in an empty folder with nothing else in reach.
+import { copyFileSync, linkSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dir, "../..");
+/** How long anything may take on a machine that is busy with other things. */
+const PATIENCE_MS = 60_000;
+
+let built: string | undefined;
+
+/** Path of an executable that is as new as the source. */
+export function koraBinary(): string {
+  if (built !== undefined) return built;
+  const target = join(ROOT, "kora");
+  const build = Bun.spawnSync([process.execPath, join(ROOT, "src/build/compile.ts"), "--if-older"], {
+    cwd: ROOT,
+  });
+  if (!build.success) throw new Error(`the build failed: ${build.stderr}`);
+  built = target;
+  return target;
+}
+
+/** An empty folder that goes away with `using`. */
+export function temporaryFolder(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "kora-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command of the binary to its end. */
+export function runKora(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Finished {
+  using empty = temporaryFolder();
+  const run = Bun.spawnSync([koraBinary(), ...args], {
+    cwd: options.cwd ?? empty.path,
+    env: { ...options.env, TMPDIR: tmpdir() },
+    timeout: PATIENCE_MS,
+  });
+  return { code: run.exitCode, out: run.stdout.toString(), err: run.stderr.toString() };
+}
+
+/** A running node. Disposing kills it. */
+export interface RunningKora extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly pid: number;
+  readonly out: () => string;
+  readonly err: () => string;
+  /** Sends a signal and waits for the end; answers the exit code (128 + n for a signal). */
+  stop(signal?: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number>;
+  readonly exited: Promise<number>;
+}
+
+/** Waits until `condition` answers something; fails with `what` when it does not. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  patienceMs: number = PATIENCE_MS,
+): Promise<T> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`never happened: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+function collect(stream: ReadableStream<Uint8Array>): () => string {
+  let text = "";
+  const decoder = new TextDecoder();
+  void (async () => {
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  })();
+  return () => text;
+}
+
+/** Starts a long-running command of the binary and waits until it listens. */
+export async function startKora(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<RunningKora> {
+  const empty = temporaryFolder();
+  // A link of its own: nothing of the project is beside the executable that runs.
+  const executable = join(empty.path, "kora");
+  try {
+    linkSync(koraBinary(), executable);
+  } catch {
+    copyFileSync(koraBinary(), executable);
+  }
+  const child = Bun.spawn([executable, ...args], {
+    cwd: options.cwd ?? empty.path,
+    env: { ...options.env, TMPDIR: tmpdir() },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const out = collect(child.stdout);
+  const err = collect(child.stderr);
+  const stop = async (signal: "SIGTERM" | "SIGINT" | "SIGKILL" = "SIGTERM"): Promise<number> => {
+    child.kill(signal);
+    return await child.exited;
+  };
+  const [, host, port] = await until("Listening on", () => {
+    if (child.exitCode !== null) throw new Error(`kora ended with ${child.exitCode}: ${err()}${out()}`);
+    return /^Listening on (\S+):(\d+)$/m.exec(out()) ?? undefined;
+  }).catch(async (thrown: unknown) => {
+    await stop("SIGKILL");
+    empty[Symbol.dispose]();
+    throw thrown;
+  });
+  return {
+    host: host as string,
+    port: Number(port),
+    url: `http://${host}:${port}`,
+    wsUrl: `ws://${host}:${port}`,
+    pid: child.pid,
+    out,
+    err,
+    stop,
+    exited: child.exited,
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null) await stop("SIGKILL");
+      empty[Symbol.dispose]();
+    },
+  };
+}
+
+/** One JSON-RPC call; answers the whole response body. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+export async function rpc(url: string, method: string, params: unknown[] = []): Promise<any> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  return await response.json();
+}
