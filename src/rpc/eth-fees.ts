@@ -76,9 +76,8 @@ function rewards(block: Block, receipts: readonly Receipt[], percentiles: readon
 }
 
 const percentile = (value: unknown): number => {
-  if (typeof value !== "number" || !(value >= 0 && value <= 100)) {
-    throw invalidParams(`invalid reward percentile: ${String(value).slice(0, 20)}`);
-  }
+  if (typeof value !== "number") throw invalidParams("invalid reward percentile: not a number");
+  if (!(value >= 0 && value <= 100)) throw invalidParams(`invalid reward percentile: ${value}`);
   return value;
 };
 

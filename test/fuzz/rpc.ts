@@ -152,7 +152,7 @@ export async function fuzzRpc(options: FuzzOptions): Promise<FuzzResult> {
   const record = (request: string, status: number, text: string): void => {
     const { kind, fault } = judge(status, text);
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
-    if (fault !== undefined) violations.push(`${fault}\n    request: ${request.slice(0, 1_000)}`);
+    if (fault !== undefined) violations.push(`${fault}\n    request: ${request.slice(0, 400)}`);
   };
   const lane = async (): Promise<void> => {
     const send = overWebSocket(url, (text) => record("(over WebSocket)", 200, text));
@@ -167,7 +167,7 @@ export async function fuzzRpc(options: FuzzOptions): Promise<FuzzResult> {
           record(text, status, answer);
         }
       } catch (error) {
-        violations.push(`no answer: ${String(error)}\n    request: ${text.slice(0, 1_000)}`);
+        violations.push(`no answer: ${String(error)}\n    request: ${text.slice(0, 400)}`);
       }
     }
   };
