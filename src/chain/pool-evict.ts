@@ -93,8 +93,8 @@ function cheapest(
   return victims;
 }
 
-/** Who has to go so that `entry` fits, or why it does not. */
-export function evict(
+/** Who has to go so that `entry` fits the bounds of the whole pool, or why it does not. */
+export function roomByPrice(
   accounts: ReadonlyMap<Address, PoolAccount>,
   totals: PoolTotals,
   options: PoolOptions,
@@ -102,15 +102,8 @@ export function evict(
   baseFeePerGas: bigint,
 ): Eviction {
   const limit = options.globalSlots + options.globalQueue;
-  const size = entry.signed.raw.length;
   const overCount = totals.count + 1 - limit;
-  const overBytes = totals.bytes + size - options.globalBytes;
-  const overQueue = totals.count - totals.executable + 1 - options.globalQueue;
-  const joinsQueue = !isExecutable(accounts.get(entry.signed.sender), entry);
-  if (joinsQueue && overQueue > 0) {
-    const evicted = fromQueues(accounts.values(), Math.max(1, Math.ceil(options.globalQueue / BATCH_SHARE)));
-    return { evicted, rejection: undefined };
-  }
+  const overBytes = totals.bytes + entry.signed.raw.length - options.globalBytes;
   if (overCount <= 0 && overBytes <= 0) return NOTHING;
   const wanted = {
     count: overCount <= 0 ? 0 : Math.max(overCount, Math.ceil(limit / BATCH_SHARE)),
@@ -124,7 +117,13 @@ export function evict(
   return { evicted: [], rejection: refuse("UNDERPRICED", "transaction underpriced") };
 }
 
-function isExecutable(account: PoolAccount | undefined, entry: PoolEntry): boolean {
-  // A sender with nothing pooled is taken to send its next nonce: a wrong guess costs one place in the queue.
-  return account === undefined || entry.nonce <= account.nonce + BigInt(account.executable);
+/** Who has to go so that one more transaction fits behind the gaps. */
+export function roomInQueue(
+  accounts: ReadonlyMap<Address, PoolAccount>,
+  totals: PoolTotals,
+  options: PoolOptions,
+): readonly Victim[] {
+  const over = totals.count - totals.executable + 1 - options.globalQueue;
+  if (over <= 0) return [];
+  return fromQueues(accounts.values(), Math.max(over, Math.ceil(options.globalQueue / BATCH_SHARE)));
 }

@@ -33,7 +33,7 @@ import {
   refuse,
   type SenderState,
 } from "./pool-check.ts";
-import { evict, type PoolTotals } from "./pool-evict.ts";
+import { type PoolTotals, roomByPrice, roomInQueue, type Victim } from "./pool-evict.ts";
 import { selectFrom } from "./pool-select.ts";
 import type { PoolEntry, PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
 import type { Mempool } from "./ports.ts";
@@ -157,27 +157,31 @@ function checkDelegation(
   return reserved ? refuse("AUTHORITY_RESERVED", "authority already reserved") : undefined;
 }
 
-function checkRoom(
-  store: Store,
-  entry: PoolEntry,
-  account: PoolAccount | undefined,
-): PoolRejection | undefined {
-  const { options } = store.parts;
-  const queued = (account?.entries.length ?? 0) - (account?.executable ?? 0);
-  const gap = account !== undefined && entry.nonce !== nextNonce(account);
-  if (gap && queued >= options.accountQueue) {
-    return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
-  }
-  const { baseFeePerGas } = headOf(store.parts);
-  const outcome = evict(store.accounts, store.totals, options, entry, baseFeePerGas);
-  for (const { account: victim, entry: lost } of outcome.evicted) {
-    settle(store, victim, () => {
-      remove(victim, lost.nonce);
+function evictAll(store: Store, victims: readonly Victim[]): void {
+  for (const { account, entry } of victims) {
+    settle(store, account, () => {
+      remove(account, entry.nonce);
       return [];
     });
-    release(store, lost, "evicted");
+    release(store, entry, "evicted");
   }
-  return outcome.rejection;
+}
+
+/** Makes room for a transaction with a nonce of its own, or says why there is none. */
+function makeRoom(store: Store, entry: PoolEntry, sender: SenderState): PoolRejection | undefined {
+  const { accounts, totals, parts } = store;
+  const { options } = parts;
+  const account = accounts.get(entry.signed.sender);
+  const waits = entry.nonce > (account === undefined ? sender.nonce : nextNonce(account));
+  if (account !== undefined && waits && account.entries.length - account.executable >= options.accountQueue) {
+    return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
+  }
+  const { baseFeePerGas } = headOf(parts);
+  const { evicted, rejection } = roomByPrice(accounts, totals, options, entry, baseFeePerGas);
+  if (rejection !== undefined) return rejection;
+  evictAll(store, evicted);
+  if (waits) evictAll(store, roomInQueue(accounts, totals, options));
+  return undefined;
 }
 
 function entryOf(store: Store, signed: SignedTransaction): PoolEntry {
@@ -216,7 +220,7 @@ function add(store: Store, signed: SignedTransaction): PoolVerdict {
   if (stateful !== undefined) return no(stateful);
   const old = existing === undefined ? undefined : entryAt(existing, entry.nonce);
   const full =
-    old === undefined ? checkRoom(store, entry, existing) : checkReplacement(entry, old, parts.options);
+    old === undefined ? makeRoom(store, entry, sender) : checkReplacement(entry, old, parts.options);
   if (full !== undefined) return no(full);
   // Making room may have emptied the account, so it is looked up again.
   const account = accountFor(store, signed, sender);
