@@ -42,7 +42,7 @@ export interface CallRunner {
   readonly fork: ForkFeatures;
   readonly env: BlockEnv;
   readonly rules: ChainRules;
-  readonly precompiles: readonly Address[];
+  readonly precompiles: ReadonlySet<Address>;
   balanceOf(at: Address): bigint;
   hasCode(at: Address): boolean;
   run(request: CallRequest): Promise<CallRun>;
@@ -109,12 +109,12 @@ class Runner implements CallRunner {
     this.#hashes = overrideHashes(context.hashes, block);
   }
 
-  get precompiles(): readonly Address[] {
+  get precompiles(): ReadonlySet<Address> {
     return this.#machine.precompiles;
   }
 
   #freshWorld(): World {
-    const world = new World(this.#reader);
+    const world = new World(this.#reader, this.#machine.precompiles);
     world.begin();
     applyStateOverrides(world, this.#overrides);
     return world;
@@ -204,7 +204,7 @@ export async function withRunner<T>(
   const env = overrideBlock(context.env, options.blockOverrides ?? {});
   const fork = forkOf(rules, env.number, env.timestamp);
   const machine = shelf.take(fork);
-  const moves = precompileMoves(options.stateOverrides ?? NO_OVERRIDES, machine.isPrecompile);
+  const moves = precompileMoves(options.stateOverrides ?? NO_OVERRIDES, machine.precompiles);
   const used = moves === undefined ? machine : createMachine(fork, rules, { metered: true, moves });
   try {
     const result = await work(new Runner(rules, context, options, used, fork));

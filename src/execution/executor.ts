@@ -176,8 +176,8 @@ export function createExecutor(rules: ChainRules): BlockExecutor {
     async open(state, env, hashes, inputs = []) {
       try {
         const fork = forkOf(rules, env.number, env.timestamp);
-        const world = new World(state);
         const machine = shelf.take(fork);
+        const world = new World(state, machine.precompiles);
         machine.attach(world, env, hashes);
         const site: Site = { machine, world, fork, env, chainId: rules.chainId };
         await beginBlock(site);

@@ -34,8 +34,7 @@ export interface Message {
 export interface Machine {
   attach(world: World, env: BlockEnv, hashes: BlockHashes): void;
   run(message: Message): Promise<EVMResult>;
-  isPrecompile(target: Address): boolean;
-  readonly precompiles: readonly Address[];
+  readonly precompiles: ReadonlySet<Address>;
   /** Present on machines for calls. */
   readonly meter: Meter | undefined;
 }
@@ -114,12 +113,10 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules, options: Ma
   if (options.moves !== undefined) movePrecompiles(evm, options.moves);
   const meter = options.metered === true ? createMeter() : undefined;
   if (meter !== undefined) meterEvm(evm, meter);
-  const precompiles = Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address);
-  const isPrecompile = new Set(precompiles);
+  const precompiles = new Set(Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address));
   return {
     precompiles,
     meter,
-    isPrecompile: (target) => isPrecompile.has(target),
     attach(world, env, blockHashes) {
       adapter.attach(world);
       hashes = blockHashes;

@@ -22,7 +22,7 @@ function refused(message: string): KoraError {
  */
 export function precompileMoves(
   overrides: StateOverrides,
-  isPrecompile: (at: Address) => boolean,
+  precompiles: ReadonlySet<Address>,
 ): PrecompileMoves | undefined {
   const moved = new Map<Address, Address>();
   const removed = new Set<Address>();
@@ -30,12 +30,12 @@ export function precompileMoves(
   for (const [at, { movePrecompileTo: target }] of overrides) {
     if (taken.has(at)) throw refused(`account ${at} has already been overridden by a precompile`);
     if (target !== undefined) {
-      if (!isPrecompile(at)) throw refused(`account ${at} is not a precompile`);
+      if (!precompiles.has(at)) throw refused(`account ${at} is not a precompile`);
       if (overrides.has(target)) throw refused(`account ${target} is already overridden`);
       moved.set(at, target);
       taken.add(target);
     }
-    if (isPrecompile(at)) removed.add(at);
+    if (precompiles.has(at)) removed.add(at);
   }
   return removed.size === 0 ? undefined : { moved, removed };
 }

@@ -30,7 +30,6 @@ async function systemCall(site: Site, to: Address, data: Uint8Array): Promise<Ui
   world.begin();
   world.warm(SYSTEM_ADDRESS);
   world.warm(to);
-  for (const precompile of machine.precompiles) world.warm(precompile);
   const { execResult } = await machine.run({
     caller: SYSTEM_ADDRESS,
     to,

@@ -69,11 +69,10 @@ const NO_OUTPUT = new Uint8Array(0);
 const NO_LOGS: readonly Log[] = [];
 const NO_ADDRESSES: readonly Address[] = [];
 
-function warmUp({ machine, world, fork, env }: Site, message: Envelope): void {
+function warmUp({ world, fork, env }: Site, message: Envelope): void {
   if (!fork.accessLists) return;
   world.warm(message.sender);
   if (message.to !== undefined) world.warm(message.to);
-  for (const precompile of machine.precompiles) world.warm(precompile);
   if (fork.shanghai) world.warm(env.coinbase);
   for (const entry of message.accessList) {
     world.warm(entry.address);
@@ -145,7 +144,7 @@ async function interpret(site: Site, message: Envelope, gas: bigint): Promise<Ru
 function run(site: Site, message: Envelope): Run | Promise<Run> {
   const { world, machine } = site;
   const { to } = message;
-  if (to !== undefined && world.entry(to).codeHash === EMPTY_CODE_HASH && !machine.isPrecompile(to)) {
+  if (to !== undefined && world.entry(to).codeHash === EMPTY_CODE_HASH && !machine.precompiles.has(to)) {
     return transfer(world, message, to);
   }
   return interpret(site, message, message.gasLimit - message.intrinsic.gas);

@@ -10,6 +10,8 @@ import { type Address, address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts
 /** RIPEMD-160 precompile: stays touched through a revert since mainnet's block 2,675,119 made that the rule. */
 const STICKY_TOUCH: Address = address("0x0000000000000000000000000000000000000003");
 
+const NO_ADDRESSES: ReadonlySet<Address> = new Set();
+
 /** One storage slot as the block sees it. */
 interface Slot {
   /** Value before the block. */
@@ -60,9 +62,12 @@ export class World {
   #serial = 0;
   #accessed: Map<Address, Set<Hash>> | undefined;
   readonly #created = new Set<Address>();
+  readonly #alwaysWarm: ReadonlySet<Address>;
 
-  constructor(reader: StateReader) {
+  /** `alwaysWarm`: accounts that every transaction finds warm (precompiles, EIP-2929). */
+  constructor(reader: StateReader, alwaysWarm: ReadonlySet<Address> = NO_ADDRESSES) {
     this.#reader = reader;
+    this.#alwaysWarm = alwaysWarm;
   }
 
   /** The account's entry, read on first use. */
@@ -244,11 +249,11 @@ export class World {
   }
 
   isWarm(target: Address): boolean {
-    return this.#warm.has(target);
+    return this.#warm.has(target) || this.#alwaysWarm.has(target);
   }
 
   warm(target: Address): void {
-    if (this.#warm.has(target)) return;
+    if (this.isWarm(target)) return;
     this.#warm.set(target, this.#serial);
     this.#log.push({ kind: "warmAddress", address: target });
     if (this.#accessed !== undefined && !this.#accessed.has(target)) this.#accessed.set(target, new Set());

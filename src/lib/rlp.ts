@@ -1,7 +1,7 @@
-// Door to the RLP library (yellow paper, appendix B). Decoding is strict: canonical lengths, no trailing bytes,
-// and typed access that rejects leading zeros and wrong lengths.
+// RLP (yellow paper, appendix B): decoding through its library, strictly (canonical lengths, no trailing bytes, typed
+// access that rejects leading zeros and wrong lengths); encoding by ourselves, into one buffer of the right size.
 import { RLP } from "@ethereumjs/rlp";
-import { bigintToBytes, bytesToBigint } from "./bytes.ts";
+import { bigintToBytes, bytesToBigint, EMPTY_BYTES } from "./bytes.ts";
 import { KoraError, messageOf } from "./error.ts";
 
 /** A decoded or to-be-encoded RLP item: a byte string or a list of items. */
@@ -11,15 +11,104 @@ function malformed(why: string): KoraError {
   return new KoraError(`malformed RLP: ${why}`, { code: "BAD_RLP" });
 }
 
+/** Payloads up to this long carry their length in the first byte. */
+const MAX_SHORT_LENGTH = 55;
+const STRING_OFFSET = 0x80;
+const LIST_OFFSET = 0xc0;
+
+/** Bytes that the big-endian form of a length takes. */
+function lengthBytes(length: number): number {
+  let count = 1;
+  for (let rest = length; rest > 0xff; rest = Math.floor(rest / 256)) count++;
+  return count;
+}
+
+function headerSize(length: number): number {
+  return length <= MAX_SHORT_LENGTH ? 1 : 1 + lengthBytes(length);
+}
+
+const isSingleByte = (bytes: Uint8Array): boolean =>
+  bytes.length === 1 && (bytes[0] as number) < STRING_OFFSET;
+
+/** Size of the encoding; `sizes` gets the payload size of every list on the way, in the order of writing. */
+function measure(item: RlpItem, sizes: number[]): number {
+  if (item instanceof Uint8Array) return isSingleByte(item) ? 1 : headerSize(item.length) + item.length;
+  const slot = sizes.push(0) - 1;
+  let payload = 0;
+  for (const child of item) payload += measure(child, sizes);
+  sizes[slot] = payload;
+  return headerSize(payload) + payload;
+}
+
+function writeHeader(out: Uint8Array, at: number, offset: number, length: number): number {
+  if (length <= MAX_SHORT_LENGTH) {
+    out[at] = offset + length;
+    return at + 1;
+  }
+  const count = lengthBytes(length);
+  out[at] = offset + MAX_SHORT_LENGTH + count;
+  for (let i = count, rest = length; i > 0; i--, rest = Math.floor(rest / 256)) out[at + i] = rest & 0xff;
+  return at + 1 + count;
+}
+
+/** Writes `item` at `at` and returns where it ends; `next` is the position in `sizes`. */
+function write(
+  item: RlpItem,
+  out: Uint8Array,
+  at: number,
+  sizes: readonly number[],
+  next: { slot: number },
+): number {
+  if (item instanceof Uint8Array) {
+    const start = isSingleByte(item) ? at : writeHeader(out, at, STRING_OFFSET, item.length);
+    out.set(item, start);
+    return start + item.length;
+  }
+  let end = writeHeader(out, at, LIST_OFFSET, sizes[next.slot++] as number);
+  for (const child of item) end = write(child, out, end, sizes, next);
+  return end;
+}
+
 /** Canonical RLP of `item`. */
 export function encodeRlp(item: RlpItem): Uint8Array {
-  return RLP.encode(item as Parameters<typeof RLP.encode>[0]);
+  const sizes: number[] = [];
+  const out = new Uint8Array(measure(item, sizes));
+  write(item, out, 0, sizes, { slot: 0 });
+  return out;
+}
+
+/** Lists within lists that anything of ours needs, with room: a block nests seven deep. */
+const MAX_NESTING = 16;
+
+function lengthAt(bytes: Uint8Array, at: number, count: number): number {
+  let length = 0;
+  for (let i = at; i < at + count; i++) length = length * 256 + (bytes[i] ?? 0);
+  return length;
+}
+
+/** Refuses deep nesting before the library sees it, which copies what is left at every level. */
+function checkNesting(bytes: Uint8Array): void {
+  const ends: number[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    while (ends.length > 0 && at >= (ends[ends.length - 1] as number)) ends.pop();
+    const first = bytes[at] as number;
+    const offset = first >= LIST_OFFSET ? LIST_OFFSET : STRING_OFFSET;
+    const short = first - offset;
+    const count = short > MAX_SHORT_LENGTH ? short - MAX_SHORT_LENGTH : 0;
+    const length = count > 0 ? lengthAt(bytes, at + 1, count) : short;
+    if (first < STRING_OFFSET) at++;
+    else if (offset === STRING_OFFSET) at += 1 + count + length;
+    else if (ends.push(at + 1 + count + length) > MAX_NESTING) throw malformed("nested too deep");
+    else at += 1 + count;
+  }
 }
 
 /** Decodes exactly one item that spans all of `bytes`; throws BAD_RLP otherwise. */
 export function decodeRlp(bytes: Uint8Array): RlpItem {
   try {
     if (bytes.length === 0) throw malformed("empty input");
+    checkNesting(bytes);
     return RLP.decode(bytes) as RlpItem;
   } catch (error) {
     throw error instanceof KoraError ? error : malformed(messageOf(error));
@@ -61,5 +150,10 @@ export function rlpNumber(item: RlpItem | undefined): number {
 
 /** RLP form of a non-negative integer. */
 export function rlpUint(value: bigint | number): Uint8Array {
-  return bigintToBytes(BigInt(value));
+  if (value > Number.MAX_SAFE_INTEGER) return bigintToBytes(BigInt(value));
+  let rest = Number(value);
+  if (rest === 0) return EMPTY_BYTES;
+  const out = new Uint8Array(lengthBytes(rest));
+  for (let i = out.length - 1; i >= 0; i--, rest = Math.floor(rest / 256)) out[i] = rest & 0xff;
+  return out;
 }

@@ -160,7 +160,7 @@ function describeAll(accounts: ReadonlyMap<Address, PlainAccount>): string[] {
 describe("World", () => {
   test("reads, reverts and warm sets agree with a model that copies at each checkpoint", () => {
     fc.assert(
-      fc.property(initial, fc.array(step, { maxLength: 60 }), (accounts, steps) => {
+      fc.property(initial, fc.array(step, { maxLength: 60, size: "max" }), (accounts, steps) => {
         const { world, model } = play(memoryState(startState(accounts)), steps);
         for (const target of ADDRESSES) {
           const entry = world.entry(target);
@@ -175,19 +175,19 @@ describe("World", () => {
           }
         }
       }),
-      { numRuns: 2000, verbose: 1 },
+      { numRuns: 1000, verbose: 1 },
     );
   });
 
   test("the change set, applied to the state it was made on, gives what the model holds", () => {
     fc.assert(
-      fc.property(initial, fc.array(step, { maxLength: 60 }), (accounts, steps) => {
+      fc.property(initial, fc.array(step, { maxLength: 60, size: "max" }), (accounts, steps) => {
         const state = memoryState(startState(accounts));
         const { world, model } = play(state, steps);
         state.apply(world.changes());
         expect(describeAll(state.dump())).toEqual(describeAll(model.accounts));
       }),
-      { numRuns: 2000, verbose: 1 },
+      { numRuns: 1000, verbose: 1 },
     );
   });
 
