@@ -1,5 +1,6 @@
 // kora dev: a local chain with funded accounts, its banner, and its flags, named as anvil's where anvil has them.
 import { formatSocketAddress } from "#config/kind.ts";
+import { checksumAddress } from "#crypto/checksum.ts";
 import { TEST_MNEMONIC } from "#crypto/mnemonic.ts";
 import { createDevAccounts, type DevAccounts } from "#dev/accounts.ts";
 import { DEV_ACCOUNTS, DEV_BALANCE, devGenesis, withFundedAccounts } from "#dev/genesis.ts";
@@ -11,6 +12,7 @@ import { readGenesis } from "#node/genesis-source.ts";
 import { localPlan } from "#node/local.ts";
 import { createLogger } from "#node/log.ts";
 import type { Genesis } from "#types/genesis.ts";
+import type { Address } from "#types/ids.ts";
 import { type Args, hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
 import type { CommandRun } from "./command.ts";
 
@@ -75,14 +77,13 @@ function genesisOf(args: Args, accounts: DevAccounts): Genesis {
 /** Accounts with their keys. They are in every documentation there is, hence the warning. */
 function banner(node: CreatedNode, accounts: DevAccounts, mnemonic: string): string {
   const { addresses } = accounts;
-  const lines = (format: (index: number) => string): string[] => addresses.map((_, index) => format(index));
-  const list = (title: string, format: (index: number) => string): string =>
-    [title, ...lines((index) => `  (${index}) ${format(index)}`)].join("\n");
+  const list = (title: string, format: (at: Address) => string): string =>
+    [title, ...addresses.map((at, index) => `  (${index}) ${format(at)}`)].join("\n");
   const { chain } = node.chain.rules;
   const { header } = node.chain.ledger.tip();
   return [
-    list("Accounts", (index) => addresses[index] ?? ""),
-    list("Private keys", (index) => toHex(accounts.secret(addresses[index] as (typeof addresses)[number]))),
+    list("Accounts", checksumAddress),
+    list("Private keys", (at) => toHex(accounts.secret(at))),
     `Mnemonic: ${mnemonic}`,
     "These keys are public: everybody knows them. Never send anything of value to these accounts on another chain.",
     `Chain id ${chain.chainId}, hardfork ${chain.hardforkAt(header.number, header.timestamp)}, block ${header.number}, gas limit ${header.gasLimit}`,

@@ -1,6 +1,6 @@
 // The operator's listener: /metrics for Prometheus, /livez and /readyz for supervisors. Never the JSON-RPC port.
 import type { SocketAddress } from "#config/kind.ts";
-import { listenError } from "./listen-error.ts";
+import { listenError } from "#lib/listen-error.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Whether the node does its work, and if not, why. */
@@ -33,7 +33,7 @@ export function serveMetrics(
   try {
     server = Bun.serve({ hostname: address.host, port: address.port, routes, fetch: notFound });
   } catch (thrown) {
-    throw listenError("metrics.addr", address, thrown);
+    throw listenError(address, thrown);
   }
   return {
     address: { host: address.host, port: server.port ?? address.port },

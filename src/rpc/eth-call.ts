@@ -5,10 +5,9 @@ import { viewAt } from "./blocks.ts";
 import { blockOverrides, callFields, callRequest, stateOverrides } from "./call-params.ts";
 import { accessListJson, type JsonObject, toQuantity } from "./encode.ts";
 import { type RpcError, serverError } from "./errors.ts";
-import { blockArgument } from "./eth-state.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import type { Arguments } from "./params.ts";
+import { type Arguments, type BlockRef, blockRef, LATEST, PENDING } from "./params.ts";
 import type { CallAnswer, CallTask, RpcPorts } from "./ports.ts";
 import { revertError } from "./revert.ts";
 
@@ -30,21 +29,22 @@ function failureOf(answer: Exclude<CallAnswer, { readonly status: "rejected" }>)
   return answer.status === "halt" ? answer.halt : "execution reverted";
 }
 
-/** A task from (call, block, state overrides, block overrides); without a gas field it gets `gas` of the block. */
-function taskOf(
-  ports: RpcPorts,
-  limits: RpcLimits,
-  args: Arguments,
-  gas: (header: Header) => bigint,
-): CallTask {
+/** What a method assumes where a client says nothing. */
+interface Defaults {
+  readonly block: BlockRef;
+  readonly gas: (header: Header) => bigint;
+}
+
+/** A task from (call, block, state overrides, block overrides). */
+function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments, defaults: Defaults): CallTask {
   const fields = args.required(0, callFields);
-  const view = viewAt(ports.chain, blockArgument(args, 1));
+  const view = viewAt(ports.chain, args.optional(1, blockRef) ?? defaults.block);
   const overrides = args.optional(3, blockOverrides);
   const baseFee = overrides?.baseFeePerGas ?? view.header.baseFeePerGas ?? 0n;
   return {
     view,
     request: callRequest(
-      { ...fields, gas: fields.gas ?? gas(view.header) },
+      { ...fields, gas: fields.gas ?? defaults.gas(view.header) },
       ports.identity.chainId,
       baseFee,
       limits.gasCap,
@@ -56,21 +56,22 @@ function taskOf(
 
 export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
   const { calls } = ports;
-  const all = (): bigint => limits.gasCap;
-  const ofBlock = (header: Header): bigint => header.gasLimit;
+  const reading: Defaults = { block: LATEST, gas: () => limits.gasCap };
+  // What is going to be sent runs in the next block: contracts that read the clock cost differently there.
+  const sending: Defaults = { block: PENDING, gas: (header) => header.gasLimit };
   return {
     eth_call: method(4, async (args) => {
-      const answer = await calls.call(taskOf(ports, limits, args, all));
+      const answer = await calls.call(taskOf(ports, limits, args, reading));
       if (answer.status !== "success") throw callError(answer);
       return toHex(answer.output);
     }),
     eth_estimateGas: method(4, async (args) => {
-      const answer = await calls.estimateGas(taskOf(ports, limits, args, ofBlock));
+      const answer = await calls.estimateGas(taskOf(ports, limits, args, sending));
       if (answer.status !== "estimated") throw callError(answer);
       return toQuantity(answer.gas);
     }),
     eth_createAccessList: method(4, async (args): Promise<JsonObject> => {
-      const answer = await calls.createAccessList(taskOf(ports, limits, args, ofBlock));
+      const answer = await calls.createAccessList(taskOf(ports, limits, args, sending));
       if (answer.status === "rejected") throw callError(answer);
       const error = failureOf(answer.call);
       return {

@@ -9,14 +9,14 @@ import { callError } from "./eth-call.ts";
 import { createTipOracle } from "./eth-fees.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import { Arguments, LATEST } from "./params.ts";
+import { Arguments, PENDING } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
 
 const UNSIGNED = { yParity: 0, r: 0n, s: 0n };
 
 async function gasOf(ports: RpcPorts, limits: RpcLimits, call: CallFields): Promise<bigint> {
   if (call.gas !== undefined) return call.gas;
-  const view = viewAt(ports.chain, LATEST);
+  const view = viewAt(ports.chain, PENDING);
   const { baseFeePerGas, gasLimit } = view.header;
   const sized = { ...call, gas: gasLimit };
   const request = callRequest(sized, ports.identity.chainId, baseFeePerGas ?? 0n, limits.gasCap);

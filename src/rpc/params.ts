@@ -187,6 +187,7 @@ export type BlockRef =
   | { readonly kind: "hash"; readonly hash: Hash };
 
 export const LATEST: BlockRef = { kind: "latest" };
+export const PENDING: BlockRef = { kind: "pending" };
 
 /** A block number or tag. */
 export function blockNumber(value: unknown): BlockRef {
@@ -196,7 +197,7 @@ export function blockNumber(value: unknown): BlockRef {
     case "finalized":
       return LATEST;
     case "pending":
-      return { kind: "pending" };
+      return PENDING;
     case "earliest":
       return { kind: "number", height: height(0) };
     default:

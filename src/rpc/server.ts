@@ -1,7 +1,8 @@
 // The RpcServer: Elysia, HTTP and WebSocket on the same port, one route. The only file that knows Elysia.
 // Decides who may talk and how much; what is said is the dispatcher's.
 import { Elysia } from "elysia";
-import { KoraError, messageOf } from "#lib/error.ts";
+import { messageOf } from "#lib/error.ts";
+import { listenError } from "#lib/listen-error.ts";
 import { type AccessOptions, corsHeaders, createRateLimit, hostAllowed, originAllowed } from "./access.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
@@ -164,12 +165,7 @@ function listen(app: Elysia, at: ListenAddress, maxRequestBodySize: number): Lis
       reusePort: false,
     });
   } catch (error) {
-    throw new KoraError(`cannot listen on ${hostname}:${port}`, {
-      code: "LISTEN_FAILED",
-      why: messageOf(error),
-      hint: "stop what uses the port, or choose another (0 takes any that is free)",
-      cause: error,
-    });
+    throw listenError(at, error);
   }
   return { host: hostname, port: app.server?.port ?? port };
 }
