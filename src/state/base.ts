@@ -4,7 +4,7 @@ import { assert } from "#lib/assert.ts";
 import type { Address, Hash } from "#types/ids.ts";
 import { OP_KEY, opIsLive, type StoredAccount, sameHash } from "./format.ts";
 import type { KeyIndex } from "./keyindex.ts";
-import type { Log } from "./log.ts";
+import type { OpLog } from "./log.ts";
 import type { Fingerprinter } from "./siphash.ts";
 import type { Store } from "./store.ts";
 import { type OpRun, type Tree, type TreePatch, type TreeView, viewThrough } from "./tree.ts";
@@ -50,7 +50,7 @@ export interface Layer extends Overlay {
 /** The committed state. */
 export interface Base {
   readonly store: Store;
-  readonly log: Log;
+  readonly log: OpLog;
   readonly index: KeyIndex;
   readonly tree: Tree;
   readonly fingerprint: Fingerprinter;

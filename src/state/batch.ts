@@ -2,13 +2,14 @@
 // Deterministic in (parent state, height, changes). Writes nothing to disk and leaves the committed state alone.
 import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
-import type { AccountChange, StateChanges } from "#types/account.ts";
+import type { StateChanges } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
 import {
   type Base,
   buildTable,
   type CreatedKey,
-  findKey,
+  type Found,
+  findFingerprint,
   type Layer,
   type View,
   viewOf,
@@ -89,55 +90,86 @@ interface Resolved {
   readonly writes: Write[];
 }
 
-function toWrite(view: View, preimage: Uint8Array, value: Uint8Array | undefined): Write | undefined {
+/** A key that a block may change, before its op is looked up. */
+interface Wanted {
+  readonly preimage: Uint8Array;
+  readonly key: Uint8Array;
+  readonly high: number;
+  readonly low: number;
+}
+
+function wanted(base: Base, preimage: Uint8Array): Wanted {
   const key = keyOfPreimage(preimage);
-  const before = findKey(view, key);
+  base.fingerprint(key, 0);
+  return { preimage, key, high: base.fingerprintOut[0] as number, low: base.fingerprintOut[1] as number };
+}
+
+/** Fetches the committed ops of many keys at once: a query each would cost three times as much. */
+function fetchOps(base: Base, keys: readonly Wanted[]): void {
+  const sns = new Float64Array(keys.length);
+  let count = 0;
+  for (const { high, low } of keys) {
+    const sn = base.index.find(high, low, 0);
+    if (sn >= 0) sns[count++] = sn;
+  }
+  base.log.fetch(sns.subarray(0, count));
+}
+
+/** What becomes of one key; undefined if nothing does. */
+function toWrite(at: Wanted, before: Found | undefined, value: Uint8Array | undefined): Write | undefined {
   if (before === undefined && value === undefined) return undefined;
   if (before !== undefined && value !== undefined && equalBytes(opValue(before.op), value)) return undefined;
-  return { key, head: headOf(key), before, value, preimage };
+  return { key: at.key, head: headOf(at.key), before, value, preimage: at.preimage };
 }
 
-function resolveSlots(
-  view: View,
-  address: Address,
-  change: AccountChange,
-  incarnation: number,
-  writes: Write[],
-): void {
-  for (const [slot, value] of change.storage) {
-    assert(value.length <= MAX_SLOT_BYTES && value[0] !== 0, "slot values have no leading zeros");
-    const write = toWrite(
-      view,
-      slotPreimage(address, incarnation, slot),
-      value.length === 0 ? undefined : value,
-    );
-    if (write !== undefined) writes.push(write);
-  }
-}
-
-function resolve(view: View, height: number, changes: StateChanges): Resolved {
-  const resolved: Resolved = { accounts: new Map(), slots: new Map(), reset: new Set(), writes: [] };
-  for (const [address, change] of changes.accounts) {
-    const preimage = accountPreimage(address);
-    const key = keyOfPreimage(preimage);
-    const before = findKey(view, key);
+function resolveAccounts(view: View, height: number, changes: StateChanges, to: Resolved): void {
+  const { base } = view;
+  const entries = [...changes.accounts];
+  const keys = entries.map(([address]) => wanted(base, accountPreimage(address)));
+  fetchOps(base, keys);
+  entries.forEach(([address, change], i) => {
+    const at = keys[i] as Wanted;
+    const before = findFingerprint(view, at.key, at.high, at.low);
     const old = before === undefined ? undefined : decodeAccount(opValue(before.op));
     const fresh = old === undefined || change.reset;
     const account =
       change.account === undefined
         ? undefined
         : { ...change.account, incarnation: fresh ? height : old.incarnation };
-    resolved.accounts.set(address, account);
-    if (account === undefined || fresh) resolved.reset.add(address);
-    if (account !== undefined && change.storage.size > 0) {
-      resolved.slots.set(address, change.storage);
-      resolveSlots(view, address, change, account.incarnation, resolved.writes);
+    to.accounts.set(address, account);
+    if (account === undefined || fresh) to.reset.add(address);
+    const write = toWrite(at, before, account === undefined ? undefined : encodeAccount(account));
+    if (write !== undefined) to.writes.push(write);
+  });
+}
+
+function resolveSlots(view: View, changes: StateChanges, to: Resolved): void {
+  const { base } = view;
+  const keys: Wanted[] = [];
+  const values: Uint8Array[] = [];
+  for (const [address, { storage }] of changes.accounts) {
+    const account = to.accounts.get(address);
+    if (account === undefined || storage.size === 0) continue;
+    to.slots.set(address, storage);
+    for (const [slot, value] of storage) {
+      assert(value.length <= MAX_SLOT_BYTES && value[0] !== 0, "slot values have no leading zeros");
+      keys.push(wanted(base, slotPreimage(address, account.incarnation, slot)));
+      values.push(value);
     }
-    const value = account === undefined ? undefined : encodeAccount(account);
-    if (before === undefined && value === undefined) continue;
-    if (before !== undefined && value !== undefined && equalBytes(opValue(before.op), value)) continue;
-    resolved.writes.push({ key, head: headOf(key), before, value, preimage });
   }
+  fetchOps(base, keys);
+  keys.forEach((at, i) => {
+    const before = findFingerprint(view, at.key, at.high, at.low);
+    const value = values[i] as Uint8Array;
+    const write = toWrite(at, before, value.length === 0 ? undefined : value);
+    if (write !== undefined) to.writes.push(write);
+  });
+}
+
+function resolve(view: View, height: number, changes: StateChanges): Resolved {
+  const resolved: Resolved = { accounts: new Map(), slots: new Map(), reset: new Set(), writes: [] };
+  resolveAccounts(view, height, changes, resolved);
+  resolveSlots(view, changes, resolved);
   return resolved;
 }
 
@@ -247,6 +279,7 @@ export function buildLayer(
   const view = viewOf(base, parent);
   const { accounts, slots, reset, writes } = resolve(view, height, changes);
   const linked = linkWrites(view, writes);
+  base.log.release();
   const overlay = { accounts, slots, reset, code: changes.code };
   const below = view.layers[0];
   const common = {

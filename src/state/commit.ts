@@ -5,7 +5,7 @@ import { bytesOf } from "#types/ids.ts";
 import type { Base, Layer } from "./base.ts";
 import type { BlockRows } from "./blocks.ts";
 import { NONE, opIsLive, opPrev, TWIG_LEAVES } from "./format.ts";
-import type { History } from "./history.ts";
+import type { HistoryIndex } from "./history.ts";
 import type { Store } from "./store.ts";
 import type { OpRun, TreePatch } from "./tree.ts";
 import type { BlockRecord } from "./types.ts";
@@ -38,7 +38,7 @@ function completedTwigs(run: OpRun, patch: TreePatch, visit: (twig: number, root
 }
 
 /** Writers over `base`. */
-export function createWriters(base: Base, store: Store, history: History, blocks: BlockRows): Writers {
+export function createWriters(base: Base, store: Store, history: HistoryIndex, blocks: BlockRows): Writers {
   const insertKey = store.prepare("INSERT INTO keys(key, preimage) VALUES (?, ?)");
   const insertGone = store.prepare(
     "INSERT INTO gone(sn, key, preimage) SELECT ?1, key, preimage FROM keys WHERE key = ?2",
@@ -52,7 +52,7 @@ export function createWriters(base: Base, store: Store, history: History, blocks
 
   const persistRun = (layer: Layer, run: OpRun, patch: TreePatch): void => {
     base.log.append(run);
-    history.append(run);
+    history.append(run, layer.fingerprints);
     completedTwigs(run, patch, (twig, root) => insertTwig.run(twig, root));
     for (const { key, preimage } of layer.created) insertKey.run(key, preimage);
     if (layer.deleted.length === 0) return;

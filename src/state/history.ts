@@ -1,45 +1,284 @@
 // Which op was the last one of a key before a given SN: the index behind states at old heights. Local and unhashed.
-import { HASH_BYTES, OP_KEY } from "./format.ts";
-import type { Store } from "./store.ts";
+// A log-structured merge: each larger block becomes a sorted run, small ones gather in a small table first, and four
+// neighbours of one level become one of the next, a bounded piece at each commit. A B-tree by key would dirty one
+// page per op instead. Fingerprints stand for keys: whoever uses an answer confirms the op's key.
+import { assert } from "#lib/assert.ts";
+import {
+  ENTRY_WORDS,
+  openRunCursor,
+  openRunReader,
+  openRunWriter,
+  type Run,
+  type RunCursor,
+  type RunWriter,
+  sortEntries,
+} from "./runs.ts";
+import type { Fingerprinter } from "./siphash.ts";
+import type { Row, Statement, Store } from "./store.ts";
 import type { OpRun } from "./tree.ts";
 
-/** Reads of the history index. */
+/** Neighbouring runs of one level that become one run of the next. */
+const FANOUT = 4;
+/** Entries that small blocks gather before they become a run. */
+const RECENT_ENTRIES = 2_048;
+/** Entries merged per entry added: at least the number of levels, so that merging keeps up. */
+const MERGE_SHARE = 8;
+/** Rows of merged-away runs deleted per row's worth of entries. */
+const SWEEP_ROWS = 256;
+
+/** Entries sorted in memory at once. */
+const MAX_SORTED = 2 ** 20;
+
+const LIVE = 0;
+const BUILDING = 1;
+const TRASH = 2;
+
+/** Reads of the history index, by key. */
 export interface HistoryReader {
-  /** Greatest SN below `bound` of an op of `key`, or -1. */
+  /** Greatest SN below `bound` of an op of `key` (or of a key with its fingerprint), or -1. */
   before(key: Uint8Array, bound: number): number;
-  /** Least SN from `from` on of an op of `key`, or -1. */
+  /** Least SN from `from` on, or -1. */
   after(key: Uint8Array, from: number): number;
 }
 
-export interface History extends HistoryReader {
-  /** Adds the ops of a block inside the running transaction. */
-  append(run: OpRun): void;
-  /** Removes the entry of one op. */
-  remove(key: Uint8Array, sn: number): void;
+function toRun([id, level, lo, hi]: Row): Run {
+  return { id: id as number, level: level as number, lo: lo as number, hi: hi as number };
 }
 
-/** The read side over `store`. */
-export function openHistoryReader(store: Store): HistoryReader {
-  const below = store.prepare("SELECT sn FROM hist WHERE key = ? AND sn < ? ORDER BY sn DESC LIMIT 1");
-  const above = store.prepare("SELECT sn FROM hist WHERE key = ? AND sn >= ? ORDER BY sn LIMIT 1");
-  return {
-    before: (key, bound) => (below.get(key, bound)?.[0] as number | undefined) ?? -1,
-    after: (key, from) => (above.get(key, from)?.[0] as number | undefined) ?? -1,
-  };
+function fingerprintBytes(high: number, low: number): Uint8Array {
+  const out = new Uint8Array(8);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, high);
+  view.setUint32(4, low);
+  return out;
 }
 
-/** The history index of `store`. */
-export function openHistory(store: Store): History {
-  const insert = store.prepare("INSERT INTO hist(key, sn) VALUES (?, ?)");
-  const remove = store.prepare("DELETE FROM hist WHERE key = ? AND sn = ?");
+/** The read side over `store`; `fingerprint` leaves its result in `out`. */
+export function openHistoryReader(store: Store, fingerprint: Fingerprinter, out: Uint32Array): HistoryReader {
+  const reader = openRunReader(store);
+  const runsBelow = store.prepare(
+    `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} AND lo < ? ORDER BY lo DESC`,
+  );
+  const runsFrom = store.prepare(
+    `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} AND hi > ? ORDER BY lo`,
+  );
+  const recentBelow = store.prepare(
+    "SELECT sn FROM recent WHERE fingerprint = ? AND sn < ? ORDER BY sn DESC LIMIT 1",
+  );
+  const recentFrom = store.prepare(
+    "SELECT sn FROM recent WHERE fingerprint = ? AND sn >= ? ORDER BY sn LIMIT 1",
+  );
   return {
-    ...openHistoryReader(store),
-    append(run) {
-      for (let i = 0; i < run.count; i++) {
-        const at = (run.offsets[i] as number) + OP_KEY;
-        insert.run(run.data.subarray(at, at + HASH_BYTES), run.start + i);
+    before(key, bound) {
+      fingerprint(key, 0);
+      const [high, low] = out as unknown as readonly [number, number];
+      const recent = recentBelow.get(fingerprintBytes(high, low), bound)?.[0];
+      if (recent !== undefined) return recent as number;
+      for (const row of runsBelow.all(bound)) {
+        const sn = reader.before(toRun(row), high, low, bound);
+        if (sn >= 0) return sn;
       }
+      return -1;
     },
-    remove: (key, sn) => remove.run(key, sn),
+    after(key, from) {
+      fingerprint(key, 0);
+      const [high, low] = out as unknown as readonly [number, number];
+      for (const row of runsFrom.all(from)) {
+        const sn = reader.after(toRun(row), high, low, from);
+        if (sn >= 0) return sn;
+      }
+      return (recentFrom.get(fingerprintBytes(high, low), from)?.[0] as number | undefined) ?? -1;
+    },
   };
+}
+
+/** A merge under way. */
+interface Merge {
+  readonly target: Run;
+  readonly cursors: RunCursor[];
+  readonly writer: RunWriter;
+}
+
+/** The history index of one chain.db. */
+export class HistoryIndex implements HistoryReader {
+  readonly before: HistoryReader["before"];
+  readonly after: HistoryReader["after"];
+  readonly #store: Store;
+  readonly #insertRecent: Statement;
+  readonly #insertChunk: Statement;
+  #merge: Merge | undefined;
+  /** Whether the database may hold a half-built run that nobody is building. */
+  #stray = true;
+  #recentCount: number;
+
+  constructor(store: Store, fingerprint: Fingerprinter, out: Uint32Array) {
+    const reader = openHistoryReader(store, fingerprint, out);
+    this.before = reader.before;
+    this.after = reader.after;
+    this.#store = store;
+    this.#insertRecent = store.prepare("INSERT INTO recent(fingerprint, sn) VALUES (?, ?)");
+    this.#insertChunk = store.prepare("INSERT INTO hist(run, first, entries) VALUES (?, ?, ?)");
+    this.#recentCount = this.#countRecent();
+  }
+
+  #countRecent(): number {
+    return this.#store.prepare("SELECT count(*) FROM recent").get()?.[0] as number;
+  }
+
+  #newRun(level: number, lo: number, hi: number, state: number): number {
+    const insert = "INSERT INTO runs(level, lo, hi, state) VALUES (?, ?, ?, ?) RETURNING id";
+    return this.#store.prepare(insert).get(level, lo, hi, state)?.[0] as number;
+  }
+
+  #setState(id: number, state: number): void {
+    this.#store.prepare("UPDATE runs SET state = ? WHERE id = ?").run(state, id);
+  }
+
+  #writeRun(lo: number, fingerprints: Uint32Array): void {
+    const count = fingerprints.length / 2;
+    const { words } = sortEntries(fingerprints, count);
+    const writer = openRunWriter(this.#insertChunk, this.#newRun(0, lo, lo + count, LIVE), lo);
+    for (let at = 0; at < words.length; at += ENTRY_WORDS) {
+      writer.add(words[at] as number, words[at + 1] as number, words[at + 2] as number);
+    }
+    writer.flush();
+  }
+
+  /** Turns what small blocks gathered into a run. */
+  #flushRecent(): void {
+    if (this.#recentCount === 0) return;
+    const rows = this.#store.prepare("SELECT fingerprint, sn FROM recent ORDER BY sn").all();
+    const fingerprints = new Uint32Array(rows.length * 2);
+    const lo = rows[0]?.[1] as number;
+    rows.forEach(([bytes, sn], i) => {
+      assert(sn === lo + i, "gathered entries have consecutive SNs");
+      const { buffer, byteOffset } = bytes as Uint8Array;
+      const view = new DataView(buffer, byteOffset, 8);
+      fingerprints[2 * i] = view.getUint32(0);
+      fingerprints[2 * i + 1] = view.getUint32(4);
+    });
+    this.#writeRun(lo, fingerprints);
+    this.#store.prepare("DELETE FROM recent").run();
+    this.#recentCount = 0;
+  }
+
+  /** Starts merging the youngest group of neighbours of one level, if there is one. */
+  #startMerge(): Merge | undefined {
+    const select = `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} ORDER BY lo`;
+    const runs = this.#store.prepare(select).all().map(toRun);
+    const readChunks = this.#store.prepare(
+      "SELECT first, entries FROM hist WHERE run = ? AND first > ? ORDER BY first LIMIT ?",
+    );
+    for (let i = runs.length - FANOUT; i >= 0; i--) {
+      const group = runs.slice(i, i + FANOUT);
+      const [oldest] = group as [Run];
+      const newest = group[FANOUT - 1] as Run;
+      if (group.some((run) => run.level !== oldest.level)) continue;
+      const target = { level: oldest.level + 1, lo: oldest.lo, hi: newest.hi };
+      const id = this.#newRun(target.level, target.lo, target.hi, BUILDING);
+      const cursors = group.map((run) => openRunCursor(readChunks, run));
+      return { target: { id, ...target }, cursors, writer: openRunWriter(this.#insertChunk, id, target.lo) };
+    }
+    return undefined;
+  }
+
+  #finishMerge({ target, cursors, writer }: Merge): void {
+    writer.flush();
+    for (const { run } of cursors) this.#setState(run.id, TRASH);
+    this.#setState(target.id, LIVE);
+    this.#merge = undefined;
+  }
+
+  /** Deletes some rows of runs that were merged away. */
+  #sweep(): void {
+    const id = this.#store.prepare(`SELECT id FROM runs WHERE state = ${TRASH} LIMIT 1`).get()?.[0];
+    if (id === undefined) return;
+    this.#store
+      .prepare(
+        "DELETE FROM hist WHERE run = ?1 AND first IN (SELECT first FROM hist WHERE run = ?1 LIMIT ?2)",
+      )
+      .run(id, SWEEP_ROWS);
+    if (this.#store.prepare("SELECT 1 FROM hist WHERE run = ? LIMIT 1").get(id) === undefined) {
+      this.#store.prepare("DELETE FROM runs WHERE id = ?").run(id);
+    }
+  }
+
+  /** Merges up to `budget` entries. */
+  #work(budget: number): void {
+    if (this.#stray) this.#discardBuilding();
+    this.#stray = false;
+    this.#sweep();
+    const keepFrom = this.#store.prepare("SELECT pruned_sn FROM meta").get()?.[0] as number;
+    while (budget > 0) {
+      this.#merge ??= this.#startMerge();
+      if (this.#merge === undefined) return;
+      budget = mergeSome(this.#merge, budget, keepFrom);
+      if (budget > 0) this.#finishMerge(this.#merge);
+    }
+  }
+
+  #discardBuilding(): void {
+    this.#store.prepare(`UPDATE runs SET state = ${TRASH} WHERE state = ${BUILDING}`).run();
+  }
+
+  /** Adds the ops of a block, and merges a little, inside the running transaction. */
+  append(run: OpRun, fingerprints: Uint32Array): void {
+    if (run.count < RECENT_ENTRIES / 2) {
+      for (let i = 0; i < run.count; i++) {
+        const bytes = fingerprintBytes(fingerprints[2 * i] as number, fingerprints[2 * i + 1] as number);
+        this.#insertRecent.run(bytes, run.start + i);
+      }
+      this.#recentCount += run.count;
+      if (this.#recentCount >= RECENT_ENTRIES) this.#flushRecent();
+    } else {
+      this.#flushRecent();
+      for (let from = 0; from < run.count; from += MAX_SORTED) {
+        const to = Math.min(run.count, from + MAX_SORTED);
+        this.#writeRun(run.start + from, fingerprints.subarray(2 * from, 2 * to));
+      }
+    }
+    this.#work(run.count * MERGE_SHARE);
+  }
+
+  /** Forgets everything from `sn` on, inside the running transaction. */
+  truncate(sn: number): void {
+    this.#discardBuilding();
+    const { prepare } = this.#store;
+    prepare(`UPDATE runs SET state = ${TRASH} WHERE state = ${LIVE} AND lo >= ?`).run(sn);
+    prepare(`UPDATE runs SET hi = ? WHERE state = ${LIVE} AND hi > ?`).run(sn, sn);
+    prepare("DELETE FROM recent WHERE sn >= ?").run(sn);
+    this.abandon();
+  }
+
+  /** Forgets the merge under way: its transaction failed, or its runs changed. */
+  abandon(): void {
+    this.#merge = undefined;
+    this.#stray = true;
+    this.#recentCount = this.#countRecent();
+  }
+}
+
+/** Moves up to `budget` entries of a merge; returns what is left of it, above zero only at the end. */
+function mergeSome({ target, cursors, writer }: Merge, budget: number, keepFrom: number): number {
+  for (; budget > 0; budget--) {
+    let least: RunCursor | undefined;
+    let high = 0;
+    let low = 0;
+    for (const cursor of cursors) {
+      if (cursor.at === cursor.words.length && !cursor.more()) continue;
+      const h = cursor.words[cursor.at] as number;
+      const l = cursor.words[cursor.at + 1] as number;
+      // Of equals the older run comes first: its SNs are lower.
+      if (least === undefined || h < high || (h === high && l < low)) {
+        least = cursor;
+        high = h;
+        low = l;
+      }
+    }
+    if (least === undefined) return budget;
+    const sn = least.run.lo + (least.words[least.at + 2] as number);
+    if (sn >= keepFrom && sn < least.run.hi) writer.add(high, low, sn - target.lo);
+    least.at += ENTRY_WORDS;
+  }
+  return 0;
 }

@@ -11,7 +11,7 @@ import { type Base, type Layer, viewOf } from "./base.ts";
 import { buildLayer } from "./batch.ts";
 import { openBlockRows } from "./blocks.ts";
 import { createWriters, fold, type Writers } from "./commit.ts";
-import { openHistory } from "./history.ts";
+import { HistoryIndex } from "./history.ts";
 import { openNotes } from "./notes.ts";
 import {
   type Ground,
@@ -72,7 +72,7 @@ export class StateOwner implements StateDb {
   /** Over a recovered `base`; `cleanUp` runs after closing. */
   constructor(base: Base, indexes: boolean, cleanUp: () => void) {
     const { store } = base;
-    const history = openHistory(store);
+    const history = new HistoryIndex(store, base.fingerprint, base.fingerprintOut);
     const blocks = openBlockRows(store, indexes);
     const code = openCode(store);
     this.path = store.path;
@@ -177,10 +177,15 @@ export class StateOwner implements StateDb {
       ground = layer;
       head = { height: block.record.height, hash: block.record.hash, root: block.batch.root };
     }
-    base.store.write(() => {
-      for (const block of fresh) this.#writers.persist(layerOf(block), block.record);
-      this.#writers.mark(layerOf(last), last.record);
-    });
+    try {
+      base.store.write(() => {
+        for (const block of fresh) this.#writers.persist(layerOf(block), block.record);
+        this.#writers.mark(layerOf(last), last.record);
+      });
+    } catch (error) {
+      this.#parts.history.abandon();
+      throw error;
+    }
     for (const block of fresh) {
       fold(base, layerOf(block));
       this.#latest.follow(layerOf(block));
@@ -195,6 +200,7 @@ export class StateOwner implements StateDb {
       rollbackTo(this.#parts, to);
     } catch (error) {
       base.log.forget();
+      this.#parts.history.abandon();
       recover(base, readMarker(base.store));
       throw error;
     } finally {

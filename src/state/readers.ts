@@ -18,7 +18,7 @@ import {
   slotPreimage,
 } from "./format.ts";
 import type { HistoryReader } from "./history.ts";
-import type { Log } from "./log.ts";
+import type { OpLog } from "./log.ts";
 import type { Store } from "./store.ts";
 import type { StateReader } from "./types.ts";
 
@@ -28,6 +28,8 @@ const CACHED_SLOTS = 65_536;
 const CACHED_CODE = 512;
 /** Storage keys looked at in one query while searching for a live one. */
 const PAGE = 256;
+
+const PRUNED_SN = "SELECT pruned_sn FROM meta";
 
 /** A StateReader that also tells incarnations. */
 export interface RecordReader extends StateReader {
@@ -192,17 +194,27 @@ export function openBatchReader(store: Store, ground: () => Ground): RecordReade
 /** What reads of old states need; the same for the owner and for read-only connections. */
 export interface HistorySource {
   readonly store: Store;
-  readonly log: Log;
+  readonly log: OpLog;
   readonly history: HistoryReader;
   readonly code: (codeHash: Hash) => Uint8Array;
 }
 
+/** SN of the last op of `key` below `bound`; -1 if there is none, or only one that no held state needs. */
+export function lastBefore({ store, log, history }: HistorySource, key: Uint8Array, bound: number): number {
+  const prunedSN = store.prepare(PRUNED_SN).get()?.[0] as number;
+  for (;;) {
+    const sn = history.before(key, bound);
+    if (sn < prunedSN) return -1;
+    if (sameHash(log.op(sn), OP_KEY, key, 0)) return sn;
+    bound = sn;
+  }
+}
+
 /** The value of `key` in the state whose log ends before `bound`; undefined when absent. */
 export function valueBefore(source: HistorySource, key: Uint8Array, bound: number): Uint8Array | undefined {
-  const sn = source.history.before(key, bound);
+  const sn = lastBefore(source, key, bound);
   if (sn < 0) return undefined;
   const op = source.log.op(sn);
-  if (!sameHash(op, OP_KEY, key, 0)) throw source.store.corrupt(`op ${sn} is not of the key its index names`);
   return opIsLive(op) ? opValue(op) : undefined;
 }
 

@@ -14,7 +14,7 @@ import {
   TWIG_LEAVES,
   twigCount,
 } from "./format.ts";
-import type { History } from "./history.ts";
+import type { HistoryIndex } from "./history.ts";
 import { pruned } from "./readers.ts";
 import { loadLeftRoots, readMarker } from "./recovery.ts";
 import type { Extent } from "./tree.ts";
@@ -24,12 +24,12 @@ const PRUNE_TWIGS = 16;
 
 export interface Rollback {
   readonly base: Base;
-  readonly history: History;
+  readonly history: HistoryIndex;
   readonly blocks: BlockRows;
 }
 
 /** Bits of the twigs from the earlier floor's on, undone op by op; the index follows. */
-function undoOps({ base, history }: Rollback, target: Extent): Uint8Array {
+function undoOps({ base }: Rollback, target: Extent): Uint8Array {
   const { store, log, index, tree, fingerprint, fingerprintOut } = base;
   const { nextSN } = tree.extent;
   const firstTwig = Math.floor(target.floorSN / TWIG_LEAVES);
@@ -68,14 +68,13 @@ function undoOps({ base, history }: Rollback, target: Extent): Uint8Array {
       }
     }
     if (prev !== NONE) flip(prev);
-    history.remove(key, sn);
   }
   return bits.slice(0, (twigCount(target.nextSN) - firstTwig) * TWIG_BITS_BYTES);
 }
 
 /** Returns to `height`. On failure the caller must load everything again. */
 export function rollbackTo(parts: Rollback, height: number): void {
-  const { base, blocks } = parts;
+  const { base, history, blocks } = parts;
   const { store, log, tree } = base;
   store.write(() => {
     const row = store
@@ -91,6 +90,7 @@ export function rollbackTo(parts: Rollback, height: number): void {
     const target: Extent = { nextSN: nextSN as number, floorSN: floorSN as number, live: live as number };
     const bits = undoOps(parts, target);
     log.truncate(target.nextSN);
+    history.truncate(target.nextSN);
     store.prepare("DELETE FROM gone WHERE sn >= ?").run(target.nextSN);
     store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(target.nextSN / TWIG_LEAVES));
     blocks.removeAbove(height);
@@ -106,7 +106,7 @@ export function rollbackTo(parts: Rollback, height: number): void {
 }
 
 /** Drops ops and history that no height from `oldest` on needs, a bounded number of twigs a call. */
-export function pruneBelow({ base, history }: Rollback, oldest: number): void {
+export function pruneBelow({ base }: Rollback, oldest: number): void {
   const { store, log } = base;
   store.write(() => {
     const row = store
@@ -118,7 +118,6 @@ export function pruneBelow({ base, history }: Rollback, oldest: number): void {
     const wanted = Math.floor((floorSN as number) / TWIG_LEAVES) * TWIG_LEAVES;
     const bound = Math.min(wanted, prunedSN + PRUNE_TWIGS * TWIG_LEAVES);
     if (bound > prunedSN) {
-      log.scan(prunedSN, bound, (sn, op) => history.remove(op.subarray(OP_KEY, OP_KEY + HASH_BYTES), sn));
       log.dropBelow(bound);
       store.prepare("DELETE FROM gone WHERE sn < ?").run(bound);
     }

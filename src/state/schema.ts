@@ -10,15 +10,18 @@ export const SCHEMA: readonly string[] = [
      id INTEGER PRIMARY KEY CHECK (id = 0), schema INTEGER NOT NULL, height INTEGER, digest BLOB, root BLOB,
      next_sn INTEGER NOT NULL, floor_sn INTEGER NOT NULL, live INTEGER NOT NULL,
      oldest INTEGER NOT NULL, pruned_sn INTEGER NOT NULL, secret BLOB NOT NULL)`,
-  // Ops in runs of one block, keyed by the SN of the first: appended at the right edge.
-  "CREATE TABLE ops(sn INTEGER PRIMARY KEY, run BLOB NOT NULL)",
+  // Ops in groups of consecutive SNs, appended at the right edge.
+  "CREATE TABLE ops(id INTEGER PRIMARY KEY, ops BLOB NOT NULL)",
   // Preimages of the keys that exist, in key order (predecessors) and by account (storage ranges).
   "CREATE TABLE keys(key BLOB PRIMARY KEY, preimage BLOB NOT NULL) WITHOUT ROWID",
   "CREATE UNIQUE INDEX keys_by_preimage ON keys(preimage)",
   // The same of deleted keys, by the SN of the deletion: for rollback and for absence at old heights.
   "CREATE TABLE gone(sn INTEGER PRIMARY KEY, key BLOB NOT NULL, preimage BLOB NOT NULL)",
   "CREATE INDEX gone_by_preimage ON gone(preimage)",
-  "CREATE TABLE hist(key BLOB, sn INTEGER, PRIMARY KEY(key, sn)) WITHOUT ROWID",
+  // Which ops a key had: sorted runs of (fingerprint, SN), each for a range of SNs; recent ones one by one.
+  "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, state INTEGER NOT NULL)",
+  "CREATE TABLE hist(run INTEGER, first BLOB, entries BLOB NOT NULL, PRIMARY KEY(run, first)) WITHOUT ROWID",
+  "CREATE TABLE recent(fingerprint BLOB, sn INTEGER, PRIMARY KEY(fingerprint, sn)) WITHOUT ROWID",
   "CREATE TABLE twigs(id INTEGER PRIMARY KEY, left_root BLOB NOT NULL)",
   "CREATE TABLE code(hash BLOB PRIMARY KEY, code BLOB NOT NULL) WITHOUT ROWID",
   `CREATE TABLE blocks(

@@ -8,7 +8,7 @@ import { openArchive } from "./archive.ts";
 import type { Base } from "./base.ts";
 import { openHistoryReader } from "./history.ts";
 import { createKeyIndex } from "./keyindex.ts";
-import { openLog } from "./log.ts";
+import { OpLog } from "./log.ts";
 import { StateOwner } from "./owner.ts";
 import { type HistorySource, openAt, openCode } from "./readers.ts";
 import { ensureSchema, readMarker, recover } from "./recovery.ts";
@@ -54,7 +54,7 @@ function openBase(store: Store): Base {
   const below = store.prepare("SELECT key FROM keys WHERE key < ? ORDER BY key DESC LIMIT 1");
   const base: Base = {
     store,
-    log: openLog(store),
+    log: new OpLog(store),
     index: createKeyIndex(),
     tree: createTree(),
     fingerprint: createFingerprinter(marker.secret, fingerprintOut),
@@ -90,10 +90,12 @@ export interface StateDbReader {
 /** Opens the chain.db at `path` for reading beside its owner; throws STATE_OPEN, STATE_SCHEMA or STATE_CORRUPT. */
 export function openStateReader(path: string): StateDbReader {
   const store = openStore(path, { mode: "reader", synchronous: "FULL" });
+  const out = new Uint32Array(2);
+  const fingerprint = createFingerprinter(readMarker(store).secret, out);
   const source: HistorySource = {
     store,
-    log: openLog(store),
-    history: openHistoryReader(store),
+    log: new OpLog(store),
+    history: openHistoryReader(store, fingerprint, out),
     code: openCode(store),
   };
   const tip = store.prepare("SELECT height FROM meta");

@@ -1,6 +1,7 @@
 // The door to SQLite: opening chain.db, prepared statements, transactions, checkpoints of the write-ahead log, and
 // the translation of SQLite's failures into refusals. Knows no table but meta's height.
 import { Database } from "bun:sqlite";
+import { createLru } from "#lib/bounded.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 
 export type Value = Uint8Array | string | number | null;
@@ -15,6 +16,7 @@ export interface Statement {
 
 export interface Store {
   readonly path: string;
+  /** A statement, kept for the next caller with the same text. Rows are read at once, so callers may share it. */
   prepare(sql: string): Statement;
   /** Runs `work` in one write transaction; rolled back if it throws. */
   write<T>(work: () => T): T;
@@ -39,6 +41,9 @@ const MMAP_BYTES = 64 * 2 ** 30;
 const CACHE_KIB = -32_768;
 /** Milliseconds to wait for another process' lock. */
 const BUSY_MS = 5_000;
+
+/** Statements kept prepared: all fixed ones, and some log queries. */
+const KEPT_STATEMENTS = 128;
 
 const CORRUPTION = /SQLITE_CORRUPT|SQLITE_NOTADB|malformed|not a database|SHORT_READ|disk image/;
 
@@ -110,6 +115,7 @@ function openDatabase(path: string, options: StoreOptions): Database {
 /** Opens chain.db at `path`; throws STATE_OPEN or STATE_CORRUPT. */
 export function openStore(path: string, options: StoreOptions): Store {
   const database = openDatabase(path, options);
+  const statements = createLru<string, Statement>(KEPT_STATEMENTS);
   const corrupt = (what: string, cause?: unknown): KoraError =>
     corruption(path, heightOf(database), what, cause);
   const guard = <T>(work: () => T): T => {
@@ -144,14 +150,18 @@ export function openStore(path: string, options: StoreOptions): Store {
     path,
     corrupt,
     prepare(sql) {
+      const held = statements.get(sql);
+      if (held !== undefined) return held;
       const statement = guard(() => database.prepare(sql));
-      return {
+      const prepared: Statement = {
         get: (...values) => guard(() => statement.values(...values)[0] as Row | undefined),
         all: (...values) => guard(() => statement.values(...values) as unknown as readonly Row[]),
         run: (...values) => {
           guard(() => statement.run(...values));
         },
       };
+      statements.set(sql, prepared);
+      return prepared;
     },
     write: (work) => transact("BEGIN IMMEDIATE", work),
     read: (work) => (database.inTransaction ? work() : transact("BEGIN", work)),
