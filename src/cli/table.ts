@@ -91,6 +91,36 @@ const DEV_FLAGS: readonly Flag[] = [
   },
 ];
 
+const PASSPHRASE_FLAG: Flag = {
+  name: "passphrase-file",
+  value: "FILE",
+  summary: "passphrase of key files: a pipe or descriptor such as /dev/fd/3, or a file; else it is asked for",
+};
+
+const DKG_FLAGS: readonly Flag[] = [
+  {
+    name: "force-restart",
+    summary: "begin a new round, whose share may replace an older one; on every node",
+  },
+  { name: "round", value: "N", summary: "number of the new round; the same on every node" },
+  {
+    name: "deadline",
+    value: "SECONDS",
+    summary: "wait for silent participants before their shares are made public",
+    default: "600",
+  },
+  {
+    name: "linger",
+    value: "SECONDS",
+    summary: "stay for participants that are not done when this node is",
+    default: "30",
+  },
+  { name: "timeout", value: "SECONDS", summary: "give up after so long; without it, wait" },
+  { name: "accept-exposed", summary: "take the key although everybody can read a member's share" },
+  PASSPHRASE_FLAG,
+  JSON_FLAG,
+];
+
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
@@ -136,6 +166,23 @@ export const commands: readonly Command[] = [
     flags: [JSON_FLAG],
     operands: ["FILE"],
     load: async () => (await import("./genesis.ts")).genesisHash,
+  },
+  {
+    name: "dkg",
+    summary: "Take part in the ceremony that makes a network's key; run again, it goes on or serves others.",
+    flags: [CONFIG_FLAG, ...DKG_FLAGS, ...OVERRIDE_FLAGS],
+    load: async () => (await import("./dkg.ts")).dkg,
+  },
+  {
+    name: "dkg deal",
+    summary: "Deal a key from one process, for local networks.",
+    flags: [
+      CONFIG_FLAG,
+      { name: "out", value: "DIR", summary: "folder to make, with one folder for each participant" },
+      { name: "validators", value: "N", summary: "make so many identities too; else --config names them" },
+      JSON_FLAG,
+    ],
+    load: async () => (await import("./dkg-deal.ts")).dkgDeal,
   },
   {
     name: "completions",

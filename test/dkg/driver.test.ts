@@ -150,7 +150,7 @@ describe("a key ceremony between nodes", () => {
     const one = all[0] as Participant;
     const first = await launch(network, all, one);
     const result = await first.run.result;
-    first.run.forgetSecrets();
+    first.run.eraseSecrets();
     const records = first.store.records(CHAIN, 1);
     expect(records.map((record) => record.kind)).toEqual(["begin", "agreed", "final"]);
     expect(records[0]).toMatchObject({ seed: new Uint8Array(32) });

@@ -104,6 +104,8 @@ export class CeremonyRun {
   readonly result: Promise<CeremonyResult>;
   /** Resolves once every participant is known to be done. */
   readonly everybody: Promise<void>;
+  /** Whether an earlier run finished and erased its secrets: this one only serves. */
+  readonly erased: boolean;
 
   readonly #options: CeremonyRunOptions;
   readonly #keys: readonly IdentityKey[];
@@ -122,6 +124,9 @@ export class CeremonyRun {
     this.#options = options;
     const records = store.records(info.chain, info.round);
     this.#resumed = records.length > 0;
+    this.erased = records.some(
+      (record) => record.kind === "begin" && record.seed.every((byte) => byte === 0),
+    );
     this.ceremony = createMachine(options, records);
     this.#keys = this.ceremony.rules.members.map((key) => identityKey(key));
     this.result = this.#result.promise;
@@ -157,8 +162,8 @@ export class CeremonyRun {
     });
   }
 
-  /** Drops all secrets of the round from the store, once the result is safe elsewhere. */
-  forgetSecrets(): void {
+  /** Erases all secrets of the round from the store, once the result is safe elsewhere. */
+  eraseSecrets(): void {
     const { info, store } = this.#options;
     store.forget(info.chain, info.round, withoutSecrets(store.records(info.chain, info.round)));
   }

@@ -21,6 +21,10 @@ export type RecordLog = "ceremony" | "agreement";
 export interface CeremonyStore extends Disposable {
   /** The newest round begun on `chain`; 0 if none was. Rounds are never used twice. */
   lastRound(chain: Hash): number;
+  /** Whether the round may put its result in the place of an older share: the operator said so when it began. */
+  replaces(chain: Hash, round: number): boolean;
+  /** Remembers that answer, and erases the secrets of unfinished rounds before `round`. Durable when it returns. */
+  beginReplacing(chain: Hash, round: number): void;
   /** Records of a round in the order they were appended. Throws BAD_CEREMONY_FILE. */
   records(chain: Hash, round: number): CeremonyRecord[];
   entries(chain: Hash, round: number): Uint8Array[];
@@ -72,6 +76,9 @@ function openDatabase(path: string): Database {
     database.run("BEGIN EXCLUSIVE");
     database.run(
       "CREATE TABLE IF NOT EXISTS records (chain TEXT, round INTEGER, log TEXT, seq INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL)",
+    );
+    database.run(
+      "CREATE TABLE IF NOT EXISTS replacing (chain TEXT, round INTEGER, PRIMARY KEY (chain, round))",
     );
     const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
     if (version > SCHEMA_VERSION) throw new KoraError(`its format ${version} is newer`, { code: "SCHEMA" });
@@ -155,8 +162,18 @@ export function openCeremonyStore(path: string, identitySeed: Uint8Array): Cerem
     });
   return {
     lastRound(chain) {
-      const row = database.query("SELECT max(round) AS last FROM records WHERE chain = ?").get(chain);
+      const rounds =
+        "SELECT round FROM records WHERE chain = ?1 UNION SELECT round FROM replacing WHERE chain = ?1";
+      const row = database.query(`SELECT max(round) AS last FROM (${rounds})`).get(chain);
       return (row as { last: number | null }).last ?? 0;
+    },
+    replaces: (chain, round) =>
+      database.query("SELECT 1 FROM replacing WHERE chain = ? AND round = ?").get(chain, round) !== null,
+    beginReplacing(chain, round) {
+      database.transaction(() => {
+        database.run("INSERT OR IGNORE INTO replacing (chain, round) VALUES (?, ?)", [chain, round]);
+        database.run("DELETE FROM records WHERE chain = ? AND round < ?", [chain, round]);
+      })();
     },
     records: (chain, round) =>
       read(chain, round, "ceremony").map((content) => {

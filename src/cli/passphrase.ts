@@ -1,0 +1,81 @@
+// Where a passphrase comes from: a file, a pipe or a descriptor (--passphrase-file /dev/fd/3), else a prompt on the
+// terminal that does not echo. Never the command line or the environment, where others can read it.
+import { readFileSync } from "node:fs";
+import { KoraError, messageOf } from "#lib/error.ts";
+import { textFlag } from "./args.ts";
+import type { CommandContext } from "./command.ts";
+
+/** Longest passphrase, in bytes. */
+const MAX_PASSPHRASE_BYTES = 1_024;
+
+const FILE_FLAG = "passphrase-file";
+
+function refuse(why: string, cause?: unknown): KoraError {
+  return new KoraError("no passphrase could be read", {
+    code: "NO_PASSPHRASE",
+    kind: "usage",
+    why,
+    hint: "run on a terminal, or give --passphrase-file <(pass show kora)",
+    cause,
+  });
+}
+
+function fromFile(path: string): string {
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (thrown) {
+    throw refuse(messageOf(thrown), thrown);
+  }
+  const line = content.replace(/\r?\n$/, "");
+  if (line === "" || line.length > MAX_PASSPHRASE_BYTES) throw refuse(`${path} holds no passphrase`);
+  return line;
+}
+
+/** One line from the terminal, not shown while it is typed. */
+function ask(prompt: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { stdin } = process;
+  let typed = "";
+  const finish = (): void => {
+    stdin.off("data", onData);
+    stdin.setRawMode(false);
+    stdin.pause();
+    process.stderr.write("\n");
+  };
+  function onData(chunk: Uint8Array): void {
+    for (const letter of new TextDecoder().decode(chunk)) {
+      if (letter === "\r" || letter === "\n") {
+        finish();
+        if (typed === "") reject(refuse("nothing was typed"));
+        else resolve(typed);
+        return;
+      }
+      if (letter === "\u0003" || letter === "\u0004") {
+        finish();
+        reject(refuse("the question was not answered"));
+        return;
+      }
+      if (letter === "\u007f" || letter === "\b") typed = typed.slice(0, -1);
+      else if (typed.length < MAX_PASSPHRASE_BYTES) typed += letter;
+    }
+  }
+  process.stderr.write(prompt);
+  stdin.setRawMode(true);
+  stdin.resume();
+  stdin.on("data", onData);
+  return promise;
+}
+
+/** Whether a passphrase was given without asking. */
+export function givesPassphrase({ args }: CommandContext): boolean {
+  return textFlag(args, FILE_FLAG) !== undefined;
+}
+
+/** The passphrase that was given, else what is typed. Throws NO_PASSPHRASE. */
+export async function readPassphrase(context: CommandContext, prompt = "passphrase: "): Promise<string> {
+  const file = textFlag(context.args, FILE_FLAG);
+  if (file !== undefined) return fromFile(file);
+  if (process.stdin.isTTY !== true) throw refuse("stdin is no terminal to ask on");
+  return await ask(prompt);
+}

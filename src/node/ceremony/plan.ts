@@ -1,0 +1,115 @@
+// From a configuration to the plan of a key ceremony: who takes part, for which chain, where files and peers are.
+import { dirname, join } from "node:path";
+import type { Settings } from "#config/schema.ts";
+import { type Identity, identityFromSeed } from "#crypto/identity.ts";
+import { decodeSeed } from "#crypto/keyfiles.ts";
+import { decryptText, isEncrypted } from "#crypto/passphrase.ts";
+import { checkParticipants } from "#crypto/threshold.ts";
+import { KoraError } from "#lib/error.ts";
+import { parsePeerAddress } from "#net/address.ts";
+import type { PeerAddress } from "#net/types.ts";
+import { buildGenesis, readGenesis } from "#node/genesis-source.ts";
+import { readSecretFile } from "#node/secret-files.ts";
+import { type IdentityKey, identityKey } from "#types/identity.ts";
+import type { Hash } from "#types/ids.ts";
+import type { ResultFiles } from "./results.ts";
+
+export interface CeremonyPlan {
+  readonly identity: Identity;
+  /** Encrypts share.key: the passphrase that was given, or that of an encrypted validator.key. */
+  readonly passphrase: string | undefined;
+  /** Ascending. */
+  readonly participants: readonly IdentityKey[];
+  /** Genesis hash of the chain the key is for. */
+  readonly chain: Hash;
+  readonly chainId: bigint;
+  readonly files: ResultFiles & { readonly store: string };
+  /** As host:port or multiaddr. */
+  readonly listen: string;
+  readonly peers: readonly PeerAddress[];
+}
+
+function missing(key: string, why: string, hint: string): KoraError {
+  return new KoraError(`${key} is not set`, { code: "BAD_CONFIG", kind: "usage", why, hint });
+}
+
+/** How the passphrase of key files is had: given beforehand, or asked for when one turns out to be needed. */
+export interface PassphraseSource {
+  readonly given: boolean;
+  readonly read: () => Promise<string>;
+}
+
+/** The identity in validator.key, and the passphrase if there is one. */
+async function readIdentity(
+  path: string,
+  source: PassphraseSource,
+): Promise<{ readonly identity: Identity; readonly passphrase: string | undefined }> {
+  const content = readSecretFile(path);
+  const encrypted = isEncrypted(content);
+  const passphrase = encrypted || source.given ? await source.read() : undefined;
+  const text =
+    encrypted && passphrase !== undefined
+      ? await decryptText(path, content, passphrase)
+      : new TextDecoder().decode(content);
+  const seed = decodeSeed(path, text);
+  const identity = identityFromSeed(seed);
+  seed.fill(0);
+  return { identity, passphrase };
+}
+
+function participantsOf({ consensus }: Settings, own: IdentityKey): IdentityKey[] {
+  const participants = consensus.participants.map((text) => identityKey(text)).sort();
+  if (participants.length === 0) {
+    throw missing(
+      "consensus.participants",
+      "a key ceremony needs the identity keys of all who will hold a share",
+      "list the output of kora keys show of every validator",
+    );
+  }
+  checkParticipants(participants);
+  if (participants.includes(own)) return participants;
+  throw new KoraError("this node is not among consensus.participants", {
+    code: "BAD_CEREMONY",
+    kind: "usage",
+    why: `its key is ${own.slice(2)}`,
+    hint: "add it on every node, or use the validator_key that is listed",
+  });
+}
+
+/** The plan that `settings` describe. Throws for whatever is missing or wrong, before anything is changed. */
+export async function planCeremony(settings: Settings, source: PassphraseSource): Promise<CeremonyPlan> {
+  const { consensus, network, node } = settings;
+  if (consensus.validatorKey === undefined) {
+    throw missing(
+      "consensus.validator_key",
+      "only validators take part in a key ceremony",
+      "kora keys generate makes one",
+    );
+  }
+  const { identity, passphrase } = await readIdentity(consensus.validatorKey, source);
+  const participants = participantsOf(settings, identity.publicKey);
+  const genesis = buildGenesis(readGenesis(node.genesis));
+  if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
+    throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
+      code: "CHAIN_ID_MISMATCH",
+      kind: "usage",
+      why: `${node.genesis} describes another chain`,
+      hint: "correct one of them, or leave node.chain_id out",
+    });
+  }
+  const beside = (name: string): string => join(dirname(consensus.validatorKey as string), name);
+  return {
+    identity,
+    passphrase,
+    participants,
+    chain: genesis.hash,
+    chainId: genesis.chainId,
+    files: {
+      share: consensus.shareKey ?? beside("share.key"),
+      output: consensus.dkgOutput ?? beside("output.json"),
+      store: beside("ceremony.db"),
+    },
+    listen: network.listenAddr,
+    peers: network.bootstrapPeers.map(parsePeerAddress).filter(({ peer }) => peer !== identity.publicKey),
+  };
+}
