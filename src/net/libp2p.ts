@@ -1,0 +1,266 @@
+// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. The only file that knows the library,
+// none of whose types leave it.
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import { ChaCha20Poly1305, newInstance } from "@chainsafe/as-chacha20poly1305";
+import { type ICryptoInterface, noise, pureJsCrypto } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
+import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
+import { peerIdFromPublicKey } from "@libp2p/peer-id";
+import { tcp } from "@libp2p/tcp";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import type { Identity } from "#crypto/identity.ts";
+import { KoraError, messageOf } from "#lib/error.ts";
+import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
+import type { PeerAddress } from "./types.ts";
+import type { Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
+
+/** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
+const MAX_CONNECTIONS = 1_024;
+const MAX_PENDING_CONNECTIONS = 256;
+/** Streams of one channel that a peer may hold open at once: the one in use, and one that replaces it. */
+const MAX_CHANNEL_STREAMS = 2;
+/** Bytes in flight on one stream; what a stream that is not read can make this node hold. */
+const MAX_WINDOW_BYTES = 1024 * 1024;
+const MAX_READ_BUFFER_BYTES: number = 2 * MAX_WINDOW_BYTES;
+/** A connection whose ping stays unanswered so long is dead. Wide: a busy event loop is no dead peer. */
+const PING_INTERVAL_MS = 10_000;
+const PING_TIMEOUT_MS = 20_000;
+const OPEN_TIMEOUT_MS = 10_000;
+
+export interface Libp2pOptions {
+  readonly identity: Identity;
+  /** As host:port or multiaddr; empty to only dial. */
+  readonly listen: readonly string[];
+  /** Names the chain in every protocol's name: nodes of different chains share no channel. */
+  readonly network: string;
+}
+
+/**
+ * Noise with primitives that work in this runtime for payloads of every size: its node:crypto has no
+ * ChaCha20-Poly1305, which the library's own choice only finds out beyond 1,200 bytes.
+ */
+function noiseCrypto(): ICryptoInterface {
+  const cipher = new ChaCha20Poly1305(newInstance());
+  return {
+    ...pureJsCrypto,
+    hashSHA256: (data) => new Uint8Array(createHash("sha256").update(data.subarray()).digest()),
+    chaCha20Poly1305Encrypt: (plaintext, nonce, ad, key) => cipher.seal(key, nonce, plaintext.subarray(), ad),
+    chaCha20Poly1305Decrypt(ciphertext, nonce, ad, key, out) {
+      const plaintext = cipher.open(key, nonce, ciphertext.subarray(), ad, out);
+      if (plaintext === null) {
+        throw new KoraError("a packet's authentication failed", { code: "BAD_PACKET" });
+      }
+      return plaintext;
+    },
+  };
+}
+
+function keyOf(peer: PeerId): IdentityKey | undefined {
+  return peer.type === "Ed25519" ? identityKey(peer.publicKey.raw) : undefined;
+}
+
+function peerIdOf(key: IdentityKey): PeerId {
+  return peerIdFromPublicKey(publicKeyFromRaw(identityKeyBytes(key)));
+}
+
+function badAddress(text: string, why: string): KoraError {
+  return new KoraError(`not a network address: ${text}`, {
+    code: "BAD_ADDRESS",
+    kind: "usage",
+    why,
+    hint: "write host:port, [ipv6]:port, or a multiaddr such as /ip4/0.0.0.0/tcp/30303",
+  });
+}
+
+function tcpAddress(host: string, port: number): string {
+  const family = isIP(host);
+  const kind = family === 6 ? "ip6" : family === 4 ? "ip4" : "dns";
+  return `/${kind}/${host}/tcp/${port}`;
+}
+
+/** A listening address as the library writes it. */
+function listenAddress(text: string): string {
+  try {
+    if (text.startsWith("/")) return multiaddr(text).toString();
+  } catch (error) {
+    throw badAddress(text, messageOf(error));
+  }
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw badAddress(text, "it has no port from 0 to 65535");
+  const host = match[1] ?? match[2] ?? "";
+  if (host === "" || host === "localhost") return tcpAddress("127.0.0.1", port);
+  if (isIP(host) === 0) throw badAddress(text, "a node listens on an IP address of its own");
+  return tcpAddress(host, port);
+}
+
+/** host:port of a connection's or listener's address. */
+function readable(address: Multiaddr): string {
+  const parts = address.getComponents();
+  const host = parts.find(({ name }) => /^(ip4|ip6|dns)/.test(name));
+  const port = parts.find(({ name }) => name === "tcp");
+  const value = host?.value ?? "unknown";
+  return `${host?.name === "ip6" ? `[${value}]` : value}:${port?.value ?? "0"}`;
+}
+
+function dialAddress({ host, port, peer }: PeerAddress): Multiaddr {
+  const address = tcpAddress(host, port);
+  return multiaddr(peer === undefined ? address : `${address}/p2p/${peerIdOf(peer)}`);
+}
+
+/** The same bytes without the runtime's Buffer, whose slices are views. */
+function plain(chunk: Uint8Array): Uint8Array {
+  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+}
+
+function wireStream(stream: Stream): WireStream {
+  const whileOpen = (act: () => void): void => {
+    if (stream.readStatus === "readable" || stream.readStatus === "paused") act();
+  };
+  return {
+    write: (bytes) => stream.send(bytes),
+    onDrain: (listener) => stream.addEventListener("drain", listener),
+    onData: (listener) =>
+      stream.addEventListener("message", ({ data }) => {
+        for (const chunk of data instanceof Uint8Array ? [data] : data) listener(plain(chunk));
+      }),
+    onClose(listener) {
+      stream.addEventListener("close", listener, { once: true });
+      stream.addEventListener("remoteCloseWrite", () => {
+        if (stream.direction === "inbound") stream.abort(new KoraError("closed", { code: "CLOSED" }));
+      });
+    },
+    pause: () => whileOpen(() => stream.pause()),
+    resume: () => whileOpen(() => stream.resume()),
+    abort: (reason) => stream.abort(new KoraError(reason, { code: "STREAM_ABORTED" })),
+  };
+}
+
+async function createNode(options: Libp2pOptions, events: WireEvents): Promise<Libp2p> {
+  const seed = options.identity.revealSeed();
+  const privateKey = await generateKeyPairFromSeed("Ed25519", seed);
+  seed.fill(0);
+  const denies = (peer: PeerId): boolean => {
+    const key = keyOf(peer);
+    return key === undefined || !events.mayConnect(key);
+  };
+  return createLibp2p({
+    privateKey,
+    start: false,
+    addresses: { listen: options.listen.map(listenAddress) },
+    transports: [tcp()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto() })],
+    streamMuxers: [
+      yamux({
+        streamOptions: {
+          maxStreamWindowSize: MAX_WINDOW_BYTES,
+          maxReadBufferLength: MAX_READ_BUFFER_BYTES,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+      // Many validators may share one address, as on one machine or behind one gateway.
+      inboundConnectionThreshold: MAX_PENDING_CONNECTIONS,
+      // The transport redials by itself.
+      reconnectRetries: 0,
+    },
+    connectionMonitor: {
+      pingInterval: PING_INTERVAL_MS,
+      pingTimeout: { minTimeout: PING_TIMEOUT_MS },
+    },
+    connectionGater: {
+      // By default the library refuses private addresses in some environments.
+      denyDialMultiaddr: () => false,
+      denyInboundEncryptedConnection: (peer) => denies(peer),
+      denyOutboundEncryptedConnection: (peer) => denies(peer),
+    },
+  });
+}
+
+/** Follows connections and reports the first and the last with each peer. */
+function followConnections(node: Libp2p, events: WireEvents): void {
+  const open = new Map<IdentityKey, number>();
+  node.addEventListener("connection:open", ({ detail }) => {
+    const key = keyOf(detail.remotePeer);
+    if (key === undefined) return;
+    const count = (open.get(key) ?? 0) + 1;
+    open.set(key, count);
+    if (count === 1) events.connected(key, readable(detail.remoteAddr), detail.direction);
+  });
+  node.addEventListener("connection:close", ({ detail }) => {
+    const key = keyOf(detail.remotePeer);
+    const count = key === undefined ? undefined : open.get(key);
+    if (key === undefined || count === undefined) return;
+    if (count > 1) {
+      open.set(key, count - 1);
+      return;
+    }
+    open.delete(key);
+    events.disconnected(key);
+  });
+}
+
+async function startNode(node: Libp2p, listen: readonly string[]): Promise<void> {
+  try {
+    await node.start();
+  } catch (error) {
+    throw new KoraError(`cannot listen on ${listen.join(", ")}`, {
+      code: "LISTEN_FAILED",
+      kind: "usage",
+      why: messageOf(error instanceof AggregateError ? (error.errors[0] ?? error) : error),
+      hint: "is another process listening there? choose another network.listen_addr",
+      cause: error,
+    });
+  }
+}
+
+/** A wire factory over libp2p. */
+export function libp2pWire(options: Libp2pOptions): WireFactory {
+  const protocol = (channel: string): string => `/kora/${options.network}/${channel}/1`;
+  return async (channels, events): Promise<Wire> => {
+    const node = await createNode(options, events);
+    followConnections(node, events);
+    const connectionOf = (peer: IdentityKey): Connection | undefined =>
+      node.getConnections(peerIdOf(peer)).find(({ status }) => status === "open");
+    for (const channel of channels) {
+      const onStream = (stream: Stream, connection: Connection): void => {
+        const key = keyOf(connection.remotePeer);
+        if (key === undefined) stream.abort(new KoraError("not ed25519", { code: "BAD_PEER" }));
+        else events.stream(key, channel, wireStream(stream));
+      };
+      await node.handle(protocol(channel), onStream, { maxInboundStreams: MAX_CHANNEL_STREAMS });
+    }
+    return {
+      start: () => startNode(node, options.listen),
+      listening: () => [...new Set(node.getMultiaddrs().map(readable))],
+      async dial(address, signal) {
+        const connection = await node.dial(dialAddress(address), { signal });
+        const key = keyOf(connection.remotePeer);
+        if (key !== undefined) return key;
+        connection.abort(new KoraError("not ed25519", { code: "BAD_PEER" }));
+        throw new KoraError("the peer has no ed25519 identity", { code: "BAD_PEER" });
+      },
+      async open(peer, channel) {
+        const connection = connectionOf(peer);
+        if (connection === undefined) throw new KoraError("no connection", { code: "PEER_ABSENT" });
+        const stream = await connection.newStream(protocol(channel), {
+          signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
+        });
+        return wireStream(stream);
+      },
+      disconnect(peer) {
+        for (const connection of node.getConnections(peerIdOf(peer))) {
+          connection.abort(new KoraError("disconnected", { code: "DISCONNECTED" }));
+        }
+      },
+      close: async () => {
+        await node.stop();
+      },
+    };
+  };
+}
