@@ -72,35 +72,33 @@ function install() {
   }
 }
 
-/** Puts Bun where its own install script would have, so that `npx bun` works too; without it findBun looks further. */
+function works(bun) {
+  return existsSync(bun) && spawnSync(bun, ["--version"], { stdio: "ignore" }).status === 0;
+}
+
+/** Puts Bun where its own install script would have, so that `npx bun` works too. */
 function placeBun() {
   const script = join(ROOT, "node_modules/bun/install.js");
   if (existsSync(script)) run(process.execPath, [script]);
 }
 
-function works(bun) {
-  return spawnSync(bun, ["--version"], { stdio: "ignore" }).status === 0;
-}
-
-/** The pinned Bun: where its install script would have put it, or inside the package of this platform. */
+/** The pinned Bun: where its install script puts it, or inside the package of this platform. */
 function findBun() {
   const placed = join(ROOT, "node_modules/bun/bin/bun.exe");
-  if (existsSync(placed) && works(placed)) return placed;
+  if (!works(placed)) placeBun();
+  if (works(placed)) return placed;
   const home = join(ROOT, "node_modules/@oven");
   const packages = existsSync(home) ? readdirSync(home).sort() : [];
   for (const name of packages) {
     for (const file of ["bun", "bun.exe"]) {
       const candidate = join(home, name, "bin", file);
-      if (existsSync(candidate) && works(candidate)) return candidate;
+      if (works(candidate)) return candidate;
     }
   }
   return undefined;
 }
 
-if (!installed()) {
-  install();
-  placeBun();
-}
+if (!installed()) install();
 const bun = findBun();
 if (bun === undefined) {
   fail(
