@@ -96,6 +96,8 @@ export interface TestChainOptions {
   readonly pool?: Partial<PoolOptions>;
   readonly maxTxs?: number;
   readonly maxBlockBytes?: number;
+  /** Of genesis and of what the leader aims at. */
+  readonly gasLimit?: bigint;
   readonly journal?: ChainOptions["journal"];
   readonly state?: StateDb;
 }
@@ -115,7 +117,8 @@ export const TEST_SEALER: ProduceOptions["sealer"] = {
 };
 
 export function openTestChain(options: TestChainOptions = {}): TestChain {
-  const genesis = options.genesis ?? testGenesis();
+  const gasLimit = options.gasLimit ?? 30_000_000n;
+  const genesis = { ...(options.genesis ?? testGenesis()), gasLimit };
   const rules = chainRules({ chainId: genesis.chainId, forks: genesis.forks, transactionGasCap: false });
   const executor = createExecutor(rules);
   const state = options.state ?? openStateDb({ directory: options.directory });
@@ -128,7 +131,7 @@ export function openTestChain(options: TestChainOptions = {}): TestChain {
     executor,
     maxBlockBytes: options.maxBlockBytes ?? 2 * 1024 * 1024,
     maxTxs: options.maxTxs ?? 10_000,
-    leader: () => ({ feeRecipient: ZERO_ADDRESS, gasLimit: 30_000_000n }),
+    leader: () => ({ feeRecipient: ZERO_ADDRESS, gasLimit }),
     pool: { ...DEV_POOL_OPTIONS, ...options.pool },
     journal: options.journal,
     monotonic: () => clock.now,
