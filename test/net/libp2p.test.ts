@@ -1,0 +1,210 @@
+// Real connections on loopback: every payload size, in the runtime and in an executable; strangers, impostors and
+// other chains kept out; a restart; a flood that costs a third peer nothing.
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { identityFromSeed } from "#crypto/identity.ts";
+import { libp2pWire } from "#net/libp2p.ts";
+import { createTransport } from "#net/transport.ts";
+import type { ChannelSpec, FrameHandler, PeerAddress, Transport } from "#net/types.ts";
+
+const PLENTY = { bytesPerSecond: 1e9, messagesPerSecond: 1e6 };
+const SPEC: ChannelSpec = {
+  name: "votes",
+  access: "listed",
+  maxFrameBytes: 100_000,
+  inbound: PLENTY,
+  outbound: PLENTY,
+  queue: { maxFrames: 10_000, maxBytes: 1e8, policy: "refuse-newest" },
+};
+const ECHO = join(import.meta.dir, "echo.ts");
+const hasIpv6 = Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ address }) => address === "::1"),
+);
+const TIMEOUT = 60_000;
+
+const open: Transport[] = [];
+afterAll(async () => {
+  await Promise.all(open.map((transport) => transport.close()));
+});
+const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+function addressOf(transport: Transport): PeerAddress {
+  const [host, port] = transport.listening()[0]!.split(":");
+  return { host: host!, port: Number(port), peer: transport.self };
+}
+
+interface NodeOptions {
+  readonly members?: readonly number[];
+  readonly network?: string;
+  readonly listen?: string;
+  readonly spec?: ChannelSpec;
+  readonly handler?: FrameHandler;
+}
+async function node(i: number, options: NodeOptions = {}) {
+  const { members = [1, 2, 3], network = "test", listen = "127.0.0.1:0", spec = SPEC } = options;
+  const received: Uint8Array[] = [];
+  const transport = createTransport({
+    self: identity(i).publicKey,
+    wire: libp2pWire({ identity: identity(i), listen: [listen], network }),
+  });
+  open.push(transport);
+  const channel = transport.open(
+    spec,
+    options.handler ??
+      ((_from, frame) => {
+        received.push(frame);
+      }),
+  );
+  transport.allow(members.map((member) => identity(member).publicKey));
+  await transport.start();
+  return { transport, channel, received };
+}
+
+describe("payloads of every size", () => {
+  test(
+    "in the runtime",
+    async () => {
+      const run = Bun.spawn([process.execPath, ECHO], { stdout: "pipe", stderr: "inherit" });
+      expect((await new Response(run.stdout).text()).trim()).toBe("OK");
+    },
+    TIMEOUT,
+  );
+  test.skipIf(!hasIpv6)(
+    "over IPv6",
+    async () => {
+      const run = Bun.spawn([process.execPath, ECHO, "[::1]:0"], { stdout: "pipe", stderr: "inherit" });
+      expect((await new Response(run.stdout).text()).trim()).toBe("OK");
+    },
+    TIMEOUT,
+  );
+  test(
+    "in an executable",
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), "kora-net-"));
+      try {
+        const target = join(dir, "echo");
+        const built = await Bun.build({
+          entrypoints: [ECHO],
+          compile: { outfile: target },
+          target: "bun",
+          format: "esm",
+          bytecode: true,
+          minify: { whitespace: true, syntax: true, identifiers: false },
+        });
+        expect(built.success).toBe(true);
+        const run = Bun.spawn([target], { cwd: dir, stdout: "pipe", stderr: "inherit" });
+        expect((await new Response(run.stdout).text()).trim()).toBe("OK");
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+      }
+    },
+    TIMEOUT,
+  );
+});
+
+test(
+  "a peer that restarts on its address is reached again and gets what was not lost",
+  async () => {
+    const a = await node(1);
+    let b = await node(2);
+    const address = addressOf(b.transport);
+    a.transport.keep(address);
+    await until(() => a.transport.isConnected(address.peer!));
+    await b.transport.close();
+    await until(() => !a.transport.isConnected(address.peer!));
+    expect(a.channel.send(address.peer!, new Uint8Array(3))).toBe("absent");
+    b = await node(2, { listen: `127.0.0.1:${address.port}` });
+    await until(() => a.transport.isConnected(address.peer!));
+    a.channel.send(address.peer!, Uint8Array.of(7));
+    await until(() => b.received.length === 1);
+    expect(b.received).toEqual([Uint8Array.of(7)]);
+  },
+  TIMEOUT,
+);
+
+test(
+  "strangers are kept out, impostors are not accepted, and another chain shares no channel",
+  async () => {
+    const a = await node(1);
+    const stranger = await node(9, { members: [1, 2, 3, 9] });
+    stranger.transport.keep(addressOf(a.transport));
+    const impostor = await node(9, { members: [1, 2, 3, 9] });
+    const second = await node(2);
+    second.transport.keep({ ...addressOf(impostor.transport), peer: identity(3).publicKey });
+    const elsewhere = await node(3, { network: "other" });
+    elsewhere.transport.keep(addressOf(a.transport));
+    const friend = await node(2);
+    friend.transport.keep(addressOf(a.transport));
+    await until(() => a.transport.isConnected(friend.transport.self));
+    await until(() => a.transport.isConnected(elsewhere.transport.self));
+    elsewhere.channel.send(a.transport.self, Uint8Array.of(1));
+    friend.channel.send(a.transport.self, Uint8Array.of(2));
+    await until(() => a.received.length > 0);
+    expect(a.received).toEqual([Uint8Array.of(2)]);
+    expect(a.transport.isConnected(stranger.transport.self)).toBe(false);
+    expect(second.transport.peers()).toEqual([]);
+  },
+  TIMEOUT,
+);
+
+test(
+  "a block cuts the connection and is refused at the door until it ends",
+  async () => {
+    const a = await node(1);
+    const b = await node(2);
+    b.transport.keep(addressOf(a.transport));
+    await until(() => a.transport.isConnected(b.transport.self));
+    a.transport.block(b.transport.self, 1, "test");
+    await until(() => !b.transport.isConnected(a.transport.self));
+    expect(a.transport.isConnected(b.transport.self)).toBe(false);
+    await until(() => a.transport.isConnected(b.transport.self));
+  },
+  TIMEOUT,
+);
+
+test(
+  "a flood is read at its quota, and another peer's frames get through meanwhile",
+  async () => {
+    const inbound = { bytesPerSecond: 100_000, messagesPerSecond: 50 };
+    const counts = new Map<string, number>();
+    const a = await node(1, {
+      spec: { ...SPEC, inbound },
+      handler: (from) => {
+        counts.set(from, (counts.get(from) ?? 0) + 1);
+      },
+    });
+    const [flooder, honest] = [await node(2), await node(3)];
+    for (const each of [flooder, honest]) {
+      each.transport.keep(addressOf(a.transport));
+      await until(() => each.transport.isConnected(a.transport.self));
+    }
+    for (let i = 0; i < 2_000; i++) flooder.channel.send(a.transport.self, new Uint8Array(1_000));
+    const of = (each: { transport: Transport }): number => counts.get(each.transport.self) ?? 0;
+    await until(() => of(flooder) >= 50);
+    const started = performance.now();
+    for (let i = 0; i < 20; i++) {
+      honest.channel.send(a.transport.self, new Uint8Array(10));
+      await until(() => of(honest) === i + 1);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    expect(of(honest)).toBe(20);
+    expect(of(flooder)).toBeLessThan(50 * (seconds + 3));
+  },
+  TIMEOUT,
+);
+
+test("an address that is taken, and one that is none, are said in three lines", async () => {
+  const a = await node(1);
+  const taken = node(2, { listen: `127.0.0.1:${addressOf(a.transport).port}` });
+  expect(taken).rejects.toMatchObject({ code: "LISTEN_FAILED", exitCode: 2 });
+  await taken.catch((error) => expect(error.why).toBeString());
+  for (const listen of ["", "here", "127.0.0.1", "127.0.0.1:70000", "example.org:1", "/nonsense/1"]) {
+    const failed = await node(2, { listen }).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: "BAD_ADDRESS", exitCode: 2 });
+  }
+});
