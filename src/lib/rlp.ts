@@ -77,6 +77,18 @@ export function encodeRlp(item: RlpItem): Uint8Array {
   return out;
 }
 
+/** RLP of a list whose items are encoded already. */
+export function joinRlpList(items: readonly Uint8Array[]): Uint8Array {
+  const length = items.reduce((sum, item) => sum + item.length, 0);
+  const out = new Uint8Array(headerSize(length) + length);
+  let at = writeHeader(out, 0, LIST_OFFSET, length);
+  for (const item of items) {
+    out.set(item, at);
+    at += item.length;
+  }
+  return out;
+}
+
 /** Lists within lists that anything of ours needs, with room: a block nests seven deep. */
 const MAX_NESTING = 16;
 

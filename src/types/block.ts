@@ -1,6 +1,6 @@
 // A block: header and transactions. Bodies carry the wire forms; senders are derived once, elsewhere.
 
-import { decodeRlp, encodeRlp, rlpBytes, rlpList } from "#lib/rlp.ts";
+import { decodeRlp, encodeRlp, joinRlpList, rlpBytes, rlpList } from "#lib/rlp.ts";
 import type { Header } from "./header.ts";
 import { headerFromRlp, headerToRlp } from "./header.ts";
 import type { Hash } from "./ids.ts";
@@ -32,4 +32,9 @@ export function decodeBlock(bytes: Uint8Array): WireBlock {
     header: headerFromRlp(header ?? []),
     transactions: rlpList(transactions).map((item) => rlpBytes(item)),
   };
+}
+
+/** The wire form of a block whose two halves are at hand as RLP: header, and list of transactions. */
+export function joinBlock(header: Uint8Array, body: Uint8Array): Uint8Array {
+  return joinRlpList([header, body]);
 }

@@ -1,0 +1,89 @@
+// The channels between nodes: what each carries, how large, how fast and what is dropped first (consensus.md section 6
+// of the protocol: every bound is per peer). Votes and certificates are small and worth most, so they share no queue
+// with bodies; a queue of votes drops its oldest, since a newer one says more.
+import type { ChannelSpec, Quota } from "#net/types.ts";
+import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
+import { MAX_VOTE_BYTES } from "#types/vote.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+/** A vote with its tag, or a greeting. */
+const VOTE_FRAME_BYTES: number = MAX_VOTE_BYTES + 64;
+/** A batch of certificates of the threshold scheme, with room. */
+const CERTIFICATES_FRAME_BYTES: number = 64 * KIB;
+
+const both = (quota: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
+  inbound: quota,
+  outbound: quota,
+});
+
+export type ChannelName =
+  | "votes"
+  | "certificates"
+  | "resolver"
+  | "blocks"
+  | "backfill"
+  | "transactions"
+  | "finality";
+
+/** The channels of a chain whose block bodies have at most `maxBlockBytes`. */
+export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName, ChannelSpec>> {
+  const body = maxBlockBytes + MESSAGE_OVERHEAD_BYTES;
+  return {
+    /** Votes, greetings and their answers. */
+    votes: {
+      name: "votes",
+      access: "listed",
+      maxFrameBytes: VOTE_FRAME_BYTES,
+      ...both({ bytesPerSecond: 2 * MIB, messagesPerSecond: 2_000 }),
+      queue: { maxFrames: 2_048, maxBytes: MIB, policy: "drop-oldest" },
+    },
+    certificates: {
+      name: "certificates",
+      access: "listed",
+      maxFrameBytes: CERTIFICATES_FRAME_BYTES,
+      ...both({ bytesPerSecond: 4 * MIB, messagesPerSecond: 1_000 }),
+      queue: { maxFrames: 1_024, maxBytes: 4 * MIB, policy: "drop-oldest" },
+    },
+    /** Requests for certificates and bodies. */
+    resolver: {
+      name: "resolver",
+      access: "listed",
+      maxFrameBytes: 2 * KIB,
+      ...both({ bytesPerSecond: MIB, messagesPerSecond: 1_000 }),
+      queue: { maxFrames: 1_024, maxBytes: MIB, policy: "drop-oldest" },
+    },
+    /** Bodies, pushed by leaders or asked for. */
+    blocks: {
+      name: "blocks",
+      access: "listed",
+      maxFrameBytes: body,
+      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 1_000 }),
+      queue: { maxFrames: 256, maxBytes: 8 * body, policy: "drop-oldest" },
+    },
+    /** Final blocks by height, to whoever is behind; a lost answer is asked for again. */
+    backfill: {
+      name: "backfill",
+      access: "anyone",
+      maxFrameBytes: 2 * body,
+      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 500 }),
+      queue: { maxFrames: 16, maxBytes: 4 * body, policy: "refuse-newest" },
+    },
+    /** Batches of transactions. */
+    transactions: {
+      name: "transactions",
+      access: "anyone",
+      maxFrameBytes: 512 * KIB,
+      ...both({ bytesPerSecond: 8 * MIB, messagesPerSecond: 200 }),
+      queue: { maxFrames: 64, maxBytes: 8 * MIB, policy: "refuse-newest" },
+    },
+    /** Final blocks with their certificates as they come about, for those who only follow. */
+    finality: {
+      name: "finality",
+      access: "anyone",
+      maxFrameBytes: body,
+      ...both({ bytesPerSecond: 16 * MIB, messagesPerSecond: 200 }),
+      queue: { maxFrames: 64, maxBytes: 2 * body, policy: "drop-oldest" },
+    },
+  };
+}

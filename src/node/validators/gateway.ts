@@ -1,0 +1,127 @@
+// Between the transport and the consensus driver: frames become messages, keys become indices. What cannot be decoded
+// is its sender's fault and costs it a while of silence; nothing a peer sends is thrown further.
+import type { Blame } from "#consensus/effects.ts";
+import { EVERYONE } from "#consensus/effects.ts";
+import { assert } from "#lib/assert.ts";
+import { KoraError } from "#lib/error.ts";
+import type { Channel, FrameHandler, Transport } from "#net/types.ts";
+import type { Driver } from "#node/consensus/driver.ts";
+import type { Body, NetworkPort } from "#node/consensus/ports.ts";
+import type { IdentityKey } from "#types/identity.ts";
+import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
+import type { ChannelName, channelSpecs } from "./channels.ts";
+import type { Committee } from "./committee.ts";
+
+/** Seconds for which a validator is not listened to. Never for good: whoever repairs its node is welcome back. */
+const BLOCK_SECONDS: Readonly<Record<Blame | "malformed", number>> = {
+  equivocation: 600,
+  impersonation: 60,
+  badEnvelope: 60,
+  badPartial: 60,
+  badCertificate: 60,
+  wrongEpoch: 10,
+  malformed: 60,
+};
+
+const CHANNEL_OF: Readonly<Record<Message["type"], ChannelName>> = {
+  vote: "votes",
+  hello: "votes",
+  echo: "votes",
+  certificates: "certificates",
+  request: "resolver",
+  bodyRequest: "resolver",
+  body: "blocks",
+};
+
+/** A body with the bytes it travels as. */
+export interface WireBody extends Body {
+  readonly bytes: Uint8Array;
+}
+
+export interface GatewayOptions<B extends WireBody> {
+  readonly transport: Transport;
+  readonly committee: Committee;
+  readonly specs: ReturnType<typeof channelSpecs>;
+  readonly maxBlockBytes: number;
+  /** A received body, hashed; undefined when it is none. */
+  readonly decodeBody: (bytes: Uint8Array) => B | undefined;
+}
+
+export interface Gateway<B extends WireBody> {
+  readonly network: NetworkPort<B>;
+  /** Gives the driver what arrives from now on. Once, before the transport starts. */
+  attach(driver: Driver<B>): void;
+}
+
+type Sink<B extends Body> = (driver: Driver<B>, from: number, message: Message) => boolean;
+
+function deliver<B extends WireBody>(options: GatewayOptions<B>): Sink<B> {
+  return (driver, from, message) => {
+    switch (message.type) {
+      case "body": {
+        const body = options.decodeBody(message.body);
+        if (body !== undefined) driver.body(from, body);
+        return body !== undefined;
+      }
+      case "bodyRequest":
+        driver.bodyRequest(from, message.digest);
+        return true;
+      default:
+        driver.message(from, message);
+        return true;
+    }
+  };
+}
+
+/** Opens the consensus channels on `transport`, which must not have started. */
+export function createGateway<B extends WireBody>(options: GatewayOptions<B>): Gateway<B> {
+  const { transport, committee, specs, maxBlockBytes } = options;
+  const sink = deliver(options);
+  let attached: Driver<B> | undefined;
+  const refuse = (peer: IdentityKey, reason: Blame | "malformed"): void =>
+    transport.block(peer, BLOCK_SECONDS[reason], reason);
+
+  const handler =
+    (name: ChannelName): FrameHandler =>
+    (from, frame) => {
+      const index = committee.indexOf(from);
+      if (index === undefined || attached === undefined) return;
+      try {
+        const message = decodeMessage(frame, maxBlockBytes);
+        const fits = CHANNEL_OF[message.type] === name;
+        if (!(fits && sink(attached, index, message))) refuse(from, "malformed");
+      } catch (error) {
+        if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
+        refuse(from, "malformed");
+      }
+    };
+  const open = (name: ChannelName): Channel => transport.open(specs[name], handler(name));
+  const channels = {
+    votes: open("votes"),
+    certificates: open("certificates"),
+    resolver: open("resolver"),
+    blocks: open("blocks"),
+  };
+  function send(to: number, message: Message): void {
+    const channel = channels[CHANNEL_OF[message.type] as keyof typeof channels];
+    const frame = encodeMessage(message);
+    if (to === EVERYONE) channel.broadcast(frame);
+    else channel.send(committee.participants[to] as IdentityKey, frame);
+  }
+  return {
+    network: {
+      send,
+      sendBody: (to, body) => send(to, { type: "body", body: body.bytes }),
+      requestBody: (to, digest) => send(to, { type: "bodyRequest", digest }),
+      block: (peer, reason) => refuse(committee.participants[peer] as IdentityKey, reason),
+    },
+    attach(driver) {
+      assert(attached === undefined, "a gateway serves one driver");
+      attached = driver;
+      transport.onPeer(({ kind, peer }) => {
+        const index = committee.indexOf(peer);
+        if (kind === "connected" && index !== undefined) driver.connected(index);
+      });
+    },
+  };
+}
