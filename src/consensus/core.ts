@@ -146,6 +146,8 @@ function onTick(core: Core): void {
 function onSigned(core: Core, vote: Vote): void {
   if (vote.view <= core.finalizedView && core.rules.r3AboveFinalized) return;
   const round = roundOf(core, vote.view);
+  // R3: a nullify overtook this notarize while it was being signed.
+  if (vote.kind === "notarize" && round.mine.nullify !== undefined && core.rules.r3NotNullified) return;
   round.cast[vote.kind] = vote;
   if (vote.kind === "notarize" && core.rules.r15Body) {
     round.bodyDurable = true;

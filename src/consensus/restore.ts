@@ -11,7 +11,6 @@ import { advance } from "./view.ts";
 
 /** Fills a new core with what replay found. */
 export function restore(core: Core, restored: Restored): void {
-  core.reserved = restored.reserved;
   core.signFloor = restored.signFloor;
   core.acknowledgedView = restored.acknowledgedView;
   for (const { certificate, lottery } of restored.certificates) {

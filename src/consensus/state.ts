@@ -130,6 +130,7 @@ export interface Core {
   work: boolean;
   /** R18: nothing at or below is signed. */
   signFloor: number;
+  /** Views reserved by this run; every run reserves anew, which is what tells a later run from a backup. */
   reserved: number;
   /** R18: peers that told what they hold of mine. */
   readonly echoes: Set<number>;
@@ -156,8 +157,6 @@ export interface Restored {
   }[];
   readonly verdicts: readonly { readonly view: number; readonly payload: Hash; readonly valid: boolean }[];
   readonly bodies: readonly { readonly view: number; readonly digest: Hash }[];
-  /** Views reserved for signing. */
-  readonly reserved: number;
   /** Nothing at or below is signed; 0 if guard and journal agree. */
   readonly signFloor: number;
   /** View of the newest block in chain.db. */
@@ -169,7 +168,6 @@ export const NOTHING_RESTORED: Restored = {
   certificates: [],
   verdicts: [],
   bodies: [],
-  reserved: 0,
   signFloor: 0,
   acknowledgedView: 0,
 };

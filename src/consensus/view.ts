@@ -151,7 +151,6 @@ export function considerProposal(core: Core, round: Round): void {
     return;
   }
   round.verification = "asked";
-  if (!rules.r3Verified) castNotarize(core, round, proposal);
   emit(core, { type: "verify", context, hint: leader });
 }
 

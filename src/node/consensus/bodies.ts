@@ -1,0 +1,119 @@
+// Block bodies on their way: pushed by leaders, asked for by digest, kept until their view is done with (section 6).
+// Bounded per peer and in all; knows nothing of votes or validity.
+import { createLru, type LruMap } from "#lib/bounded.ts";
+import type { Hash } from "#types/ids.ts";
+import type { Body } from "./ports.ts";
+
+/** Bodies kept in memory; the journal and the archive hold the rest. */
+export const MAX_BODIES = 256;
+/** Bodies kept of one peer that nobody asked for yet. */
+export const MAX_UNASKED_PER_PEER = 8;
+/** Leaders' hints remembered. */
+const MAX_HINTS = 256;
+
+interface Need<B> {
+  peer: number;
+  nextAt: number;
+  readonly waiting: { readonly until: number; readonly got: (body: B) => void }[];
+}
+
+export interface BodyPorts<B extends Body> {
+  readonly n: number;
+  readonly me: number | undefined;
+  readonly fetchTimeout: number;
+  now(): number;
+  request(peer: number, digest: Hash): void;
+  /** The journal's or the archive's copy. */
+  stored(digest: Hash): B | undefined;
+}
+
+export interface Bodies<B extends Body> {
+  get(digest: Hash): B | undefined;
+  /** A body from a peer, or built here (`from` undefined). */
+  put(body: B, from: number | undefined): void;
+  hint(digest: Hash, peer: number): void;
+  /** Calls `got` at once or when the body arrives; given up when `view` exceeds `until`. */
+  need(digest: Hash, until: number, got: (body: B) => void): void;
+  /** Asks again where an answer is due. */
+  poll(): void;
+  /** Drops those who wait for views that are done with. */
+  giveUp(below: number): void;
+  nextAt(): number;
+}
+
+/** No bodies yet. */
+export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
+  const kept = createLru<Hash, B>(MAX_BODIES);
+  const unasked: LruMap<Hash, B>[] = Array.from({ length: ports.n }, () => createLru(MAX_UNASKED_PER_PEER));
+  const hints = createLru<Hash, number>(MAX_HINTS);
+  const needs = new Map<Hash, Need<B>>();
+
+  function get(digest: Hash): B | undefined {
+    const body = kept.get(digest);
+    if (body !== undefined) return body;
+    for (const buffer of unasked) {
+      const found = buffer.get(digest);
+      if (found !== undefined) return found;
+    }
+    return ports.stored(digest);
+  }
+  function ask(digest: Hash, need: Need<B>): void {
+    if (need.peer === ports.me) need.peer = (need.peer + 1) % ports.n;
+    if (need.peer !== ports.me) ports.request(need.peer, digest);
+    need.peer = (need.peer + 1) % ports.n;
+    need.nextAt = ports.now() + ports.fetchTimeout;
+  }
+  return {
+    get,
+    put(body, from) {
+      const { digest } = body.facts;
+      const need = needs.get(digest);
+      if (from === undefined || need !== undefined) kept.set(digest, body);
+      else if (!kept.has(digest)) unasked[from]?.set(digest, body);
+      if (need === undefined) return;
+      needs.delete(digest);
+      for (const { got } of need.waiting) got(body);
+    },
+    hint(digest, peer) {
+      if (peer >= 0) hints.set(digest, peer);
+    },
+    need(digest, until, got) {
+      const body = get(digest);
+      if (body !== undefined) {
+        got(body);
+        return;
+      }
+      let need = needs.get(digest);
+      if (need === undefined) {
+        // The leader's push is probably on its way: ask only if it does not come soon.
+        const peer = hints.get(digest);
+        const patience = peer === undefined ? 0 : ports.fetchTimeout / 10;
+        need = {
+          peer: peer ?? (Number.isFinite(until) ? Math.max(0, until) % ports.n : 0),
+          nextAt: ports.now() + patience,
+          waiting: [],
+        };
+        needs.set(digest, need);
+        if (patience === 0) ask(digest, need);
+      }
+      need.waiting.push({ until, got });
+    },
+    poll() {
+      const now = ports.now();
+      for (const [digest, need] of needs) if (need.nextAt <= now) ask(digest, need);
+    },
+    giveUp(below) {
+      for (const [digest, need] of needs) {
+        const still = need.waiting.filter(({ until }) => until >= below);
+        if (still.length === need.waiting.length) continue;
+        need.waiting.splice(0, need.waiting.length, ...still);
+        if (still.length === 0) needs.delete(digest);
+      }
+    },
+    nextAt() {
+      let at = Number.POSITIVE_INFINITY;
+      for (const need of needs.values()) at = Math.min(at, need.nextAt);
+      return at;
+    },
+  };
+}

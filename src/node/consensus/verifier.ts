@@ -1,0 +1,87 @@
+// R3's last conditions and R4's verdict: header fields against their place in the chain, then execution, parents first.
+// Missing data is waited for and is never a verdict; only R3 looks at a clock, and then answers "early", not "invalid".
+import type { BlockContext } from "#consensus/effects.ts";
+import { headerFlaw } from "#consensus/header.ts";
+import type { Rules } from "#consensus/rules.ts";
+import { createLru } from "#lib/bounded.ts";
+import type { Hash } from "#types/ids.ts";
+import { MAX_CLOCK_AHEAD_SECONDS } from "#types/limits.ts";
+import type { Bodies } from "./bodies.ts";
+import type { ApplicationPort, Body, ClockPort, SchemePort } from "./ports.ts";
+
+/** Verdicts remembered, so that R4 costs nothing after R3. */
+const MAX_VERDICTS = 1_024;
+/** Waits for ever: a final block's body. */
+export const FOR_EVER: number = Number.POSITIVE_INFINITY;
+
+export interface Verifier<B extends Body> {
+  /** R3. `done` may never be called, when the body never comes. */
+  verify(context: BlockContext, done: (verdict: "valid" | "invalid" | "early") => void): void;
+  /** R4. */
+  certify(context: BlockContext, done: (valid: boolean) => void): void;
+  /** Executes a block and whatever ancestors it lacks, with no look at its header. */
+  execute(body: B, until: number, done: (valid: boolean) => void): void;
+  /** A block built here needs no second execution. */
+  built(digest: Hash): void;
+}
+
+/** A verifier over the application and the bodies at hand. */
+export function createVerifier<B extends Body>(
+  application: ApplicationPort<B>,
+  bodies: Bodies<B>,
+  scheme: SchemePort,
+  clock: ClockPort,
+  rules: Rules,
+): Verifier<B> {
+  const verdicts = createLru<Hash, boolean>(MAX_VERDICTS);
+
+  function execute(body: B, until: number, done: (valid: boolean) => void): void {
+    application.verify(body, (verdict) => {
+      if (verdict.kind !== "missing") {
+        done(verdict.kind === "valid");
+        return;
+      }
+      bodies.need(verdict.digest, until, (ancestor) => {
+        execute(ancestor, until, (valid) => (valid ? execute(body, until, done) : done(false)));
+      });
+    });
+  }
+  function inspect(context: BlockContext, body: B, done: (valid: boolean) => void, unexecuted = false): void {
+    const known = verdicts.get(context.payload);
+    if (known !== undefined) {
+      done(known);
+      return;
+    }
+    const parentHeight = application.heightOf(context.parent);
+    if (parentHeight === undefined) {
+      bodies.need(context.parent, context.view, (parent) => {
+        execute(parent, context.view, () => inspect(context, body, done, unexecuted));
+      });
+      return;
+    }
+    const settle = (valid: boolean): void => {
+      verdicts.set(context.payload, valid);
+      done(valid);
+    };
+    const expected = { ...context, parentHeight, prevRandao: scheme.prevRandao(context.parentSeed) };
+    if (headerFlaw(body.facts, expected, rules) !== undefined) settle(false);
+    else if (unexecuted) done(true);
+    else execute(body, context.view, settle);
+  }
+  return {
+    execute,
+    verify(context, done) {
+      bodies.need(context.payload, context.view, (body) => {
+        const ahead = body.facts.timestamp - clock.wall();
+        if (rules.r3Timestamp && ahead > MAX_CLOCK_AHEAD_SECONDS) done("early");
+        else inspect(context, body, (valid) => done(valid ? "valid" : "invalid"), !rules.r3Verified);
+      });
+    },
+    certify(context, done) {
+      bodies.need(context.payload, context.view, (body) => inspect(context, body, done));
+    },
+    built(digest) {
+      verdicts.set(digest, true);
+    },
+  };
+}

@@ -1,0 +1,287 @@
+// The invariants S1-S12 and L1-L9, looked at from outside: an omniscient observer that every port of every honest node
+// reports to. It never asks the code under test what is right.
+import type { Fault, JournalRecord } from "#consensus/effects.ts";
+import type { Core } from "#consensus/state.ts";
+import type { Certificate } from "#types/certificate.ts";
+import type { Hash } from "#types/ids.ts";
+import { quorumOf } from "#types/quorum.ts";
+import type { Subject, Vote, VoteKind } from "#types/vote.ts";
+import { GENESIS, GENESIS_FACTS, type SimBody } from "./chain.ts";
+import type { StandIn } from "./stand-in.ts";
+
+export class Violation extends Error {
+  override readonly name = "Violation";
+  readonly rule: string;
+  constructor(rule: string, what: string) {
+    super(`${rule}: ${what}`);
+    this.rule = rule;
+  }
+}
+
+interface ViewFacts {
+  notarized: Certificate | undefined;
+  nullified: boolean;
+  finalized: Certificate | undefined;
+  /** Bodies the leader's key was asked to propose, by honest nodes' knowledge. */
+  proposals: Set<Hash>;
+  refused: boolean;
+  seed: string | undefined;
+  /** Votes that left honest nodes. */
+  readonly votes: Map<number, Partial<Record<VoteKind, Subject>>>;
+}
+
+export interface CheckerOptions {
+  readonly n: number;
+  readonly epoch: number;
+  readonly honest: (index: number) => boolean;
+  readonly crypto: StandIn;
+  readonly seeded: boolean;
+  readonly careless: boolean;
+  readonly retention: number;
+}
+
+export interface Checkers {
+  /** A record entered the journal of an honest node. */
+  appended(node: number, record: JournalRecord): void;
+  /** An honest node decided to sign. */
+  signing(node: number, core: Core, subject: Subject): void;
+  /** A vote left an honest node. */
+  sent(node: number, vote: Vote, durable: { vote: boolean; body: boolean }): void;
+  /** A leader's notarize vote was made, by whoever holds that key. */
+  proposed(signer: number, subject: Subject): void;
+  body(body: SimBody): void;
+  /** An honest application was asked to make this block final. */
+  delivered(node: number, height: number, last: Hash, body: SimBody): void;
+  certificateFrom(votes: readonly Vote[], subject: Subject): void;
+  restarted(node: number, core: Core, fromBackup: boolean): void;
+  stepped(node: number, core: Core): void;
+  blocked(node: number, peer: number): void;
+  fault(node: number, fault: Fault): void;
+  acknowledged(node: number, core: Core, durableView: number): void;
+  readonly views: Map<number, ViewFacts>;
+  readonly chain: SimBody[];
+  readonly faults: Set<number>;
+  readonly blockedPeers: Set<number>;
+}
+
+export function createCheckers(options: CheckerOptions): Checkers {
+  const { n, honest, crypto } = options;
+  const quorum = quorumOf(n);
+  const views = new Map<number, ViewFacts>();
+  const chain: SimBody[] = [];
+  const bodies = new Map<Hash, SimBody>();
+  const floors = new Map<number, number>();
+  const faults = new Set<number>();
+  const blockedPeers = new Set<number>();
+
+  function at(view: number): ViewFacts {
+    let facts = views.get(view);
+    if (facts === undefined) {
+      facts = {
+        notarized: undefined,
+        nullified: false,
+        finalized: undefined,
+        proposals: new Set(),
+        refused: false,
+        seed: undefined,
+        votes: new Map(),
+      };
+      views.set(view, facts);
+    }
+    return facts;
+  }
+  function fail(rule: string, what: string): never {
+    throw new Violation(rule, what);
+  }
+  function certificate(node: number, c: Certificate): void {
+    const facts = at(c.view);
+    const held =
+      c.kind === "notarize" ? facts.notarized : c.kind === "finalize" ? facts.finalized : undefined;
+    if (held === c) return;
+    if (c.epoch !== options.epoch) fail("S8", `node ${node} took a certificate of epoch ${c.epoch}`);
+    if (!crypto.certificateGood(c))
+      fail("S8", `node ${node} took a forged ${c.kind} certificate of view ${c.view}`);
+    const seed = c.seed.join();
+    if (facts.seed !== undefined && facts.seed !== seed) fail("S10", `two seeds in view ${c.view}`);
+    facts.seed = seed;
+    if (c.kind === "notarize") {
+      if (facts.notarized !== undefined && facts.notarized.payload !== c.payload)
+        fail("S2", `two notarizations in view ${c.view}`);
+      if (facts.finalized !== undefined && facts.finalized.payload !== c.payload)
+        fail("S5", `view ${c.view}`);
+      facts.notarized ??= c;
+    } else if (c.kind === "nullify") facts.nullified = true;
+    else {
+      if (facts.finalized !== undefined && facts.finalized.payload !== c.payload)
+        fail("S1", `two finalizations in view ${c.view}`);
+      if (facts.notarized?.payload !== c.payload) fail("S4", `view ${c.view} is final but not notarized`);
+      if (facts.refused) fail("S9", `view ${c.view} was refused and is final`);
+      facts.finalized ??= c;
+    }
+    if (facts.finalized !== undefined && facts.nullified)
+      fail("S3", `view ${c.view} is finalized and nullified`);
+  }
+  function ownVotes(node: number, view: number): Partial<Record<VoteKind, Subject>> {
+    const { votes } = at(view);
+    let own = votes.get(node);
+    if (own === undefined) {
+      own = {};
+      votes.set(node, own);
+    }
+    return own;
+  }
+  function checkNotarize(node: number, core: Core, vote: Subject): void {
+    const { view, parentView, payload } = vote;
+    if (!at(view).proposals.has(payload))
+      fail("R3", `node ${node} notarized what the leader of ${view} did not propose`);
+    if (parentView >= view) fail("S6", `node ${node} voted for a parent at ${parentView} in view ${view}`);
+    for (let skipped = parentView + 1; skipped < view; skipped++) {
+      if (core.rounds.get(skipped)?.certificates.nullify === undefined && skipped > core.finalizedView) {
+        fail(
+          "S6",
+          `node ${node} voted in view ${view} for a parent in ${parentView}, but ${skipped} is not nullified`,
+        );
+      }
+      if (skipped === core.finalizedView) fail("S6", `node ${node} voted to skip the final view ${skipped}`);
+    }
+    if (parentView > core.finalizedView) {
+      const parent = core.rounds.get(parentView);
+      if (parent?.certificates.notarize === undefined)
+        fail("S9", `node ${node} voted on a parent that is not notarized`);
+      if (parent.certification !== "certified")
+        fail("S9", `node ${node} voted on a parent that it did not certify`);
+    }
+    if (!options.careless) checkBody(node, vote);
+  }
+  function checkBody(node: number, vote: Subject): void {
+    const body = bodies.get(vote.payload);
+    if (body === undefined) fail("R3", `node ${node} voted for a block that nobody made`);
+    const { facts } = body;
+    if (body.corrupt) fail("R3", `node ${node} voted for a block whose execution fails`);
+    if (facts.epoch !== vote.epoch || facts.view !== vote.view || facts.parentView !== vote.parentView) {
+      fail("R3", `node ${node} voted for a block whose extraData is wrong in view ${vote.view}`);
+    }
+    const parentDigest = vote.parentView === 0 ? GENESIS : at(vote.parentView).notarized?.payload;
+    if (facts.parent !== parentDigest)
+      fail("R3", `node ${node} voted for a block with another parent than view ${vote.parentView}`);
+    const parent = vote.parentView === 0 ? GENESIS_FACTS : bodies.get(facts.parent)?.facts;
+    if (parent === undefined || facts.height !== parent.height + 1)
+      fail("R3", `node ${node} voted for a wrong height`);
+    if (!options.seeded) return;
+    const seed =
+      vote.parentView === 0
+        ? undefined
+        : crypto.certificate({ ...vote, kind: "notarize", view: vote.parentView }).seed;
+    if (facts.prevRandao !== crypto.randao(seed))
+      fail("R13", `node ${node} voted for a wrong prevrandao in view ${vote.view}`);
+  }
+  return {
+    views,
+    chain,
+    faults,
+    blockedPeers,
+    appended(node, record) {
+      if (record.type === "certificate") certificate(node, record.certificate);
+      else if (record.type === "verdict" && !record.valid) at(record.view).refused = true;
+      else if (record.type === "verdict" && at(record.view).refused)
+        fail("S9", `node ${node} certified what was refused`);
+    },
+    signing(node, core, subject) {
+      const { view, kind } = subject;
+      if (view <= core.finalizedView)
+        fail("R17", `node ${node} signed in view ${view}, final ${core.finalizedView}`);
+      if (kind === "notarize") checkNotarize(node, core, subject);
+      if (kind !== "finalize") return;
+      const round = core.rounds.get(view);
+      if (round?.certificates.notarize?.payload !== subject.payload)
+        fail("R6", `node ${node} finalized without a notarization`);
+      if (round.certification !== "certified") fail("R6", `node ${node} finalized what it did not certify`);
+      if (round.equivocated) fail("R6", `node ${node} finalized an equivocator's block`);
+      if (at(view).refused) fail("S9", `node ${node} finalized what was refused`);
+    },
+    sent(node, vote, durable) {
+      if (vote.signer !== node) return;
+      const own = ownVotes(node, vote.view);
+      const before = own[vote.kind];
+      if (!durable.vote)
+        fail("R15", `node ${node} sent a ${vote.kind} of view ${vote.view} that is not durable`);
+      if (before !== undefined) {
+        if (before.payload !== vote.payload || before.parentView !== vote.parentView) {
+          fail("S7", `node ${node} signed two ${vote.kind} votes in view ${vote.view}`);
+        }
+        return;
+      }
+      if (vote.kind !== "nullify" && !durable.body)
+        fail("R15", `node ${node} sent a ${vote.kind} without a durable body`);
+      if (vote.kind === "notarize" && own.nullify !== undefined)
+        fail("R3", `node ${node} notarized view ${vote.view} after it nullified it`);
+      if (vote.kind === "finalize" && own.nullify !== undefined)
+        fail("S7", `node ${node} finalized view ${vote.view} after nullifying it`);
+      if (vote.kind === "nullify" && own.finalize !== undefined)
+        fail("S7", `node ${node} nullified view ${vote.view} after finalizing it`);
+      own[vote.kind] = vote;
+    },
+    proposed(_signer, vote) {
+      at(vote.view).proposals.add(vote.payload);
+    },
+    body(body) {
+      bodies.set(body.facts.digest, body);
+    },
+    delivered(node, height, last, body) {
+      const { facts } = body;
+      if (facts.height !== height + 1 || facts.parent !== last)
+        fail("S11", `node ${node} got height ${facts.height} after ${height}`);
+      const known = chain[height];
+      if (known !== undefined && known.facts.digest !== facts.digest)
+        fail("S1", `node ${node} has another block ${facts.height}`);
+      if (known !== undefined) return;
+      if (body.corrupt && !options.careless) fail("R3", `a corrupt block is final at ${facts.height}`);
+      const parentView = chain[height - 1]?.facts.view ?? 0;
+      for (let skipped = parentView + 1; skipped < facts.view; skipped++) {
+        if (!at(skipped).nullified)
+          fail("S6", `final view ${facts.view} skips view ${skipped}, which is not nullified`);
+        if (at(skipped).finalized !== undefined)
+          fail("S6", `final view ${facts.view} skips the final view ${skipped}`);
+      }
+      chain[height] = body;
+    },
+    certificateFrom(votes, subject) {
+      const signers = new Set<number>();
+      for (const vote of votes) signers.add(vote.signer);
+      if (signers.size < quorum)
+        fail(
+          "S8",
+          `${subject.kind} certificate of view ${subject.view} from ${signers.size} of ${quorum} signers`,
+        );
+    },
+    restarted(node, core, fromBackup) {
+      if (fromBackup) floors.set(node, core.finalizedView);
+      const floor = floors.get(node) ?? 0;
+      if (core.finalizedView < floor)
+        fail("S12", `node ${node} restarted at ${core.finalizedView}, below its floor ${floor}`);
+    },
+    stepped(node, core) {
+      const floor = floors.get(node) ?? 0;
+      if (core.finalizedView > floor) floors.set(node, core.finalizedView);
+      const bound =
+        core.view + 1 - Math.min(core.finalizedView, core.acknowledgedView) + options.retention + 8;
+      if (core.rounds.size > bound)
+        fail("L6", `node ${node} keeps ${core.rounds.size} rounds, at most ${bound}`);
+    },
+    blocked(node, peer) {
+      if (honest(peer)) fail("L8", `node ${node} blocked the honest node ${peer}`);
+      blockedPeers.add(peer);
+    },
+    fault(node, fault) {
+      if (honest(fault.signer))
+        fail("L8", `node ${node} accuses the honest node ${fault.signer} of ${fault.kind}`);
+      if (!crypto.authentic(fault.first) || !crypto.authentic(fault.second))
+        fail("L8", "evidence with a bad envelope");
+      faults.add(fault.signer);
+    },
+    acknowledged(node, core, durableView) {
+      if (core.acknowledgedView > durableView)
+        fail("S11", `node ${node} acknowledged view ${core.acknowledgedView}, durable ${durableView}`);
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// What one schedule is made of: drawn from its seed, first which faults exist, then how strong they are.
+import { createRng, type Rng } from "#lib/rng.ts";
+import { maxFaulty } from "#types/quorum.ts";
+import { ADVERSARY_NAMES } from "./adversaries/names.ts";
+
+export type PartitionKind = "halves" | "ring" | "isolated" | "swizzled";
+
+export interface Options {
+  readonly seed: number;
+  readonly n: number;
+  /** A follower without a key beside the validators. */
+  readonly follower: boolean;
+  readonly scheme: "threshold" | "identity";
+  /** Adversary of each Byzantine validator by index. */
+  readonly byzantine: ReadonlyMap<number, string>;
+  readonly views: number;
+  /** One-way delay in ms: minimum and spread. */
+  readonly delay: number;
+  readonly spread: number;
+  readonly loss: number;
+  readonly duplication: number;
+  readonly partitions: readonly PartitionKind[];
+  /** Mean ms between partitions and their length. */
+  readonly partitionEvery: number;
+  readonly partitionLength: number;
+  /** Mean ms between kills of one process; 0: none. */
+  readonly killEvery: number;
+  /** The whole cluster at once instead of one. */
+  readonly killAll: boolean;
+  readonly downTime: number;
+  /** A node restarts from an old copy of its journal. */
+  readonly backups: boolean;
+  readonly drift: number;
+  readonly wallSkew: number;
+  readonly buildTime: number;
+  readonly verifyTime: number;
+  readonly finalizeTime: number;
+  /** Asynchronous answers of the cryptography, ms; 0: at once. */
+  readonly cryptoTime: number;
+  /** Validators that start late, or are never started in the first phase. */
+  readonly absent: ReadonlySet<number>;
+  /** Votes for blocks without verification: exercises refused certifications. */
+  readonly careless: boolean;
+  /** Everything passes through its wire form. */
+  readonly wire: boolean;
+  /** Executable transactions always wait. */
+  readonly busy: boolean;
+  readonly emptyInterval: number;
+  readonly phaseOneMs: number;
+}
+
+const PARTITIONS: readonly PartitionKind[] = ["halves", "ring", "isolated", "swizzled"];
+
+function byzantineOf(rng: Rng, n: number): Map<number, string> {
+  const byzantine = new Map<number, string>();
+  const f = maxFaulty(n);
+  if (f === 0 || rng.chance(0.25)) return byzantine;
+  const count = 1 + rng.below(f);
+  const order = rng.shuffle(Array.from({ length: n }, (_, i) => i));
+  for (const index of order.slice(0, count)) byzantine.set(index, rng.pick(ADVERSARY_NAMES));
+  return byzantine;
+}
+
+/** The default mix: every size from 1 to 10, every fault. */
+export function swarmOptions(seed: number): Options {
+  const rng = createRng(seed);
+  const n = 1 + rng.below(10);
+  const byzantine = byzantineOf(rng, n);
+  const honest = Array.from({ length: n }, (_, i) => i).filter((i) => !byzantine.has(i));
+  const spare = maxFaulty(n) - byzantine.size;
+  const absent = new Set<number>(
+    spare > 0 && rng.chance(0.2) ? rng.shuffle([...honest]).slice(0, 1 + rng.below(spare)) : [],
+  );
+  const kills = rng.chance(0.4);
+  return {
+    seed,
+    n,
+    follower: rng.chance(0.15),
+    scheme: rng.chance(0.1) ? "identity" : "threshold",
+    byzantine,
+    views: 40,
+    delay: rng.pick([0.5, 1, 5]),
+    spread: rng.pick([0, 1, 10, 40, 150]),
+    loss: rng.chance(0.5) ? rng.pick([0.01, 0.1, 0.3, 0.5]) : 0,
+    duplication: rng.chance(0.3) ? 0.1 : 0,
+    partitions: rng.chance(0.4) ? PARTITIONS.filter(() => rng.chance(0.5)) : [],
+    partitionEvery: rng.pick([200, 600, 2_000]),
+    partitionLength: rng.pick([50, 300, 1_500]),
+    killEvery: kills ? rng.pick([100, 300, 1_000, 3_000]) : 0,
+    killAll: kills && rng.chance(0.3),
+    downTime: rng.pick([1, 50, 500]),
+    backups: kills && rng.chance(0.3),
+    drift: rng.chance(0.3) ? 0.02 : 0,
+    wallSkew: rng.chance(0.2) ? 2 : 0,
+    buildTime: rng.pick([0, 0, 1, 20]),
+    verifyTime: rng.pick([0, 0, 1, 20, 60]),
+    finalizeTime: rng.pick([0, 0, 1, 30]),
+    cryptoTime: rng.chance(0.3) ? rng.pick([1, 8]) : 0,
+    absent,
+    careless: rng.chance(0.05),
+    wire: rng.chance(0.1),
+    busy: rng.chance(0.7),
+    emptyInterval: rng.pick([10, 60, 400]),
+    phaseOneMs: rng.pick([1_000, 3_000, 8_000]),
+  };
+}
+
+/** Everybody well and near: the plain schedule by which speed is measured. */
+export function calmOptions(seed: number, n: number, views: number): Options {
+  return {
+    ...swarmOptions(seed),
+    n,
+    follower: false,
+    scheme: "threshold",
+    byzantine: new Map(),
+    views,
+    delay: 1,
+    spread: 5,
+    loss: 0,
+    duplication: 0,
+    partitions: [],
+    killEvery: 0,
+    killAll: false,
+    backups: false,
+    drift: 0,
+    wallSkew: 0,
+    buildTime: 0,
+    verifyTime: 0,
+    finalizeTime: 0,
+    cryptoTime: 0,
+    absent: new Set(),
+    careless: false,
+    wire: false,
+    busy: true,
+    phaseOneMs: 0,
+  };
+}

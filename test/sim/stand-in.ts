@@ -1,0 +1,165 @@
+// Stand-in cryptography: 32-bit mixes instead of pairings, with the failure modes of the real thing: forged, duplicated,
+// wrong index, wrong namespace, one bad partial of two. Nobody but the holder of an index can make its signatures,
+// because nobody else is given its signer.
+import type { Examined } from "#consensus/events.ts";
+import type { Rules } from "#consensus/rules.ts";
+import type { SchemeKind } from "#consensus/state.ts";
+import type { Recovery, SchemePort } from "#node/consensus/ports.ts";
+import type { Certificate } from "#types/certificate.ts";
+import { type Hash, ZERO_HASH } from "#types/ids.ts";
+import type { Subject, Vote } from "#types/vote.ts";
+
+const NAMESPACES = { notarize: 11, nullify: 12, finalize: 13 } as const;
+const SEED = 14;
+const ENVELOPE = 15;
+const GROUP = 0x7fff_0001;
+
+export function mix(h: number, x: number): number {
+  h = Math.imul(h ^ x, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+/** A number that stands for a digest; the first 16 hex digits decide. */
+export function digestNumber(digest: Hash): number {
+  let h = 0x811c9dc5;
+  for (let i = 2; i < 18; i++) h = Math.imul(h ^ digest.charCodeAt(i), 0x01000193);
+  return h;
+}
+
+const HEX8: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
+
+export function hex32(x: number): string {
+  return HEX8[x >>> 24]! + HEX8[(x >>> 16) & 255]! + HEX8[(x >>> 8) & 255]! + HEX8[x & 255]!;
+}
+
+const TAIL = "0".repeat(48);
+
+/** A digest out of two numbers. */
+export function digestOf(a: number, b: number): Hash {
+  return `0x${hex32(a)}${hex32(b)}${TAIL}` as Hash;
+}
+
+function bytes(x: number): Uint8Array {
+  const out = new Uint8Array(4);
+  out[0] = x >>> 24;
+  out[1] = x >>> 16;
+  out[2] = x >>> 8;
+  out[3] = x;
+  return out;
+}
+
+function number(b: Uint8Array): number {
+  return b.length === 4 ? (b[0]! << 24) | (b[1]! << 16) | (b[2]! << 8) | b[3]! : -1;
+}
+
+/** One committee's keys; `signer(i)` is handed to the holder of index i only. */
+export interface StandIn {
+  vote(signer: number, subject: Subject): Vote;
+  seal(vote: Omit<Vote, "envelope">): Vote;
+  authentic(vote: Vote): boolean;
+  partialGood(vote: Vote): boolean;
+  certificateGood(certificate: Certificate): boolean;
+  /** What q honest partials would give; for the committee's own use and for past epochs' certificates. */
+  certificate(subject: Subject): Certificate;
+  lottery(seed: Uint8Array): Uint8Array;
+  randao(seed: Uint8Array | undefined): Hash | undefined;
+  port(
+    signer: number | undefined,
+    onCertificate: (votes: readonly Vote[], subject: Subject) => void,
+  ): SchemePort;
+}
+
+export function createStandIn(secret: number, kind: SchemeKind, rules: Rules): StandIn {
+  const seeded = kind !== "identity";
+  const space = (subject: Subject): number => (rules.r14Domains ? NAMESPACES[subject.kind] : 11);
+  const subjectMix = (who: number, subject: Subject): number => {
+    let h = mix(mix(secret, who), space(subject));
+    h = mix(mix(h, subject.epoch), subject.view);
+    return mix(mix(h, subject.parentView), digestNumber(subject.payload));
+  };
+  const roundMix = (who: number, epoch: number, view: number): number =>
+    mix(mix(mix(mix(secret, who), SEED), epoch), view);
+  const envelopeMix = (vote: Omit<Vote, "envelope">): number => {
+    let h = mix(mix(subjectMix(vote.signer, vote), ENVELOPE), NAMESPACES[vote.kind]);
+    h = mix(h, number(vote.partial));
+    return mix(h, number(vote.seedPartial));
+  };
+  const noSeed = new Uint8Array(0);
+  const seal = (vote: Omit<Vote, "envelope">): Vote => ({
+    kind: vote.kind,
+    epoch: vote.epoch,
+    view: vote.view,
+    parentView: vote.parentView,
+    payload: vote.payload,
+    signer: vote.signer,
+    partial: vote.partial,
+    seedPartial: vote.seedPartial,
+    envelope: bytes(envelopeMix(vote)),
+  });
+  const partialGood = (vote: Vote): boolean =>
+    number(vote.partial) === (subjectMix(vote.signer, vote) | 0) &&
+    (!seeded || number(vote.seedPartial) === (roundMix(vote.signer, vote.epoch, vote.view) | 0));
+  const certificate = (subject: Subject): Certificate => ({
+    kind: subject.kind,
+    epoch: subject.epoch,
+    view: subject.view,
+    parentView: subject.parentView,
+    payload: subject.payload,
+    signature: bytes(subjectMix(GROUP, subject)),
+    seed: seeded ? bytes(roundMix(GROUP, subject.epoch, subject.view)) : noSeed,
+  });
+  const lottery = (seed: Uint8Array): Uint8Array => bytes(mix(mix(number(seed), 77), 78));
+  const examined = (cert: Certificate, valid: boolean): Examined => ({
+    certificate: cert,
+    valid,
+    lottery: seeded && valid ? lottery(cert.seed) : undefined,
+  });
+  const certificateGood = (cert: Certificate): boolean =>
+    number(cert.signature) === (subjectMix(GROUP, cert) | 0) &&
+    (seeded ? number(cert.seed) === (roundMix(GROUP, cert.epoch, cert.view) | 0) : cert.seed.length === 0);
+  const vote = (signer: number, subject: Subject): Vote =>
+    seal({
+      kind: subject.kind,
+      epoch: subject.epoch,
+      view: subject.view,
+      parentView: subject.parentView,
+      payload: subject.payload,
+      signer,
+      partial: bytes(subjectMix(signer, subject)),
+      seedPartial: seeded ? bytes(roundMix(signer, subject.epoch, subject.view)) : noSeed,
+    });
+  const authentic = (v: Vote): boolean => number(v.envelope) === (envelopeMix(v) | 0);
+  const randao = (seed: Uint8Array | undefined): Hash | undefined =>
+    seeded
+      ? seed === undefined
+        ? ZERO_HASH
+        : digestOf(mix(number(seed), 5), mix(number(seed), 6))
+      : undefined;
+  return {
+    vote,
+    seal,
+    authentic,
+    partialGood,
+    certificateGood,
+    certificate,
+    lottery,
+    randao,
+    port: (signer, onCertificate) => ({
+      sign(subject, done) {
+        if (signer !== undefined) done(vote(signer, subject));
+      },
+      authenticate: authentic,
+      recover(subject, votes, done) {
+        const bad: number[] = [];
+        for (const v of votes) if (!partialGood(v)) bad.push(v.signer);
+        const recovery: Recovery =
+          bad.length > 0 ? { result: undefined, bad } : { result: examined(certificate(subject), true), bad };
+        if (bad.length === 0) onCertificate(votes, subject);
+        done(recovery);
+      },
+      examinePartial: (v, done) => done(partialGood(v)),
+      examine: (certificates, _seeds, done) => done(certificates.map((c) => examined(c, certificateGood(c)))),
+      prevRandao: randao,
+    }),
+  };
+}

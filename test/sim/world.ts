@@ -1,0 +1,613 @@
+// One schedule: validators that run the real core and driver on simulated clocks, disks, links and execution, from a
+// seed. Phase one: anything may fail. Phase two: a quorum is healed and must make progress.
+import type { CoreMessage } from "#consensus/events.ts";
+import { ALL_RULES, type Rules } from "#consensus/rules.ts";
+import type { CoreConfig, Timing } from "#consensus/state.ts";
+import { createRng, type Rng } from "#lib/rng.ts";
+import { createDriver, type Driver } from "#node/consensus/driver.ts";
+import type { ApplicationPort, DriverPorts } from "#node/consensus/ports.ts";
+import { decodeMessage, encodeMessage } from "#types/message.ts";
+import { maxFaulty } from "#types/quorum.ts";
+import type { Vote } from "#types/vote.ts";
+import { ADVERSARIES } from "./adversaries/names.ts";
+import type { Adversary, Rogue } from "./adversaries/types.ts";
+import { type ChainDisk, createSimChain, GENESIS, makeBody, newChainDisk, type SimBody } from "./chain.ts";
+import { type Checkers, createCheckers, Violation } from "./checkers.ts";
+import { backup, createSimJournal, type GuardDisk, type JournalDisk, newJournalDisk } from "./disk.ts";
+import { createScheduler, type Scheduler } from "./heap.ts";
+import { createLinks, type Links } from "./network.ts";
+import type { Options } from "./options.ts";
+import { createStandIn, digestNumber, mix, type StandIn } from "./stand-in.ts";
+
+/** Thrown out of a port to end a simulated process at that very effect. */
+class Killed extends Error {}
+const KILLED = new Killed();
+
+export const SIM_TIMING: Timing = {
+  leaderTimeout: 60,
+  certificationTimeout: 120,
+  timeoutRetry: 200,
+  fetchTimeout: 40,
+  maxTimeout: 2_000,
+  blockTime: 5,
+  emptyBlockInterval: 10,
+  skipTimeout: 5,
+  retention: 12,
+};
+
+/** Virtual ms that phase two may take. */
+const PHASE_TWO_MS = 60_000;
+/** Final views that phase two must add on every honest node. */
+const PROGRESS_VIEWS = 8;
+/** Events of one schedule at most; more is a storm. */
+const MAX_EVENTS = 3_000_000;
+/** A peer that was found out is cut off for this long, virtual ms. */
+const BLOCK_MS = 5_000;
+
+interface SimNode {
+  readonly slot: number;
+  /** Index of its key; n and above: follower. */
+  readonly index: number;
+  readonly honest: boolean;
+  readonly adversary: Adversary | undefined;
+  readonly rogue: Rogue | undefined;
+  readonly chain: ChainDisk;
+  journal: JournalDisk;
+  readonly guard: GuardDisk;
+  copy: JournalDisk | undefined;
+  readonly durableVotes: Set<Vote>;
+  pendingVotes: Vote[];
+  driver: Driver<SimBody> | undefined;
+  application: ApplicationPort<SimBody> | undefined;
+  /** Counts lives; answers to a dead process are dropped. */
+  life: number;
+  /** Ports calls until the process dies; -1: it lives on. */
+  fuse: number;
+  alarm: number;
+  readonly rate: number;
+  readonly skew: number;
+  readonly wallSkew: number;
+  readonly blockedUntil: Float64Array;
+  deliveredHeight: number;
+}
+
+export interface Outcome {
+  readonly trace: number;
+  readonly views: number;
+  readonly height: number;
+  readonly steps: number;
+  readonly ms: number;
+}
+
+export interface World {
+  run(): Outcome;
+  readonly nodes: readonly SimNode[];
+  readonly checkers: Checkers;
+  readonly scheduler: Scheduler;
+}
+
+export type Narrator = (time: number, node: number, what: string) => void;
+
+export function createWorld(options: Options, rules: Rules = ALL_RULES, narrate?: Narrator): World {
+  return new Simulation(options, rules, narrate);
+}
+
+class Simulation implements World {
+  readonly scheduler: Scheduler = createScheduler();
+  readonly nodes: SimNode[] = [];
+  readonly checkers: Checkers;
+  readonly #options: Options;
+  readonly #rules: Rules;
+  readonly #rng: Rng;
+  readonly #links: Links;
+  readonly #crypto: StandIn;
+  readonly #bodies = new Map<string, SimBody>();
+  readonly #slots: SimNode[][] = [];
+  readonly #narrate: Narrator | undefined;
+  #calm = false;
+  #trace = 0;
+  #steps = 0;
+  #restored = 0;
+
+  constructor(options: Options, rules: Rules, narrate: Narrator | undefined) {
+    const { n } = options;
+    this.#options = options;
+    this.#rules = options.careless ? { ...rules, r3Verified: false } : rules;
+    this.#narrate = narrate;
+    this.#rng = createRng(options.seed ^ 0x5eed);
+    this.#crypto = createStandIn(options.seed | 1, options.scheme, rules);
+    const slots =
+      n +
+      (options.follower ? 1 : 0) +
+      [...options.byzantine.values()].filter((a) => ADVERSARIES[a]?.twin).length;
+    this.#links = createLinks(options, slots, this.#rng.fork());
+    this.checkers = createCheckers({
+      n,
+      epoch: 0,
+      honest: (index) => !options.byzantine.has(index),
+      crypto: this.#crypto,
+      seeded: options.scheme !== "identity",
+      careless: options.careless,
+      retention: SIM_TIMING.retention,
+    });
+    for (let index = 0; index < n; index++) this.#add(index, ADVERSARIES[options.byzantine.get(index) ?? ""]);
+    for (const [index, name] of options.byzantine)
+      if (ADVERSARIES[name]?.twin) this.#add(index, ADVERSARIES[name]);
+    if (options.follower) this.#add(n, undefined);
+  }
+
+  #add(index: number, adversary: Adversary | undefined): void {
+    const { drift, wallSkew, n } = this.#options;
+    const rng = this.#rng;
+    const slot = this.nodes.length;
+    const node: SimNode = {
+      slot,
+      index,
+      honest: adversary === undefined,
+      adversary,
+      rogue: adversary === undefined ? undefined : this.#rogue(() => node, rng.fork()),
+      chain: newChainDisk(),
+      journal: newJournalDisk(),
+      guard: { reservation: undefined },
+      copy: undefined,
+      durableVotes: new Set(),
+      pendingVotes: [],
+      driver: undefined,
+      application: undefined,
+      life: 0,
+      fuse: -1,
+      alarm: 0,
+      rate: 1 + drift * (rng.unit() - 0.5) * 2,
+      skew: drift > 0 ? rng.below(10_000) : 0,
+      wallSkew: wallSkew * (rng.unit() - 0.5) * 2,
+      blockedUntil: new Float64Array(n + 1),
+      deliveredHeight: 0,
+    };
+    this.nodes.push(node);
+    let same = this.#slots[index];
+    if (same === undefined) {
+      same = [];
+      this.#slots[index] = same;
+    }
+    same.push(node);
+  }
+
+  #rogue(self: () => SimNode, rng: Rng): Rogue {
+    const crypto = this.#crypto;
+    return {
+      get index() {
+        return self().index;
+      },
+      n: this.#options.n,
+      rng,
+      core: () => self().driver!.core,
+      vote: (subject) => this.#note(crypto.vote(self().index, subject)),
+      seal: (vote) => this.#note(crypto.seal({ ...vote, signer: self().index })),
+      foreign: (subject) => crypto.certificate(subject),
+      send: (to, message) => this.#post(self(), to, message),
+      sendBody: (to, body) => this.#postBody(self(), to, body),
+      variant: (like, change, corrupt) => {
+        const body = makeBody({ ...like.facts, ...change }, corrupt, rng.u32());
+        this.#publish(body);
+        return body;
+      },
+      bodyOf: (digest) => this.#bodies.get(digest),
+    };
+  }
+
+  #note(vote: Vote): Vote {
+    if (vote.kind === "notarize" && this.#leads(vote)) this.checkers.proposed(vote.signer, vote);
+    return vote;
+  }
+
+  #leads(vote: Vote): boolean {
+    return this.#leader(vote.view) === vote.signer;
+  }
+
+  /** The true leader of a view, from the committee's own key. */
+  #leader(view: number): number {
+    const { n, scheme } = this.#options;
+    if (view <= 1 || scheme === "identity") return view % n;
+    const subject = { kind: "nullify", epoch: 0, view: view - 1, parentView: 0, payload: GENESIS } as const;
+    const lottery = this.#crypto.lottery(this.#crypto.certificate(subject).seed);
+    let remainder = 0;
+    for (const byte of lottery) remainder = (remainder * 256 + byte) % n;
+    return remainder;
+  }
+
+  #publish(body: SimBody): void {
+    this.#bodies.set(body.facts.digest, body);
+    this.checkers.body(body);
+  }
+
+  #tell(node: SimNode, what: string): void {
+    this.#narrate?.(this.scheduler.now(), node.slot, what);
+  }
+
+  /** Runs `act` inside the node's process; what it is killed in is lost. */
+  #inside(node: SimNode, act: (driver: Driver<SimBody>) => void): void {
+    const { driver } = node;
+    if (driver === undefined) return;
+    this.#steps++;
+    try {
+      act(driver);
+    } catch (error) {
+      if (error !== KILLED) throw error;
+      this.#crash(node);
+      return;
+    }
+    const { core } = driver;
+    this.#trace = mix(mix(this.#trace, node.slot), mix(core.view, core.finalizedView));
+    if (node.honest) this.checkers.stepped(node.slot, core);
+    if (driver.halted) throw new Violation("L2", `node ${node.slot} halted`);
+  }
+
+  #pulse(node: SimNode): void {
+    if (node.fuse < 0) return;
+    if (node.fuse-- === 0) throw KILLED;
+  }
+
+  #crash(node: SimNode): void {
+    this.#tell(node, "is killed");
+    node.driver = undefined;
+    node.life++;
+    node.fuse = -1;
+    node.pendingVotes = [];
+    const wait = this.#calm ? 1 : this.#rng.unit() * this.#options.downTime;
+    this.#at(wait, () => this.#boot(node));
+  }
+
+  #at(delay: number, run: () => void): void {
+    this.scheduler.at(this.scheduler.now() + delay, run);
+  }
+
+  #now(node: SimNode): number {
+    return this.scheduler.now() * node.rate + node.skew;
+  }
+
+  #config(node: SimNode): CoreConfig {
+    const { n, scheme, emptyInterval } = this.#options;
+    return {
+      epoch: 0,
+      n,
+      me: node.index < n ? node.index : undefined,
+      scheme,
+      genesis: GENESIS,
+      timing: { ...SIM_TIMING, emptyBlockInterval: emptyInterval },
+    };
+  }
+
+  #boot(node: SimNode): void {
+    if (node.driver !== undefined) return;
+    const { options, restoredBackup } = { options: this.#options, restoredBackup: this.#maybeRestore(node) };
+    this.#tell(node, restoredBackup ? "starts from a backup" : "starts");
+    const driver = createDriver(this.#config(node), this.#ports(node), this.#rules);
+    node.driver = driver;
+    if (node.honest) this.checkers.restarted(node.slot, driver.core, restoredBackup);
+    this.#inside(node, () => driver.start());
+    if (options.busy && node.driver === driver) this.#inside(node, () => driver.work(true));
+  }
+
+  /** Puts an old copy of the journal back, on at most as many nodes as may be faulty. */
+  #maybeRestore(node: SimNode): boolean {
+    const { backups, byzantine, n, absent } = this.#options;
+    if (!backups || node.copy === undefined || this.#calm || node.index >= n) return false;
+    if (this.#restored + byzantine.size + absent.size >= maxFaulty(n) || this.#rng.chance(0.5)) return false;
+    this.#restored++;
+    node.journal = node.copy;
+    node.copy = undefined;
+    return true;
+  }
+
+  #ports(node: SimNode): DriverPorts<SimBody> {
+    const { life } = node;
+    const alive = (): boolean => node.life === life;
+    const after = (ms: number, run: () => void): void => {
+      this.#at(ms / node.rate, () => {
+        if (alive()) this.#inside(node, run);
+      });
+    };
+    const application = this.#application(node, after);
+    node.application = application;
+    return {
+      journal: this.#journal(node),
+      scheme: this.#scheme(node, after),
+      application,
+      network: {
+        send: (to, message) => this.#send(node, to, message),
+        sendBody: (to, body) => this.#sendBody(node, to, body),
+        requestBody: (to, digest) => {
+          this.#pulse(node);
+          this.#deliver(node, to, (peer) => this.#inside(peer, (d) => d.bodyRequest(node.index, digest)));
+        },
+        block: (peer, reason) => {
+          this.#tell(node, `blocks ${peer}: ${reason}`);
+          if (node.honest) this.checkers.blocked(node.slot, peer);
+          node.blockedUntil[peer] = this.scheduler.now() + BLOCK_MS;
+        },
+      },
+      clock: {
+        now: () => this.#now(node),
+        wall: () => 1_000 + this.scheduler.now() / 1_000 + node.wallSkew,
+        alarm: (at) => {
+          const token = ++node.alarm;
+          // The drifting clock rounds: a hair later is never early.
+          this.scheduler.at((at - node.skew) / node.rate + 1e-6, () => {
+            if (alive() && node.alarm === token) this.#inside(node, (d) => d.wake());
+          });
+        },
+      },
+      observer: {
+        fault: (fault) => {
+          this.#tell(node, `reports ${fault.kind} of ${fault.signer} in view ${fault.first.view}`);
+          if (node.honest) this.checkers.fault(node.slot, fault);
+        },
+        halted: (reason) => {
+          this.#tell(node, `halts: ${reason}`);
+          if (node.honest) throw new Violation("L2", `node ${node.slot} halts: ${reason}`);
+        },
+      },
+    };
+  }
+
+  #journal(node: SimNode): DriverPorts<SimBody>["journal"] {
+    return createSimJournal(node.journal, node.guard, {
+      pulse: () => this.#pulse(node),
+      appended: (record) => {
+        if (record.type === "vote") node.pendingVotes.push(record.vote);
+        if (record.type === "certificate") {
+          const { certificate } = record;
+          this.#tell(node, `holds ${certificate.kind} certificate of view ${certificate.view}`);
+          if (certificate.kind === "finalize") this.#announce(node, certificate);
+        }
+        if (node.honest) this.checkers.appended(node.slot, record);
+      },
+      committed: () => {
+        for (const vote of node.pendingVotes) node.durableVotes.add(vote);
+        node.pendingVotes = [];
+        if (this.#options.backups && this.#rng.chance(0.05)) node.copy = backup(node.journal);
+      },
+      acknowledgedView: () => node.chain.blocks.at(-1)?.facts.view ?? 0,
+    });
+  }
+
+  /** Followers hear of finalizations from whoever has them. */
+  #announce(
+    node: SimNode,
+    certificate: Extract<CoreMessage, { type: "certificates" }>["certificates"][number],
+  ): void {
+    if (!this.#options.follower || node.index >= this.#options.n) return;
+    this.#post(node, this.#options.n, { type: "certificates", certificates: [certificate] });
+  }
+
+  #scheme(node: SimNode, after: (ms: number, run: () => void) => void): DriverPorts<SimBody>["scheme"] {
+    const { n, cryptoTime } = this.#options;
+    const base = this.#crypto.port(node.index < n ? node.index : undefined, (votes, subject) => {
+      if (node.honest) this.checkers.certificateFrom(votes, subject);
+    });
+    const { sign } = base;
+    const signing = (subject: Parameters<typeof sign>[0]): void => {
+      if (subject.kind === "notarize" && this.#leader(subject.view) === node.index)
+        this.checkers.proposed(node.index, subject);
+      if (node.honest && node.driver !== undefined)
+        this.checkers.signing(node.slot, node.driver.core, subject);
+    };
+    if (cryptoTime === 0) {
+      return {
+        ...base,
+        sign(subject, done) {
+          signing(subject);
+          sign(subject, done);
+        },
+      };
+    }
+    const later = (run: () => void): void => after(this.#rng.unit() * cryptoTime, run);
+    return {
+      ...base,
+      sign(subject, done) {
+        signing(subject);
+        later(() => sign(subject, done));
+      },
+      recover: (subject, votes, done) => later(() => base.recover(subject, votes, done)),
+      examine: (certificates, seeds, done) => later(() => base.examine(certificates, seeds, done)),
+      examinePartial: (vote, done) => later(() => base.examinePartial(vote, done)),
+    };
+  }
+
+  #application(node: SimNode, after: (ms: number, run: () => void) => void): ApplicationPort<SimBody> {
+    const { buildTime, verifyTime, finalizeTime } = this.#options;
+    const rng = this.#rng;
+    const spent = (ms: number): number => (ms === 0 ? 0 : ms * (0.5 + rng.unit()));
+    const chain = createSimChain(node.chain, {
+      pulse: () => this.#pulse(node),
+      after,
+      buildTime: () => spent(buildTime),
+      verifyTime: () => spent(verifyTime),
+      finalizeTime: () => spent(finalizeTime),
+      wall: () => 1_000 + this.scheduler.now() / 1_000 + node.wallSkew,
+      salt: () => rng.u32(),
+      finalized: (body) => {
+        this.#tell(node, `makes height ${body.facts.height} final (view ${body.facts.view})`);
+        if (!node.honest) return;
+        const last = node.chain.blocks.at(-1)?.facts;
+        this.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? GENESIS, body);
+      },
+      durable: () => {
+        this.#trace = mix(this.#trace, digestNumber(node.chain.blocks.at(-1)!.facts.digest));
+      },
+    });
+    return {
+      ...chain,
+      build: (request, done) =>
+        chain.build(request, (body) => {
+          const rogue = node.rogue;
+          const made =
+            body === undefined || rogue === undefined
+              ? body
+              : (node.adversary?.onBuild?.(rogue, request, body) ?? body);
+          if (made !== undefined) this.#publish(made);
+          this.#tell(node, `builds on view ${request.context.parentView} for view ${request.context.view}`);
+          done(made);
+        }),
+    };
+  }
+
+  #send(node: SimNode, to: number, message: CoreMessage): void {
+    this.#pulse(node);
+    if (message.type === "vote") this.#voteLeaves(node, message.vote);
+    const { rogue, adversary } = node;
+    if (rogue === undefined || adversary?.onSend === undefined) {
+      this.#post(node, to, message);
+      return;
+    }
+    for (let peer = 0; peer < this.#options.n; peer++) {
+      if (peer === node.index || (to >= 0 && peer !== to)) continue;
+      const changed = adversary.onSend(rogue, peer, message);
+      if (changed !== undefined) this.#post(node, peer, changed);
+    }
+  }
+
+  #voteLeaves(node: SimNode, vote: Vote): void {
+    this.#tell(node, `votes ${vote.kind} in view ${vote.view}`);
+    if (!node.honest) return;
+    const driver = node.driver;
+    if (driver === undefined) return;
+    const body = node.journal.bodies.has(vote.payload) || node.chain.heights.has(vote.payload);
+    this.checkers.sent(node.slot, vote, { vote: node.durableVotes.has(vote), body });
+  }
+
+  #sendBody(node: SimNode, to: number, body: SimBody): void {
+    this.#pulse(node);
+    const { rogue, adversary } = node;
+    for (let peer = 0; peer < this.#slots.length; peer++) {
+      if (peer === node.index || (to >= 0 && peer !== to)) continue;
+      if (rogue !== undefined && adversary?.onSendBody?.(rogue, peer, body) === false) continue;
+      this.#postBody(node, peer, body);
+    }
+  }
+
+  #post(node: SimNode, to: number, message: CoreMessage): void {
+    let sent = message;
+    if (this.#options.wire) sent = decodeMessage(encodeMessage(message), 0) as CoreMessage;
+    this.#deliver(node, to, (peer) => {
+      if (peer.rogue !== undefined && peer.driver !== undefined) {
+        if (peer.adversary?.onReceive?.(peer.rogue, node.index, sent) === false) return;
+      }
+      this.#inside(peer, (driver) => driver.message(node.index, sent));
+    });
+  }
+
+  #postBody(node: SimNode, to: number, body: SimBody): void {
+    this.#deliver(node, to, (peer) => this.#inside(peer, (driver) => driver.body(node.index, body)));
+  }
+
+  /** Schedules deliveries to everyone behind index `to` (-1: every other validator). */
+  #deliver(node: SimNode, to: number, receive: (peer: SimNode) => void): void {
+    const now = this.scheduler.now();
+    for (const peer of this.nodes) {
+      if (
+        peer === node ||
+        (to >= 0 ? peer.index !== to : peer.index === node.index || peer.index >= this.#options.n)
+      )
+        continue;
+      for (const delay of this.#links.deliveries(node.slot, peer.slot)) {
+        this.scheduler.at(now + delay, () => {
+          if (peer.blockedUntil[node.index]! > this.scheduler.now()) return;
+          receive(peer);
+        });
+      }
+    }
+  }
+
+  #schedulePhaseOne(): void {
+    const { partitions, partitionEvery, partitionLength, killEvery, phaseOneMs } = this.#options;
+    const rng = this.#rng;
+    const split = (): void => {
+      if (this.#calm) return;
+      this.#links.split(rng.pick(partitions));
+      this.#at(rng.unit() * partitionLength, () => {
+        if (!this.#calm) this.#links.heal();
+        this.#at(rng.unit() * partitionEvery * 2, split);
+      });
+    };
+    if (partitions.length > 0) this.#at(rng.unit() * partitionEvery, split);
+    const kill = (): void => {
+      if (this.#calm) return;
+      const victims = this.#options.killAll ? this.nodes : [rng.pick(this.nodes)];
+      for (const victim of victims) if (victim.driver !== undefined) victim.fuse = rng.below(40);
+      this.#at(rng.unit() * killEvery * 2, kill);
+    };
+    if (killEvery > 0) this.#at(rng.unit() * killEvery, kill);
+    this.#at(phaseOneMs, () => this.#heal());
+  }
+
+  #scheduleRogues(): void {
+    for (const node of this.nodes) {
+      const { adversary, rogue } = node;
+      if (rogue === undefined || adversary?.onIdle === undefined) continue;
+      const idle = (): void => {
+        if (node.driver !== undefined) adversary.onIdle?.(rogue);
+        this.#at(20 + this.#rng.below(60), idle);
+      };
+      this.#at(5, idle);
+    }
+  }
+
+  #goal = Number.POSITIVE_INFINITY;
+  #deadline = Number.POSITIVE_INFINITY;
+
+  #heal(): void {
+    this.#calm = true;
+    this.#links.calm();
+    let highest = 0;
+    for (const node of this.nodes) {
+      node.fuse = -1;
+      this.#boot(node);
+      if (node.honest && node.driver !== undefined) highest = Math.max(highest, node.driver.core.view);
+    }
+    this.#goal = Math.max(this.#options.views, highest + PROGRESS_VIEWS);
+    this.#deadline = this.scheduler.now() + PHASE_TWO_MS;
+  }
+
+  #done(): boolean {
+    for (const node of this.nodes) {
+      if (!node.honest) continue;
+      const { driver } = node;
+      if (driver === undefined || driver.core.finalizedView < this.#goal) return false;
+      if ((node.chain.blocks.at(-1)?.facts.view ?? 0) < this.#goal) return false;
+    }
+    return true;
+  }
+
+  #stuck(): never {
+    const where = this.nodes.map(({ slot, driver, chain, honest }) => {
+      const core = driver?.core;
+      const delivered = chain.blocks.at(-1)?.facts.view ?? 0;
+      return `${slot}${honest ? "" : "!"}: view ${core?.view} final ${core?.finalizedView} delivered ${delivered}`;
+    });
+    throw new Violation("L2", `no progress to view ${this.#goal} in phase two (${where.join("; ")})`);
+  }
+
+  run(): Outcome {
+    const { absent } = this.#options;
+    for (const node of this.nodes)
+      if (!absent.has(node.index)) this.#at(this.#rng.unit() * 5, () => this.#boot(node));
+    this.#scheduleRogues();
+    this.#schedulePhaseOne();
+    let count = 0;
+    while (this.scheduler.next()) {
+      if (count > MAX_EVENTS) throw new Violation("L6", `more than ${MAX_EVENTS} events`);
+      if ((++count & 31) !== 0 || !this.#calm) continue;
+      if (this.#done()) break;
+      if (this.scheduler.now() > this.#deadline) this.#stuck();
+    }
+    if (!this.#done()) this.#stuck();
+    return {
+      trace: this.#trace >>> 0,
+      views: Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0)),
+      height: this.checkers.chain.length,
+      steps: this.#steps,
+      ms: this.scheduler.now(),
+    };
+  }
+}
