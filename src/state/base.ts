@@ -50,6 +50,10 @@ export interface Layer extends Overlay {
 /** The committed state. */
 export interface Base {
   readonly store: Store;
+  /** Where the index file lies; undefined for a temporary store. */
+  readonly indexFile: string | undefined;
+  /** nextSN of the state that it describes; 0 without one. */
+  indexedSN: number;
   readonly log: OpLog;
   readonly index: KeyIndex;
   readonly tree: Tree;

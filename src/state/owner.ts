@@ -5,14 +5,16 @@ import { equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateChanges } from "#types/account.ts";
 import { decodeHeader } from "#types/header.ts";
-import { bytesOf, type Height, hash, height } from "#types/ids.ts";
+import { type Address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
 import { openArchive } from "./archive.ts";
 import { type Base, type Layer, viewOf } from "./base.ts";
 import { buildLayer } from "./batch.ts";
 import { openBlockRows } from "./blocks.ts";
 import { createWriters, fold, type Writers } from "./commit.ts";
 import { HistoryIndex } from "./history.ts";
+import { removeIndexFile, writeIndexFile } from "./indexfile.ts";
 import { openNotes } from "./notes.ts";
+import { Prover } from "./proof.ts";
 import {
   type Ground,
   type HistorySource,
@@ -25,6 +27,9 @@ import {
 import { readMarker, recover } from "./recovery.ts";
 import { pruneBelow, type Rollback, rollbackTo } from "./rollback.ts";
 import type { Archive, Finalized, Head, Notes, StateBatch, StateDb, StateReader } from "./types.ts";
+
+/** Ops after which the index file is written anew, or as many as are live: bounds what opening must scan. */
+const INDEX_OPS = 2 ** 20;
 
 /** A batch with what is behind it. */
 interface OwnBatch extends StateBatch {
@@ -66,6 +71,7 @@ export class StateOwner implements StateDb {
   readonly #writers: Writers;
   readonly #latest: LatestReader;
   readonly #source: HistorySource;
+  readonly #prover: Prover;
   readonly #cleanUp: () => void;
   #head: Head | undefined;
 
@@ -83,6 +89,7 @@ export class StateOwner implements StateDb {
     this.#writers = createWriters(base, store, history, blocks);
     this.#latest = openLatest(base, code);
     this.#source = { store, log: base.log, history, code };
+    this.#prover = new Prover(base, this.#source);
     this.#cleanUp = cleanUp;
     this.#readHead();
   }
@@ -196,16 +203,19 @@ export class StateOwner implements StateDb {
   rollback(to: Height): void {
     if (to === this.#head?.height) return;
     const base = this.#base;
+    if (base.indexFile !== undefined) removeIndexFile(base.indexFile);
     try {
       rollbackTo(this.#parts, to);
     } catch (error) {
       base.log.forget();
       this.#parts.history.abandon();
-      recover(base, readMarker(base.store));
+      recover(base, readMarker(base.store), base.indexFile);
       throw error;
     } finally {
       base.ground = {};
       this.#latest.forget();
+      this.#prover.forget();
+      this.#base.indexedSN = 0;
       this.#readHead();
     }
   }
@@ -214,12 +224,34 @@ export class StateOwner implements StateDb {
     pruneBelow(this.#parts, oldest);
   }
 
+  prove(address: Address, slots: readonly Hash[], at?: Height): Uint8Array {
+    return this.#prover.prove(address, slots, at);
+  }
+
+  manifest(): Uint8Array {
+    return this.#prover.manifest();
+  }
+
+  twigOps(twig: number): readonly Uint8Array[] {
+    return this.#prover.opsOf(twig);
+  }
+
   checkpoint(): void {
     this.#base.store.checkpoint(false);
+    const { nextSN, live } = this.#base.tree.extent;
+    if (nextSN - this.#base.indexedSN > Math.max(INDEX_OPS, live)) this.#writeIndex();
+  }
+
+  #writeIndex(): void {
+    const { store, indexFile, tree } = this.#base;
+    if (indexFile === undefined || tree.extent.nextSN === this.#base.indexedSN) return;
+    writeIndexFile(indexFile, this.#base, readMarker(store));
+    this.#base.indexedSN = tree.extent.nextSN;
   }
 
   close(): void {
     const { store } = this.#base;
+    this.#writeIndex();
     store.checkpoint(true);
     store.close();
     this.#cleanUp();

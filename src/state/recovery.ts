@@ -16,6 +16,7 @@ import {
   TWIG_LEAVES,
   twigCount,
 } from "./format.ts";
+import { readIndexFile, type ScanStart } from "./indexfile.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 import type { Store } from "./store.ts";
 import { type Extent, heapOf } from "./tree.ts";
@@ -156,27 +157,54 @@ export function replayOps(base: Base, from: number, to: number, floorSN: number,
   });
 }
 
-/** Loads index and tree of `base` for `marker`, and checks the root against marker and header. */
-export function recover(base: Base, marker: Marker): void {
-  const { store, index, tree } = base;
-  index.clear();
-  if (marker.height === undefined) return;
-  checkMarker(store, marker);
-  const { nextSN, floorSN } = marker;
-  index.setFloor(floorSN);
-  const firstTwig = Math.floor(floorSN / TWIG_LEAVES);
-  const bits = new Uint8Array((twigCount(nextSN) - firstTwig) * TWIG_BITS_BYTES);
+/** Whether an index file led to the right root; one that contradicts the log is as good as none. */
+function serves(attempt: () => boolean): boolean {
   try {
-    replayOps(base, floorSN, nextSN, floorSN, bits);
+    return attempt();
+  } catch (error) {
+    if (error instanceof KoraError) return false;
+    throw error;
+  }
+}
+
+/** Index and bits at `marker`, from `start` on; returns the bits from the floor's twig on. */
+function replayFrom(base: Base, marker: Marker, start: ScanStart): Uint8Array {
+  const { nextSN, floorSN } = marker;
+  const origin = Math.floor(start.floorSN / TWIG_LEAVES);
+  const bits = new Uint8Array((twigCount(nextSN) - origin) * TWIG_BITS_BYTES);
+  bits.set(start.bits);
+  base.index.setFloor(start.floorSN);
+  try {
+    replayOps(base, start.nextSN, nextSN, start.floorSN, bits);
   } catch (error) {
     if (error instanceof KoraError && error.code !== "INVARIANT") throw error;
-    throw store.corrupt("the ops of the log contradict each other", error);
+    throw base.store.corrupt("the ops of the log contradict each other", error);
   }
+  base.index.setFloor(floorSN);
+  return bits.slice((Math.floor(floorSN / TWIG_LEAVES) - origin) * TWIG_BITS_BYTES);
+}
+
+/**
+ * Loads index and tree of `base` for `marker`, and checks the root against marker and header. `indexFile` is where
+ * the index file lies, if this store keeps one; a wrong one costs a scan of the log and nothing else.
+ * Returns how far the file that served reached, 0 without one.
+ */
+export function recover(base: Base, marker: Marker, indexFile: string | undefined): number {
+  const { store, index, tree } = base;
+  index.clear();
+  if (marker.height === undefined) return 0;
+  checkMarker(store, marker);
+  const { nextSN, floorSN } = marker;
   const { leftRoots, young } = loadLeftRoots(base, nextSN);
-  tree.load(marker, leftRoots, bits, young);
-  if (!equalBytes(tree.root, marker.root)) {
-    throw store.corrupt(
-      `its content has root 0x${tree.root.toHex()}, the header says 0x${marker.root.toHex()}`,
-    );
-  }
+  const attempt = (start: ScanStart): boolean => {
+    tree.load(marker, leftRoots.slice(), replayFrom(base, marker, start), young);
+    return equalBytes(tree.root, marker.root);
+  };
+  const held = indexFile === undefined ? undefined : readIndexFile(indexFile, base, marker);
+  if (held !== undefined && held.nextSN <= nextSN && serves(() => attempt(held))) return held.nextSN;
+  index.clear();
+  if (attempt({ floorSN, nextSN: floorSN, bits: new Uint8Array(0) })) return 0;
+  throw store.corrupt(
+    `its content has root 0x${tree.root.toHex()}, the header says 0x${marker.root.toHex()}`,
+  );
 }

@@ -18,6 +18,7 @@ export const SCHEMA: readonly string[] = [
   // The same of deleted keys, by the SN of the deletion: for rollback and for absence at old heights.
   "CREATE TABLE gone(sn INTEGER PRIMARY KEY, key BLOB NOT NULL, preimage BLOB NOT NULL)",
   "CREATE INDEX gone_by_preimage ON gone(preimage)",
+  "CREATE INDEX gone_by_key ON gone(key)",
   // Which ops a key had: sorted runs of (fingerprint, SN), each for a range of SNs; recent ones one by one.
   "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, state INTEGER NOT NULL)",
   "CREATE TABLE hist(run INTEGER, first BLOB, entries BLOB NOT NULL, PRIMARY KEY(run, first)) WITHOUT ROWID",

@@ -21,6 +21,9 @@ import type { Archive, StateDb, StateReader } from "./types.ts";
 /** Name of the database inside a data directory. */
 export const CHAIN_DB = "chain.db";
 
+/** Name of the derived file beside it. */
+export const INDEX_FILE = "chain.index";
+
 export interface StateDbOptions {
   /** Data directory, made if missing; undefined for a temporary one that is removed on close. */
   readonly directory: string | undefined;
@@ -48,12 +51,14 @@ function openFiles(directory: string | undefined): { store: Store; cleanUp: () =
   return { store, cleanUp: () => {} };
 }
 
-function openBase(store: Store): Base {
+function openBase(store: Store, indexFile: string | undefined): Base {
   const marker = readMarker(store);
   const fingerprintOut = new Uint32Array(2);
   const below = store.prepare("SELECT key FROM keys WHERE key < ? ORDER BY key DESC LIMIT 1");
   const base: Base = {
     store,
+    indexFile,
+    indexedSN: 0,
     log: new OpLog(store),
     index: createKeyIndex(),
     tree: createTree(),
@@ -62,7 +67,7 @@ function openBase(store: Store): Base {
     keyBelow: (key) => below.get(key)?.[0] as Uint8Array | undefined,
     ground: {},
   };
-  recover(base, marker);
+  base.indexedSN = recover(base, marker, indexFile);
   return base;
 }
 
@@ -71,7 +76,8 @@ export function openStateDb(options: StateDbOptions): StateDb {
   const { store, cleanUp } = openFiles(options.directory);
   try {
     ensureSchema(store);
-    return new StateOwner(openBase(store), options.indexes ?? true, cleanUp);
+    const indexFile = options.directory === undefined ? undefined : join(options.directory, INDEX_FILE);
+    return new StateOwner(openBase(store, indexFile), options.indexes ?? true, cleanUp);
   } catch (error) {
     store.close();
     cleanUp();

@@ -97,6 +97,8 @@ export interface Tree {
   left(twig: number): Uint8Array;
   /** A node of the upper tree (level 0: twig roots), as a view. */
   node(level: number, index: number): Uint8Array;
+  /** Whether node answers for this position: right of what the floor left behind. */
+  holds(level: number, index: number): boolean;
   /** Folds a finalized block's patch. */
   apply(patch: TreePatch): void;
   /**
@@ -139,7 +141,7 @@ export function heapOf(empty: EmptyTree, messages: readonly Uint8Array[]): Uint8
 }
 
 /** Twig roots of `count` twigs. */
-function twigRoots(left: Uint8Array, bits: Uint8Array, count: number): Uint8Array {
+export function twigRoots(left: Uint8Array, bits: Uint8Array, count: number): Uint8Array {
   const messages = new Uint8Array(count * TWIG_MESSAGE_BYTES);
   for (let i = 0; i < count; i++) {
     writeTwigMessage(
@@ -152,6 +154,23 @@ function twigRoots(left: Uint8Array, bits: Uint8Array, count: number): Uint8Arra
   const roots = new Uint8Array(count * HASH_BYTES);
   sha256Run(messages, 0, TWIG_MESSAGE_BYTES, count, roots, 0);
   return roots;
+}
+
+/** All levels above `count` twig roots, these included. */
+function upperLevels(roots: Uint8Array, count: number, empty: EmptyNodes): Flat[] {
+  const levels: Flat[] = [{ width: HASH_BYTES, data: roots, first: 0, end: count }];
+  let below = roots;
+  for (let height = 0, nodes = count; nodes > 1; height++) {
+    const pairs = Math.ceil(nodes / 2);
+    const padded = new Uint8Array(pairs * PAIR_BYTES);
+    padded.set(below);
+    if (nodes % 2 === 1) padded.set(empty.upper[height] as Uint8Array, nodes * HASH_BYTES);
+    below = new Uint8Array(pairs * HASH_BYTES);
+    sha256Pairs(padded, 0, pairs, below, 0);
+    levels.push({ width: HASH_BYTES, data: below, first: 0, end: pairs });
+    nodes = pairs;
+  }
+  return levels;
 }
 
 /** The committed tree, empty. */
@@ -204,6 +223,7 @@ export function createTree(): Tree {
     bits: (twig) => (twig < bits.end ? record(bits, twig) : undefined),
     left: (twig) => record(left, twig),
     node,
+    holds: (height, index) => index >= (levels[height]?.first ?? 0),
     apply(patch) {
       patch.twigs.forEach((twig, slot) => {
         put(left, twig, patch.left, slot * HASH_BYTES);
@@ -225,18 +245,7 @@ export function createTree(): Tree {
       allBits.set(newBits, firstTwig * TWIG_BITS_BYTES);
       Object.assign(left, { data: leftRoots, first: 0, end: count });
       Object.assign(bits, { data: allBits, first: 0, end: count });
-      let below = twigRoots(leftRoots, allBits, count);
-      levels = [{ width: HASH_BYTES, data: below, first: 0, end: count }];
-      for (let height = 0, nodes = count; nodes > 1; height++) {
-        const pairs = Math.ceil(nodes / 2);
-        const padded = new Uint8Array(pairs * PAIR_BYTES);
-        padded.set(below);
-        if (nodes % 2 === 1) padded.set(empty.upper[height] as Uint8Array, nodes * HASH_BYTES);
-        below = new Uint8Array(pairs * HASH_BYTES);
-        sha256Pairs(padded, 0, pairs, below, 0);
-        levels.push({ width: HASH_BYTES, data: below, first: 0, end: pairs });
-        nodes = pairs;
-      }
+      levels = upperLevels(twigRoots(leftRoots, allBits, count), count, empty);
       extent = newExtent;
       young = newYoung;
       root = stateRoot(extent.nextSN, extent.floorSN, node(upperDepth(extent.nextSN), 0));

@@ -145,6 +145,16 @@ export interface StateDb extends QmdbBatchable {
   rollback(height: Height): void;
   /** Drops state history no longer wanted: keeps what heights ≥ `oldest` need. */
   prune(oldest: Height): void;
+  /**
+   * Proof (verify.ts: decodeProof, verifyState) under head().root of an account and slots of it, as they are now or as
+   * they were in the block at `height`. Throws STATE_PRUNED, STATE_UNKNOWN or PROOF_UNAVAILABLE.
+   */
+  prove(address: Address, slots: readonly Hash[], height?: Height): Uint8Array;
+  /** Manifest (verify.ts: decodeManifest) of the committed state, for state sync. */
+  manifest(): Uint8Array;
+  /** Leaf messages of a twig, dead ones included. Throws STATE_PRUNED. */
+  twigOps(twig: number): readonly Uint8Array[];
+  /** Moves the write-ahead log into the database file: to be called between blocks. */
   checkpoint(): void;
   close(): void;
 }
