@@ -5,7 +5,7 @@ import type { BlockExecutor, ChainRules } from "#execution/types.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateDb } from "#state/types.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
-import type { Hash } from "#types/ids.ts";
+import { type Hash, height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { createApplication, type KoraApplication } from "./application.ts";
 import { openGenesis, withBootstrap } from "./genesis.ts";
@@ -80,12 +80,13 @@ export function openChain(options: ChainOptions): Chain {
   const genesisHash = openGenesis(state, withBootstrap(options.genesis, options.bootstrap), options.rules);
   const bootstrap = openBootstrap(options.bootstrap);
   const { dev } = options.genesis;
-  const inputs = createPendingInputs(state, dev);
-  const pool = createPool({
+  const inputs = createPendingInputs(state, dev, () => pool.refresh());
+  const pool: Pool = createPool({
     rules: options.rules,
     options: options.pool,
     state: () => inputs.latest(),
     head: () => ledger.tip().header,
+    inputs: () => inputs.for(height(ledger.tip().header.number + 1)),
     now: options.monotonic,
     report,
   });

@@ -29,13 +29,19 @@ export type Ancestry =
   | { readonly kind: "missing"; readonly digest: Hash }
   | { readonly kind: "lost" };
 
+/** A block without its body. */
+export interface Tip {
+  readonly header: Header;
+  readonly hash: Hash;
+}
+
 export interface LedgerView {
   readonly mempool: Mempool;
   readonly snapshots: SnapshotStore;
   readonly seeds: SeedTracker;
   readonly state: StateDb;
   /** The finalized tip. */
-  tip(): { readonly header: Header; readonly hash: Hash };
+  tip(): Tip;
   /** Remembers a body above the tip; a body is no verdict. */
   addBody(block: Block): void;
   body(digest: Hash): Block | undefined;
@@ -49,15 +55,10 @@ export interface LedgerView {
   blockHashes(parent: Hash): (at: Height) => Hash | undefined;
   /** Whether the block is final here. */
   isFinal(digest: Hash): boolean;
-  /** Moves to the committed head: drops bodies and snapshots that won or lost. */
-  advance(): void;
+  /** Moves to the head just committed: drops bodies and snapshots that won or lost. */
+  advance(head: Tip): void;
   /** Forgets everything above the committed head, after a rollback. */
   reset(): void;
-}
-
-interface Tip {
-  readonly header: Header;
-  readonly hash: Hash;
 }
 
 function readTip(state: StateDb, seeds: SeedTracker): Tip {
@@ -140,9 +141,12 @@ export function createLedgerView(
       return new Set(blocks.flatMap(({ transactions }) => transactions.map(({ hash }) => hash)));
     },
     blockHashes,
-    isFinal: (digest) => digest === tip.hash || state.archive.heightOf(digest) !== undefined,
-    advance() {
-      tip = readTip(state, seeds);
+    // Bodies are held of blocks above the tip only: for those the archive need not be asked.
+    isFinal: (digest) =>
+      digest === tip.hash || (!bodies.has(digest) && state.archive.heightOf(digest) !== undefined),
+    advance({ header, hash }) {
+      assert(hash === state.head().hash, "the ledger follows the store");
+      tip = { header, hash };
       snapshots.prune(tip.header.number);
       for (const [digest, { header }] of bodies)
         if (header.number <= tip.header.number) bodies.delete(digest);

@@ -63,8 +63,8 @@ function withoutUndefined(inputs: BlockInputs, fields: HeaderInputs): BlockInput
   ) as unknown as BlockInputs;
 }
 
-/** The inputs that wait in `state`'s notes. `dev`: what the genesis says. */
-export function createPendingInputs(state: StateDb, dev: boolean): PendingInputs {
+/** The inputs that wait in `state`'s notes. `dev`: what the genesis says; `onChange`: what is visible has changed. */
+export function createPendingInputs(state: StateDb, dev: boolean, onChange: () => void): PendingInputs {
   let waiting = readNote(state.notes.get(NOTE));
   let overlay: { readonly of: BlockInputs; readonly changes: StateChanges } | undefined;
 
@@ -78,14 +78,12 @@ export function createPendingInputs(state: StateDb, dev: boolean): PendingInputs
         why: "the genesis of this chain is not that of a local development chain",
       });
     }
-    if (isEmptyInputs(inputs)) {
-      waiting = undefined;
-      state.notes.set(NOTE, undefined);
-      return;
-    }
     const height = state.head().height + 1;
-    state.notes.set(NOTE, new Writer().u64(height).bytes(encodeInputs(inputs)).finish());
-    waiting = { height, inputs };
+    const empty = isEmptyInputs(inputs);
+    const note = empty ? undefined : new Writer().u64(height).bytes(encodeInputs(inputs)).finish();
+    state.notes.set(NOTE, note);
+    waiting = empty ? undefined : { height, inputs };
+    onChange();
   };
 
   const changes = (): StateChanges | undefined => {

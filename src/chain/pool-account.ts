@@ -8,8 +8,6 @@ export interface PoolAccount {
   readonly address: Address;
   /** Nonce of the account in the committed state. */
   nonce: bigint;
-  /** Whether it has code in the committed state: a delegation, since others cannot send. */
-  delegated: boolean;
   /** Ascending by nonce; never below `nonce`. */
   readonly entries: PoolEntry[];
   /** How many entries, from the first, follow `nonce` without a gap. */
@@ -24,7 +22,6 @@ export function createPoolAccount(address: Address, now: number): PoolAccount {
   return {
     address,
     nonce: 0n,
-    delegated: false,
     entries: [],
     executable: 0,
     executableCost: 0n,

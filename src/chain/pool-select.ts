@@ -30,6 +30,14 @@ function candidate(account: PoolAccount, from: number, limits: SelectionLimits):
   return affordable ? { account, entry, tip, index } : undefined;
 }
 
+/** Whether `selectFrom` would give anything. */
+export function isAnySelectable(accounts: Iterable<PoolAccount>, limits: SelectionLimits): boolean {
+  for (const account of accounts) {
+    if (account.executable > 0 && candidate(account, 0, limits) !== undefined) return true;
+  }
+  return false;
+}
+
 /** A walk over the executable transactions of `accounts`. */
 export function selectFrom(accounts: Iterable<PoolAccount>, limits: SelectionLimits): Selection {
   const first: Candidate[] = [];

@@ -1,5 +1,5 @@
 // The values of the transaction pool: its bounds with their reasons, its entries, and why it refuses.
-import type { Hash } from "#types/ids.ts";
+import type { Address, Hash } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 
 /** Bounds and policy of a pool. Defaults follow geth where a validator's traffic does not ask for more. */
@@ -109,6 +109,8 @@ export interface PoolEntry {
   readonly cost: bigint;
   /** Order of arrival: breaks ties between equal prices. */
   readonly sequence: number;
+  /** Accounts whose delegation it sets (EIP-7702). */
+  readonly authorities: readonly Address[];
 }
 
 /** What a transaction pays its block's proposer per gas at a base fee; negative below the base fee. */

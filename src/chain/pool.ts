@@ -9,11 +9,12 @@ import type { ChainRules } from "#execution/types.ts";
 import { maximumCost } from "#execution/validate.ts";
 import { createListeners } from "#lib/listeners.ts";
 import type { StateReader } from "#state/types.ts";
-import type { Block } from "#types/block.ts";
+import type { StateChanges } from "#types/account.ts";
 import type { Header } from "#types/header.ts";
 import { type Address, type Hash, height } from "#types/ids.ts";
 import { authorizationsOf, feeCapOf, type SignedTransaction, tipCapOf } from "#types/transaction.ts";
 import { nextPrices } from "./header-rules.ts";
+import type { BlockInputs } from "./inputs.ts";
 import {
   createPoolAccount,
   entryAt,
@@ -34,7 +35,7 @@ import {
   type SenderState,
 } from "./pool-check.ts";
 import { type PoolTotals, roomByPrice, roomInQueue, type Victim } from "./pool-evict.ts";
-import { selectFrom } from "./pool-select.ts";
+import { isAnySelectable, selectFrom } from "./pool-select.ts";
 import type { PoolEntry, PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
 import type { Mempool } from "./ports.ts";
 
@@ -75,6 +76,8 @@ export interface PoolParts {
   readonly state: () => StateReader;
   /** Header of the finalized tip. */
   readonly head: () => Header;
+  /** What is set by hand for the next block, on a local chain. */
+  readonly inputs: () => BlockInputs | undefined;
   /** Milliseconds, never going back. */
   readonly now: () => number;
   /** Gets what a listener throws. */
@@ -89,6 +92,7 @@ interface Store {
   readonly authorities: Map<Address, number>;
   readonly totals: PoolTotals;
   sequence: number;
+  head: { readonly of: Header; readonly with: BlockInputs | undefined; readonly seen: PoolHead } | undefined;
   readonly pending: ReturnType<typeof createListeners<SignedTransaction>>;
   readonly departures: ReturnType<typeof createListeners<{ hash: Hash; why: PoolDeparture }>>;
 }
@@ -99,9 +103,8 @@ function authoritiesOf(signed: SignedTransaction): readonly Address[] {
     .filter((authority) => authority !== undefined);
 }
 
-function countAuthorities(store: Store, signed: SignedTransaction, by: 1 | -1): void {
-  if (signed.tx.type !== 4) return;
-  for (const authority of authoritiesOf(signed)) {
+function countAuthorities(store: Store, entry: PoolEntry, by: 1 | -1): void {
+  for (const authority of entry.authorities) {
     const count = (store.authorities.get(authority) ?? 0) + by;
     if (count > 0) store.authorities.set(authority, count);
     else store.authorities.delete(authority);
@@ -112,7 +115,7 @@ function countAuthorities(store: Store, signed: SignedTransaction, by: 1 | -1): 
 function release(store: Store, entry: PoolEntry, why: PoolDeparture): void {
   store.byHash.delete(entry.hash);
   store.totals.bytes -= entry.signed.raw.length;
-  countAuthorities(store, entry.signed, -1);
+  countAuthorities(store, entry, -1);
   store.departures.emit({ hash: entry.hash, why });
 }
 
@@ -127,31 +130,36 @@ function settle(store: Store, account: PoolAccount, change: () => readonly PoolE
   for (const { signed } of promoted) store.pending.emit(signed);
 }
 
-function headOf(parts: PoolParts): PoolHead {
-  const parent = parts.head();
-  const fork = forkOf(parts.rules, height(parent.number + 1), parent.timestamp);
-  const { baseFeePerGas } = nextPrices(parent, parent.timestamp, parts.rules, undefined);
-  return { fork, gasLimit: parent.gasLimit, baseFeePerGas };
+/** The next block as admission sees it, worked out once per tip and inputs. */
+function headOf(store: Store): PoolHead {
+  const { rules } = store.parts;
+  const parent = store.parts.head();
+  const inputs = store.parts.inputs();
+  if (store.head === undefined || store.head.of !== parent || store.head.with !== inputs) {
+    const timestamp = inputs?.timestamp ?? parent.timestamp;
+    const fork = forkOf(rules, height(parent.number + 1), timestamp);
+    const { baseFeePerGas } = nextPrices(parent, timestamp, rules, inputs);
+    const gasLimit = inputs?.gasLimit ?? parent.gasLimit;
+    store.head = { of: parent, with: inputs, seen: { fork, gasLimit, baseFeePerGas } };
+  }
+  return store.head.seen;
 }
 
 /** Geth's limits on accounts with a delegation, in the state or on its way. */
-function checkDelegation(
-  store: Store,
-  signed: SignedTransaction,
-  sender: SenderState,
-): PoolRejection | undefined {
+function checkDelegation(store: Store, entry: PoolEntry, sender: SenderState): PoolRejection | undefined {
   if (!store.parts.options.delegationLimit) return undefined;
-  const account = store.accounts.get(signed.sender);
-  if (sender.delegated || store.authorities.has(signed.sender)) {
+  const at = entry.signed.sender;
+  const account = store.accounts.get(at);
+  if (sender.delegated || store.authorities.has(at)) {
     if (account === undefined || account.executable === 0) {
-      if (signed.tx.nonce !== sender.nonce) {
+      if (entry.nonce !== sender.nonce) {
         return refuse("DELEGATION_LIMIT", "gapped-nonce tx from delegated accounts");
       }
-    } else if (entryAt(account, signed.tx.nonce) === undefined) {
+    } else if (entryAt(account, entry.nonce) === undefined) {
       return refuse("DELEGATION_LIMIT", "in-flight transaction limit reached for delegated accounts");
     }
   }
-  const reserved = authoritiesOf(signed).some(
+  const reserved = entry.authorities.some(
     (authority) => (store.accounts.get(authority)?.entries.length ?? 0) > 1,
   );
   return reserved ? refuse("AUTHORITY_RESERVED", "authority already reserved") : undefined;
@@ -176,7 +184,7 @@ function makeRoom(store: Store, entry: PoolEntry, sender: SenderState): PoolReje
   if (account !== undefined && waits && account.entries.length - account.executable >= options.accountQueue) {
     return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
   }
-  const { baseFeePerGas } = headOf(parts);
+  const { baseFeePerGas } = headOf(store);
   const { evicted, rejection } = roomByPrice(accounts, totals, options, entry, baseFeePerGas);
   if (rejection !== undefined) return rejection;
   evictAll(store, evicted);
@@ -184,6 +192,7 @@ function makeRoom(store: Store, entry: PoolEntry, sender: SenderState): PoolReje
   return undefined;
 }
 
+/** `signed` as an entry; its authorities, each of which costs a recovery, are left for later. */
 function entryOf(store: Store, signed: SignedTransaction): PoolEntry {
   return {
     signed,
@@ -193,6 +202,7 @@ function entryOf(store: Store, signed: SignedTransaction): PoolEntry {
     tipCap: tipCapOf(signed.tx),
     cost: maximumCost(signed.tx),
     sequence: store.sequence++,
+    authorities: [],
   };
 }
 
@@ -201,39 +211,52 @@ function accountFor(store: Store, signed: SignedTransaction, sender: SenderState
   if (known !== undefined) return known;
   const account = createPoolAccount(signed.sender, store.parts.now());
   account.nonce = sender.nonce;
-  account.delegated = sender.delegated;
   store.accounts.set(signed.sender, account);
   return account;
 }
 
-function add(store: Store, signed: SignedTransaction): PoolVerdict {
-  const { parts } = store;
-  const no = (rejection: PoolRejection): PoolVerdict => ({ kind: "rejected", rejection });
-  if (store.byHash.has(signed.hash)) return no(refuse("ALREADY_KNOWN", "already known"));
-  const stateless = checkStateless(signed, parts.rules, headOf(parts), parts.options);
-  if (stateless !== undefined) return no(stateless);
+interface Admission {
+  readonly entry: PoolEntry;
+  readonly sender: SenderState;
+  readonly old: PoolEntry | undefined;
+}
+
+/** Everything that can be said against a transaction, what is cheap to find out first. */
+function judge(store: Store, signed: SignedTransaction): Admission | PoolRejection {
+  const { parts, accounts } = store;
+  if (store.byHash.has(signed.hash)) return refuse("ALREADY_KNOWN", "already known");
+  const stateless = checkStateless(signed, parts.rules, headOf(store), parts.options);
+  if (stateless !== undefined) return stateless;
   const sender = lookUpSender(parts.state(), signed);
-  if ("message" in sender) return no(sender);
-  const entry = entryOf(store, signed);
-  const existing = store.accounts.get(signed.sender);
-  const stateful = checkAgainstState(entry, sender, existing) ?? checkDelegation(store, signed, sender);
-  if (stateful !== undefined) return no(stateful);
-  const old = existing === undefined ? undefined : entryAt(existing, entry.nonce);
-  const full =
-    old === undefined ? makeRoom(store, entry, sender) : checkReplacement(entry, old, parts.options);
-  if (full !== undefined) return no(full);
-  // Making room may have emptied the account, so it is looked up again.
+  if ("message" in sender) return sender;
+  const draft = entryOf(store, signed);
+  const account = accounts.get(signed.sender);
+  const old = account && entryAt(account, draft.nonce);
+  const cheap =
+    checkAgainstState(draft, sender, account) ??
+    (old === undefined ? undefined : checkReplacement(draft, old, parts.options));
+  if (cheap !== undefined) return cheap;
+  const entry = { ...draft, authorities: authoritiesOf(signed) };
+  const dear =
+    checkDelegation(store, entry, sender) ?? (old === undefined ? makeRoom(store, entry, sender) : undefined);
+  return dear ?? { entry, sender, old };
+}
+
+function add(store: Store, signed: SignedTransaction): PoolVerdict {
+  const judged = judge(store, signed);
+  if ("message" in judged) return { kind: "rejected", rejection: judged };
+  const { entry, sender, old } = judged;
   const account = accountFor(store, signed, sender);
-  account.lastActive = parts.now();
+  account.lastActive = store.parts.now();
   store.byHash.set(entry.hash, entry);
   store.totals.bytes += signed.raw.length;
-  countAuthorities(store, signed, 1);
+  countAuthorities(store, entry, 1);
   if (old !== undefined) release(store, old, "replaced");
   settle(store, account, () => {
-    const replaced = insert(account, entry);
+    insert(account, entry);
     const promoted = promote(account);
-    const replacesExecutable = replaced !== undefined && entry.nonce < nextNonce(account);
-    return replacesExecutable ? [entry, ...promoted] : promoted;
+    // One that replaces an executable entry is executable without being promoted.
+    return old !== undefined && entry.nonce < nextNonce(account) ? [entry] : promoted;
   });
   return { kind: "accepted", transaction: signed };
 }
@@ -252,7 +275,6 @@ function refreshAccount(store: Store, account: PoolAccount): void {
       }
       return [];
     }
-    account.delegated = sender.delegated;
     const passed = moveTo(account, sender.nonce);
     if (passed.length > 0) account.lastActive = parts.now();
     for (const entry of passed) release(store, entry, "included");
@@ -264,16 +286,13 @@ function refreshAccount(store: Store, account: PoolAccount): void {
   });
 }
 
-function finalized(store: Store, blocks: readonly Block[]): void {
-  const senders = new Set<Address>();
-  for (const { transactions } of blocks) {
-    for (const signed of transactions) {
-      senders.add(signed.sender);
-      for (const authority of authoritiesOf(signed)) senders.add(authority);
+/** Looks up anew whoever's account a block has changed; nothing else about a sender can have changed. */
+function finalized(store: Store, changes: readonly StateChanges[]): void {
+  for (const { accounts } of changes) {
+    for (const at of accounts.keys()) {
+      const account = store.accounts.get(at);
+      if (account !== undefined) refreshAccount(store, account);
     }
-  }
-  for (const account of [...store.accounts.values()]) {
-    if (senders.has(account.address) || account.delegated) refreshAccount(store, account);
   }
 }
 
@@ -328,6 +347,7 @@ export function createPool(parts: PoolParts): Pool {
     authorities: new Map(),
     totals: { count: 0, executable: 0, bytes: 0 },
     sequence: 0,
+    head: undefined,
     pending: createListeners(parts.report),
     departures: createListeners(parts.report),
   };
@@ -335,7 +355,7 @@ export function createPool(parts: PoolParts): Pool {
   return {
     add: (signed) => add(store, signed),
     select: (limits) => selectFrom(accounts.values(), limits),
-    finalized: (blocks) => finalized(store, blocks),
+    finalized: (changes) => finalized(store, changes),
     get: (hash) => byHash.get(hash)?.signed,
     nextNonce(sender) {
       const account = accounts.get(sender);
@@ -351,9 +371,9 @@ export function createPool(parts: PoolParts): Pool {
       bytes: totals.bytes,
     }),
     hasExecutable() {
-      const { baseFeePerGas } = headOf(parts);
+      const { baseFeePerGas } = headOf(store);
       const limits = { baseFeePerGas, blobBaseFee: 0n, inFlight: new Set<Hash>() };
-      return totals.executable > 0 && selectFrom(accounts.values(), limits).next() !== undefined;
+      return totals.executable > 0 && isAnySelectable(accounts.values(), limits);
     },
     drop: (hash) => drop(store, hash),
     clear() {

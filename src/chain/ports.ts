@@ -2,6 +2,7 @@
 
 import type { ExecutionOutcome } from "#execution/types.ts";
 import type { StateBatch } from "#state/types.ts";
+import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
 import type { Address, Hash, Height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
@@ -42,8 +43,8 @@ export interface SeedTracker {
 export interface Mempool {
   /** Executable transactions in the order a block should take them, leaving out `inFlight`. */
   select(limits: SelectionLimits): Selection;
-  /** After finalization: drops what was included and what became invalid under the committed state. */
-  finalized(blocks: readonly Block[]): void;
+  /** After finalization: drops what the committed state has passed or made invalid. `changes` by block. */
+  finalized(changes: readonly StateChanges[]): void;
 }
 
 /** A walk over executable transactions. */

@@ -70,10 +70,11 @@ async function snapshotOf(
 }
 
 function finalizedOf(ledger: LedgerView, snapshot: Snapshot, evidence: FinalizationEvidence): Finalized {
+  const seed = evidence.seed ?? ledger.seeds.signature(snapshot.block.hash);
   const { block, batch, outcome, inputs } = snapshot;
   const record = recordOf(block, outcome.receipts, {
     certificate: evidence.certificate,
-    seed: evidence.seed ?? ledger.seeds.signature(block.hash),
+    seed,
     inputs: inputs === undefined ? undefined : encodeInputs(inputs),
   });
   return { batch, record };
@@ -107,8 +108,8 @@ export function createFinalizationReporter(
       }
       ledger.state.commit(merged);
       for (const { block } of snapshots) ledger.snapshots.markPersisted(block.hash);
-      ledger.mempool.finalized(way.blocks);
-      ledger.advance();
+      ledger.advance(way.blocks.at(-1) as Block);
+      ledger.mempool.finalized(snapshots.map(({ outcome }) => outcome.changes));
       return snapshots.map((snapshot) => ({ ...snapshot, persisted: true }));
     },
   };

@@ -49,7 +49,11 @@ export function createSeedTracker(capacity: number = MAX_SEEDS): SeedTracker {
     get: (digest) => seeds.get(digest)?.hash,
     signature: (digest) => seeds.get(digest)?.seed,
     prune(height) {
-      for (const [digest, entry] of seeds) if (entry.height < height) seeds.delete(digest);
+      // Oldest first: one that came late is dropped by a later call.
+      for (const [digest, entry] of seeds) {
+        if (entry.height >= height) break;
+        seeds.delete(digest);
+      }
     },
   };
 }

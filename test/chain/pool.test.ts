@@ -9,19 +9,9 @@ import { chainRules } from "#execution/rules.ts";
 import { concatBytes, EMPTY_BYTES } from "#lib/bytes.ts";
 import { Writer } from "#lib/codec.ts";
 import { encodeRlp, rlpUint } from "#lib/rlp.ts";
-import type { Account } from "#types/account.ts";
-import type { Block } from "#types/block.ts";
+import type { Account, AccountChange, StateChanges } from "#types/account.ts";
 import type { Header } from "#types/header.ts";
-import {
-  type Address,
-  address,
-  bytesOf,
-  EMPTY_CODE_HASH,
-  type Hash,
-  hash,
-  height,
-  ZERO_HASH,
-} from "#types/ids.ts";
+import { type Address, address, bytesOf, EMPTY_CODE_HASH, type Hash, hash, height } from "#types/ids.ts";
 import {
   type Authorization,
   feeCapOf,
@@ -71,6 +61,7 @@ function world(options: Partial<PoolOptions> = {}): World {
       hasStorage: () => false,
     }),
     head: () => made.header,
+    inputs: () => undefined,
     now: () => clock.now,
     report: (error) => {
       throw error;
@@ -124,8 +115,11 @@ function messageOf(pool: Pool, signed: SignedTransaction): string | undefined {
   return verdict.kind === "rejected" ? verdict.rejection.message : undefined;
 }
 
-const blockOf = (transactions: readonly SignedTransaction[]): Block =>
-  ({ header: {} as Header, hash: ZERO_HASH, transactions }) as Block;
+/** The change set of a block with these transactions, as far as the pool looks at it. */
+function changesOf(transactions: readonly SignedTransaction[]): StateChanges {
+  const change: AccountChange = { account: undefined, reset: false, storage: new Map() };
+  return { accounts: new Map(transactions.map(({ sender }) => [sender, change])), code: new Map() };
+}
 
 // — Geth's words —
 
@@ -197,6 +191,7 @@ test("gas above the block's limit", () => {
       hasStorage: () => false,
     }),
     head: () => header,
+    inputs: () => undefined,
     now: () => 0,
     report: () => undefined,
   });
@@ -316,7 +311,7 @@ test("finalization takes what the state has passed and what cannot be paid, and 
   for (const each of [...own, other]) pool.add(each);
   // Nonce 0 was used by another transaction than ours, and the balance is nearly gone.
   set(accounts, 0, 1n, 1n);
-  pool.finalized([blockOf([fake(0, 0)])]);
+  pool.finalized([changesOf([fake(0, 0)])]);
   expect(left.map(({ why }) => why)).toEqual(["included", "unpayable", "unpayable"]);
   expect(pool.all()).toEqual([other]);
   expect(pool.status()).toMatchObject({ pending: 1, queued: 0, bytes: 120 });
@@ -473,7 +468,7 @@ test("model: any sequence of additions, blocks and drops", () => {
             forget(from, Number(tx.nonce));
             set(accounts, from, tx.nonce + 1n);
           }
-          pool.finalized([blockOf(block)]);
+          pool.finalized([changesOf(block)]);
         } else if (each.kind === "drop") {
           const all = pool.all();
           const victim = all[each.pick % Math.max(1, all.length)];
@@ -486,7 +481,7 @@ test("model: any sequence of additions, blocks and drops", () => {
           model.nonces[each.from] = nonce + 1;
           forget(each.from, nonce);
           set(accounts, each.from, BigInt(nonce) + 1n);
-          pool.finalized([blockOf([fake(each.from, nonce)])]);
+          pool.finalized([changesOf([fake(each.from, nonce)])]);
         }
         compare(pool, model);
       }
