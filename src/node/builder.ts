@@ -56,7 +56,7 @@ function buildNode(settings: Settings, hooks: RunHooks): Node {
   const logger = hooks.logger ?? createLogger(settings.log);
   return {
     async run() {
-      await using node = await createNode(planOf(settings, logger));
+      await using node = await createNode(planOf({ settings, logger }));
       announce(logger, node, settings);
       hooks.onReady?.(node);
       await runUntil(stop.signal, node);

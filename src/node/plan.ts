@@ -3,7 +3,7 @@ import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "#chain/pool-types.ts";
 import type { RpcSection, Settings, TxpoolSection } from "#config/schema.ts";
 import { KoraError } from "#lib/error.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
-import { type BootstrapConfig, NO_BOOTSTRAP } from "#types/genesis.ts";
+import { type BootstrapConfig, type Genesis, NO_BOOTSTRAP } from "#types/genesis.ts";
 import { address } from "#types/ids.ts";
 import type { NodePlan, RpcPlan } from "./create.ts";
 import type { StartEngine } from "./engine.ts";
@@ -65,14 +65,19 @@ function engineOf({ consensus, execution }: Settings): StartEngine {
   });
 }
 
+export interface PlanOptions {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly bootstrap?: BootstrapConfig;
+  /** In place of the genesis file. */
+  readonly genesis?: Genesis;
+}
+
 /** The plan of the node that `settings` describe. Throws BAD_GENESIS, CHAIN_ID_MISMATCH and NO_COMMITTEE. */
-export function planOf(
-  settings: Settings,
-  logger: Logger,
-  bootstrap: BootstrapConfig = NO_BOOTSTRAP,
-): NodePlan {
+export function planOf(options: PlanOptions): NodePlan {
+  const { settings, logger, bootstrap = NO_BOOTSTRAP } = options;
   const { node, execution, rpc, metrics, txpool } = settings;
-  const genesis = readGenesis(node.genesis);
+  const genesis = options.genesis ?? readGenesis(node.genesis);
   if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
     throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
       code: "CHAIN_ID_MISMATCH",

@@ -64,8 +64,12 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
       return () => performance.now() > end;
     },
   };
+  /** Transactions wait: in the pool, or those that block 1 has to open with. */
+  const hasWork = (): boolean =>
+    chain.pool.hasExecutable() ||
+    (chain.rules.bootstrap.length > 0 && chain.ledger.tip().header.number === 0);
   const untilDue = (): number => {
-    const pause = chain.pool.hasExecutable() ? pace.blockTime : pace.emptyBlockInterval;
+    const pause = hasWork() ? pace.blockTime : pace.emptyBlockInterval;
     return last + pause - performance.now();
   };
   const produce = async (): Promise<void> => {

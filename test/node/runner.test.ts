@@ -1,0 +1,150 @@
+// Nodes run from another program: a builder over a configuration file, and a runner over values. Both on real parts.
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mnemonicToAccount } from "viem/accounts";
+import { loadConfig } from "#config/load.ts";
+import type { Settings } from "#config/schema.ts";
+import { KoraError } from "#lib/error.ts";
+import { NodeBuilder } from "#node/builder.ts";
+import { createLogger } from "#node/log.ts";
+import { productionRunner, RunnerError } from "#node/runner.ts";
+import { loadThresholdScheme } from "#node/threshold-files.ts";
+import { address } from "#types/ids.ts";
+import { rpc } from "../support/kora.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kora-runner-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const silent = createLogger({ level: "silent", format: "json" });
+const account = mnemonicToAccount("test test test test test test test test test test test junk");
+
+function settingsIn(name: string): Settings {
+  const file = join(folder, `${name}.toml`);
+  writeFileSync(
+    file,
+    `[node]\ndata_dir = "${name}"\n[execution]\nblock_time = 0.01\n[rpc]\nhttp_addr = "127.0.0.1:0"\n`,
+  );
+  return loadConfig({ file }).settings;
+}
+
+const transfer = async (chainId: number, nonce: number): Promise<Uint8Array> => {
+  const raw = await account.signTransaction({
+    type: "eip1559",
+    chainId,
+    nonce,
+    to: "0x00000000000000000000000000000000000000aa",
+    value: 7n,
+    gas: 21_000n,
+    maxFeePerGas: 10n ** 10n,
+    maxPriorityFeePerGas: 1n,
+  });
+  return Uint8Array.fromHex(raw.slice(2));
+};
+
+const bootstrapOf = (transactions: Uint8Array[] = []) => ({
+  allocations: new Map([[address(account.address), 10n ** 20n]]),
+  transactions,
+});
+
+describe("ProductionRunner", () => {
+  test("answers the ledger service of a node at work; what is submitted becomes final", async () => {
+    const stop = new AbortController();
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+    const runner = productionRunner(undefined, 77, 30_000_000, bootstrapOf([await transfer(77, 0)]));
+    const settings = settingsIn("runner");
+    const ledger = await runner.run({ settings, logger: silent, signal: stop.signal, onEnd: resolve });
+    const included = new Map<string, number>();
+    const { promise: final, resolve: done } = Promise.withResolvers<void>();
+    ledger.events.snapshotPersisted.add(({ block }) => {
+      for (const { hash } of block.transactions) included.set(hash, block.header.number);
+      if (included.size === 2) done();
+    });
+    const submission = await ledger.submitTx(await transfer(77, 1));
+    expect(submission.kind).toBe("accepted");
+    await final;
+    // The bootstrap transaction opens block 1.
+    expect([...included.values()][0]).toBe(1);
+    expect(submission.kind === "accepted" && included.has(submission.hash)).toBe(true);
+    stop.abort();
+    expect(await ended).toBeUndefined();
+  }, 30_000);
+
+  test("serves RPC where it is told to, with the status it is given, until it is stopped", async () => {
+    const stop = new AbortController();
+    const status = {
+      nodeStatus: () => {
+        throw new KoraError("asked", { code: "TEST" });
+      },
+      syncing: () => ({ startingBlock: 0, currentBlock: 1, highestBlock: 9 }) as never,
+    };
+    const at = { host: "127.0.0.1", port: 28_545 + (process.pid % 1000) };
+    const runner = productionRunner(undefined, 78, 30_000_000, bootstrapOf()).withRpc(status, at);
+    const settings = { ...settingsIn("standalone"), log: { level: "error", format: "json" } } as Settings;
+    const running = runner.runStandalone(settings, stop.signal);
+    let answer: { result?: unknown } | undefined;
+    while (answer === undefined) {
+      answer = await rpc(`http://127.0.0.1:${at.port}`, "eth_syncing").catch(() => Bun.sleep(5));
+    }
+    expect(answer.result).toMatchObject({ highestBlock: "0x9" });
+    stop.abort();
+    await running;
+  }, 30_000);
+
+  test("what keeps it from starting is a RunnerError with the part's code and exit code", async () => {
+    const signal = new AbortController();
+    const settings = settingsIn("twice");
+    const first = productionRunner(undefined, 79, 30_000_000, bootstrapOf());
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+    await first.run({ settings, logger: silent, signal: signal.signal, onEnd: resolve });
+    const error = await first.run({ settings, logger: silent, signal: signal.signal }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(RunnerError);
+    expect(error).toMatchObject({ code: "DIRECTORY_LOCKED", exitCode: 3 });
+    signal.abort();
+    await ended;
+  }, 30_000);
+});
+
+test("NodeBuilder: a node from a file, with another chain id and folder, runs and shuts down", async () => {
+  const file = join(folder, "builder.toml");
+  writeFileSync(file, '[node]\nchain_id = 5\ngenesis = "g.json"\n[rpc]\nhttp_addr = "127.0.0.1:0"\n');
+  writeFileSync(join(folder, "g.json"), JSON.stringify({ chain_id: 6, allocations: [] }));
+  const { promise: ready, resolve } = Promise.withResolvers<number>();
+  const node = NodeBuilder.fromToml(file)
+    .withChainId(6)
+    .withDataDir(join(folder, "built"))
+    .withHooks({ logger: silent, onReady: ({ rpcAddresses }) => resolve(rpcAddresses[0]?.port ?? 0) })
+    .build();
+  const running = node.run();
+  const answer = await rpc(`http://127.0.0.1:${await ready}`, "eth_chainId");
+  expect(answer.result).toBe("0x6");
+  node.shutdown();
+  await running;
+}, 30_000);
+
+test("loadThresholdScheme reads a dealt committee from a folder or its output.json", async () => {
+  const { runCli } = await import("#cli/run.ts");
+  const out = join(folder, "dealt");
+  const lines: string[] = [];
+  const io = {
+    env: {},
+    signal: new AbortController().signal,
+    out: (text: string) => void lines.push(text),
+    err: (text: string) => void lines.push(text),
+    terminal: { interactive: false, columns: 80, write: (text: string) => void lines.push(text) },
+  };
+  const code = await runCli(["dkg", "deal", "--out", out, "--validators", "4"], io);
+  expect([code, lines.join("\n")]).toEqual([0, expect.any(String)]);
+  const [member] = [...new Bun.Glob("*/share.key").scanSync(out)];
+  const home = join(out, (member as string).split("/")[0] as string);
+  for (const path of [home, join(home, "output.json")]) {
+    const scheme = await loadThresholdScheme(path);
+    expect(scheme.participants()).toHaveLength(4);
+    expect(scheme.threshold).toBe(3);
+    expect(scheme.index).toBeNumber();
+  }
+}, 30_000);
