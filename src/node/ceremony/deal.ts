@@ -59,6 +59,24 @@ function makeFolder(path: string): void {
   }
 }
 
+/** Deals a key to participants whose folders are there, and writes share.key and output.json into each. */
+export function dealShares(bls: Bls, folders: readonly DealtFolder[]): ThresholdKey {
+  const sorted = [...folders].sort((a, b) => (a.participant < b.participant ? -1 : 1));
+  const { key, shares } = deal(
+    bls,
+    sorted.map(({ participant }) => participant),
+  );
+  const output = utf8(encodeOutput({ key, origin: "trusted-dealer", round: 0, exposed: [] }));
+  const { groupPublicKey } = key;
+  for (const [index, { path }] of sorted.entries()) {
+    const share = shares[index] as (typeof shares)[number];
+    writeWhole(join(path, "share.key"), utf8(encodeShareFile({ share, groupPublicKey })), SECRET_MODE);
+    writeWhole(join(path, "output.json"), output, PUBLIC_MODE);
+    share.secret.fill(0);
+  }
+  return key;
+}
+
 /** Deals a key into `out`, which must not be there: node0, node1, … by index. Throws SHARE_KEPT and what writing throws. */
 export function dealInto(
   out: string,
@@ -66,23 +84,14 @@ export function dealInto(
   dealt: Dealt,
 ): { readonly key: ThresholdKey; readonly folders: readonly DealtFolder[] } {
   const recipients = recipientsOf(dealt);
-  const { key, shares } = deal(
-    bls,
-    recipients.map(({ participant }) => participant),
-  );
   makeFolder(out);
-  const output = utf8(encodeOutput({ key, origin: "trusted-dealer", round: 0, exposed: [] }));
   const folders = recipients.map(({ participant, seed }, index) => {
     const path = join(out, `node${index}`);
-    const share = shares[index] as (typeof shares)[number];
     makeFolder(path);
     if (seed !== undefined) writeWhole(join(path, "validator.key"), utf8(encodeSeed(seed)), SECRET_MODE);
-    const { groupPublicKey } = key;
-    writeWhole(join(path, "share.key"), utf8(encodeShareFile({ share, groupPublicKey })), SECRET_MODE);
-    writeWhole(join(path, "output.json"), output, PUBLIC_MODE);
     seed?.fill(0);
-    share.secret.fill(0);
     return { path, participant };
   });
+  const key = dealShares(bls, folders);
   return { key, folders };
 }

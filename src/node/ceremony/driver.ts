@@ -76,6 +76,8 @@ function channelSpec(name: string, participants: number): ChannelSpec {
   };
 }
 
+/** Written is not arrived: closing a transport cuts what is still on its way, so the last words get this long. */
+const SETTLE_MS = 250;
 /** Longest wait a timer can have. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -174,6 +176,7 @@ export class CeremonyRun {
     const signal = AbortSignal.timeout(ms);
     const channels = [this.#ceremonyChannel, this.#agreementChannel];
     await Promise.all(this.#keys.flatMap((key) => channels.map((channel) => channel.drained(key, signal))));
+    await Bun.sleep(SETTLE_MS);
   }
 
   #halt(): void {

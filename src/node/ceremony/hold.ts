@@ -1,6 +1,7 @@
 // Holds a key ceremony from its plan to its files: picks the round, opens store and transport, waits for the result,
 // writes it, and stays to serve those who are late. Lifetimes close in reverse.
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import type { Bls } from "#crypto/bls.ts";
 import type { CeremonyResult } from "#crypto/dkg/events.ts";
 import { blsSharing } from "#crypto/dkg/polynomial.ts";
@@ -162,6 +163,7 @@ async function keepResult(
 /** Holds the ceremony; resolves when its files are written and nobody needs this node any more. */
 export async function holdCeremony(plan: CeremonyPlan, options: HoldOptions): Promise<HeldCeremony> {
   await using stack = new AsyncDisposableStack();
+  if (!options.restart && !existsSync(plan.files.store)) refuseExisting(plan.files);
   const seed = plan.identity.revealSeed();
   const store = stack.use(openCeremonyStore(plan.files.store, seed));
   seed.fill(0);

@@ -7,6 +7,7 @@ import { chmodSync, existsSync } from "node:fs";
 import { concatBytes, utf8 } from "#lib/bytes.ts";
 import { Writer } from "#lib/codec.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
+import { SECRET_MODE } from "#node/secret-files.ts";
 import { type CeremonyRecord, decodeCeremonyRecord, encodeCeremonyRecord } from "#types/ceremony-record.ts";
 import { bytesOf, type Hash } from "#types/ids.ts";
 
@@ -63,27 +64,35 @@ function damaged(path: string): KoraError {
   });
 }
 
+/** Tables of a new file; an existing one is left exactly as it is. */
+function createTables(database: Database): void {
+  const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
+  if (version > SCHEMA_VERSION) {
+    throw new KoraError(`its format ${version} is newer than this program`, { code: "SCHEMA" });
+  }
+  if (version === SCHEMA_VERSION) return;
+  database.transaction(() => {
+    database.run(
+      "CREATE TABLE records (chain TEXT, round INTEGER, log TEXT, seq INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL)",
+    );
+    database.run("CREATE TABLE replacing (chain TEXT, round INTEGER, PRIMARY KEY (chain, round))");
+    database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  })();
+}
+
 function openDatabase(path: string): Database {
   const fresh = !existsSync(path);
   const database = new Database(path, { create: true });
   try {
-    if (fresh) chmodSync(path, 0o600);
+    if (fresh) chmodSync(path, SECRET_MODE);
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA busy_timeout = 0");
-    database.run("PRAGMA journal_mode = DELETE");
     database.run("PRAGMA synchronous = FULL");
     database.run("PRAGMA secure_delete = ON");
+    // Takes the lock that the mode above keeps until the file is closed.
     database.run("BEGIN EXCLUSIVE");
-    database.run(
-      "CREATE TABLE IF NOT EXISTS records (chain TEXT, round INTEGER, log TEXT, seq INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL)",
-    );
-    database.run(
-      "CREATE TABLE IF NOT EXISTS replacing (chain TEXT, round INTEGER, PRIMARY KEY (chain, round))",
-    );
-    const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
-    if (version > SCHEMA_VERSION) throw new KoraError(`its format ${version} is newer`, { code: "SCHEMA" });
-    database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.run("COMMIT");
+    createTables(database);
     return database;
   } catch (thrown) {
     database.close();
