@@ -7,7 +7,8 @@ import { hasFlag, integerFlag, textFlag, usageError } from "./args.ts";
 import type { CommandContext, CommandRun } from "./command.ts";
 import { configOf } from "./config.ts";
 
-const WARNING =
+/** Said on every run that deals. */
+export const DEALER_WARNING =
   "trusted dealer: this process knew the whole key. For local networks only; a real network runs kora dkg.";
 
 function dealtOf(context: CommandContext): Dealt {
@@ -37,7 +38,7 @@ export const dkgDeal: CommandRun = async (context) => {
     );
   }
   const dealt = dealtOf(context);
-  context.err(WARNING);
+  context.err(DEALER_WARNING);
   const { key, folders } = dealInto(out, await openBls(), dealt);
   const groupPublicKey = `0x${key.groupPublicKey.toHex()}`;
   if (hasFlag(context.args, "json")) {

@@ -21,6 +21,23 @@ const OVERRIDE_FLAGS: readonly Flag[] = [
   })),
 ];
 
+const TESTNET_FLAGS: readonly Flag[] = [
+  { name: "validators", value: "N", summary: "how many", default: "4" },
+  { name: "out", value: "DIR", summary: "folder to make, with one folder for each node" },
+  { name: "chain-id", value: "ID", summary: "chain id", default: "1337" },
+  {
+    name: "hosts",
+    value: "A,B,…",
+    summary: "where each node will be; without it all on this machine, on ports of their own",
+  },
+  { name: "block-time", value: "SECONDS", summary: "pace of leaders" },
+  { name: "rpc-port", value: "PORT", summary: "RPC port of the first node", default: "8545" },
+  { name: "p2p-port", value: "PORT", summary: "peer port of the first node", default: "30303" },
+  { name: "metrics-port", value: "PORT", summary: "metrics port of the first node", default: "9000" },
+  { name: "trusted-dealer", summary: "deal the key here instead of by kora dkg; for local networks" },
+  JSON_FLAG,
+];
+
 const STATUS_FLAGS: readonly Flag[] = [
   { name: "rpc-url", value: "URL[,URL]", summary: "nodes to ask", default: "http://127.0.0.1:8545" },
   { name: "once", summary: "show it once and exit; the default without a terminal" },
@@ -135,6 +152,12 @@ export const commands: readonly Command[] = [
     summary: "Run a local chain with funded accounts, for testing dapps.",
     flags: DEV_FLAGS,
     load: async () => (await import("./dev.ts")).dev,
+  },
+  {
+    name: "testnet",
+    summary: "Write the files of a network: keys, peers, genesis, a configuration for each node.",
+    flags: TESTNET_FLAGS,
+    load: async () => (await import("./testnet.ts")).testnet,
   },
   {
     name: "config check",
