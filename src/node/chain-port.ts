@@ -14,6 +14,7 @@ import type { Header } from "#types/header.ts";
 import { type Height, ZERO_HASH } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import type { Engine } from "./engine.ts";
+import { provenState } from "./state-proof.ts";
 
 /** Gas of one blob (EIP-4844). */
 const GAS_PER_BLOB = 131_072n;
@@ -101,9 +102,7 @@ export function createChainPort(parts: ChainPortParts): ChainPort {
       const overlay = at === "latest" ? inputs.changes() : undefined;
       return { header: block.header, hash: block.hash, base: number, overlay };
     },
-    proof(_address, _slots, at) {
-      throw new KoraError(`no proof at height ${at}`, { code: "PROOF_UNAVAILABLE" });
-    },
+    proof: (address, slots, at) => provenState(state, address, slots, at),
     onFinalized(listener: (finalized: FinalizedBlock) => void) {
       return chain.service.events.snapshotPersisted.add(listener);
     },
