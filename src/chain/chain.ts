@@ -5,13 +5,16 @@ import type { BlockExecutor, ChainRules } from "#execution/types.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateDb } from "#state/types.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
-import { type Hash, height } from "#types/ids.ts";
+import { type Hash, type Height, height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { createApplication, type KoraApplication } from "./application.ts";
+import { type OpenedBody, openBody } from "./body.ts";
+import { createEpochNote } from "./epoch.ts";
 import { openGenesis, withBootstrap } from "./genesis.ts";
+import { positionOf } from "./header-rules.ts";
 import { createHistory, type History } from "./history.ts";
 import { createLedgerView, type LedgerView } from "./ledger.ts";
-import { createPendingInputs, type PendingInputs } from "./pending-inputs.ts";
+import { assertDev, createPendingInputs, type PendingInputs } from "./pending-inputs.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createPoolJournal, type JournalFile, type PoolJournal } from "./pool-journal.ts";
 import type { PoolOptions } from "./pool-types.ts";
@@ -59,6 +62,15 @@ export interface Chain {
   readonly service: LedgerService;
   readonly history: History;
   readonly inputs: PendingInputs;
+  /** The running epoch: 0 until a rollback. */
+  epoch(): number;
+  /** Opens the bytes of a body; senders of pooled transactions are not recovered again. */
+  open(body: Uint8Array): OpenedBody;
+  /**
+   * Returns a local chain to `height` and begins a new epoch there. Transactions above are forgotten, pooled ones
+   * stay as far as they are still valid. Throws NOT_DEV, and STATE_PRUNED when the state is no longer held.
+   */
+  rollback(height: Height): Promise<void>;
   /** Transactions that the journal brought back. */
   readonly restored: number;
 }
@@ -117,15 +129,29 @@ export function openChain(options: ChainOptions): Chain {
   });
   const journal =
     options.journal && createPoolJournal(options.journal, () => pool.all().map(({ raw }) => raw));
+  const epoch = createEpochNote(state.notes);
+  const history = createHistory(state.archive);
+  const rollback = (to: Height): void => {
+    assertDev(dev);
+    epoch.advance(positionOf(ledger.tip().header).epoch);
+    inputs.clear();
+    state.rollback(to);
+    history.clear();
+    ledger.reset();
+    pool.refresh();
+  };
   return {
     genesisHash,
+    epoch: epoch.current,
+    open: (body) => openBody(body, pool.get),
+    rollback: (to) => application.exclusive(() => rollback(to)),
     rules,
     ledger,
     pool,
     journal,
     application,
     service: createLedgerService(pool, journal, events),
-    history: createHistory(state.archive),
+    history,
     inputs,
     restored: journal === undefined ? 0 : restorePool(pool, journal),
   };

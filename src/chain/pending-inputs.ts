@@ -63,6 +63,15 @@ function withoutUndefined(inputs: BlockInputs, fields: HeaderInputs): BlockInput
   ) as unknown as BlockInputs;
 }
 
+/** Throws NOT_DEV unless the genesis says dev. */
+export function assertDev(dev: boolean): void {
+  if (dev) return;
+  throw new KoraError("the state of this chain is written by transactions alone", {
+    code: "NOT_DEV",
+    why: "its genesis is not that of a local development chain",
+  });
+}
+
 /** The inputs that wait in `state`'s notes. `dev`: what the genesis says; `onChange`: what is visible has changed. */
 export function createPendingInputs(state: StateDb, dev: boolean, onChange: () => void): PendingInputs {
   let waiting = readNote(state.notes.get(NOTE));
@@ -72,12 +81,7 @@ export function createPendingInputs(state: StateDb, dev: boolean, onChange: () =
     waiting !== undefined && waiting.height === state.head().height + 1 ? waiting.inputs : undefined;
 
   const store = (inputs: BlockInputs): void => {
-    if (!dev) {
-      throw new KoraError("the state is written by transactions alone", {
-        code: "NOT_DEV",
-        why: "the genesis of this chain is not that of a local development chain",
-      });
-    }
+    assertDev(dev);
     const height = state.head().height + 1;
     const empty = isEmptyInputs(inputs);
     const note = empty ? undefined : new Writer().u64(height).bytes(encodeInputs(inputs)).finish();

@@ -62,8 +62,6 @@ export interface Pool extends Mempool {
   all(): readonly SignedTransaction[];
   /** Looks every sender up anew: after a rollback or writes from outside transactions. */
   refresh(): void;
-  /** Drops what waited behind a gap for longer than the lifetime. */
-  expire(): void;
   /** Calls back for each transaction that becomes executable; the result ends it. */
   onPending(listener: (transaction: SignedTransaction) => void): () => void;
   onDeparture(listener: (left: { readonly hash: Hash; readonly why: PoolDeparture }) => void): () => void;
@@ -92,6 +90,7 @@ interface Store {
   readonly authorities: Map<Address, number>;
   readonly totals: PoolTotals;
   sequence: number;
+  expiredAt: number;
   head: { readonly of: Header; readonly with: BlockInputs | undefined; readonly seen: PoolHead } | undefined;
   readonly pending: ReturnType<typeof createListeners<SignedTransaction>>;
   readonly departures: ReturnType<typeof createListeners<{ hash: Hash; why: PoolDeparture }>>;
@@ -286,6 +285,9 @@ function refreshAccount(store: Store, account: PoolAccount): void {
   });
 }
 
+/** Milliseconds between two looks for transactions that have waited too long. */
+const EXPIRY_INTERVAL = 60_000;
+
 /** Looks up anew whoever's account a block has changed; nothing else about a sender can have changed. */
 function finalized(store: Store, changes: readonly StateChanges[]): void {
   for (const { accounts } of changes) {
@@ -294,6 +296,7 @@ function finalized(store: Store, changes: readonly StateChanges[]): void {
       if (account !== undefined) refreshAccount(store, account);
     }
   }
+  if (store.parts.now() - store.expiredAt >= EXPIRY_INTERVAL) expire(store);
 }
 
 function section(
@@ -325,7 +328,9 @@ function drop(store: Store, hash: Hash): boolean {
   return true;
 }
 
+/** Drops what waited behind a gap for longer than the lifetime. */
 function expire(store: Store): void {
+  store.expiredAt = store.parts.now();
   const oldest = store.parts.now() - store.parts.options.lifetime;
   for (const account of [...store.accounts.values()]) {
     if (account.lastActive >= oldest || account.executable === account.entries.length) continue;
@@ -347,6 +352,7 @@ export function createPool(parts: PoolParts): Pool {
     authorities: new Map(),
     totals: { count: 0, executable: 0, bytes: 0 },
     sequence: 0,
+    expiredAt: parts.now(),
     head: undefined,
     pending: createListeners(parts.report),
     departures: createListeners(parts.report),
@@ -383,7 +389,6 @@ export function createPool(parts: PoolParts): Pool {
     refresh() {
       for (const account of [...accounts.values()]) refreshAccount(store, account);
     },
-    expire: () => expire(store),
     onPending: (listener) => store.pending.add(listener),
     onDeparture: (listener) => store.departures.add(listener),
   };

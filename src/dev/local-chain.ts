@@ -47,7 +47,7 @@ export function createLocalChain(parts: LocalChainParts): LocalChain {
       ledger,
       sealer,
       now: clock.now,
-      epoch: () => 0,
+      epoch: chain.epoch,
       deadline: () => () => false,
     });
     // Time goes on from a timestamp that was set by hand.

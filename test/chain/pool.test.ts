@@ -318,15 +318,15 @@ test("finalization takes what the state has passed and what cannot be paid, and 
 });
 
 test("what waits behind a gap expires, what can be mined does not", () => {
-  const { pool, clock, left } = world({ lifetime: 1_000 });
+  const { pool, clock, left } = world({ lifetime: 100_000 });
   pool.add(fake(0, 0));
   const stuck = fake(1, 5);
   pool.add(stuck);
-  clock.now = 1_000;
-  pool.expire();
+  clock.now = 100_000;
+  pool.finalized([]);
   expect(left).toEqual([]);
-  clock.now = 1_001;
-  pool.expire();
+  clock.now = 160_000;
+  pool.finalized([]);
   expect(left).toEqual([{ hash: stuck.hash, why: "expired" }]);
   expect(pool.status()).toMatchObject({ pending: 1, queued: 0 });
 });

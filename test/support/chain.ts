@@ -145,7 +145,7 @@ export function openTestChain(options: TestChainOptions = {}): TestChain {
       ledger: chain.ledger,
       sealer: TEST_SEALER,
       now: () => 0,
-      epoch: () => 0,
+      epoch: chain.epoch,
       deadline: () => () => false,
     });
   return { ...chain, state, executor, clock, produce, close: () => state.close() };
