@@ -1,5 +1,6 @@
 // StateReader over three things: the committed state in memory, a batch above it, and an old height through the
 // history index. Owns caches of decoded values; decides nothing about what is committed.
+import { keccakHash } from "#crypto/hash.ts";
 import { createLru } from "#lib/bounded.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -53,6 +54,7 @@ export function openCode(store: Store): (codeHash: Hash) => Uint8Array {
     if (held !== undefined) return held;
     const code = select.get(bytesOf(codeHash))?.[0];
     if (!(code instanceof Uint8Array)) throw store.corrupt(`code ${codeHash} is missing`);
+    if (keccakHash(code) !== codeHash) throw store.corrupt(`code ${codeHash} was changed`);
     cache.set(codeHash, code);
     return code;
   };

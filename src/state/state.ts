@@ -15,6 +15,7 @@ import { ensureSchema, readMarker, recover } from "./recovery.ts";
 import { createFingerprinter } from "./siphash.ts";
 import { openStore, type Store } from "./store.ts";
 import { createTemporaryDirectory } from "./temporary.ts";
+import { refuseTorn } from "./torn.ts";
 import { createTree } from "./tree.ts";
 import type { Archive, StateDb, StateReader } from "./types.ts";
 
@@ -47,6 +48,7 @@ function openFiles(directory: string | undefined): { store: Store; cleanUp: () =
       cause: error,
     });
   }
+  refuseTorn(join(directory, CHAIN_DB), join(directory, INDEX_FILE));
   const store = openStore(join(directory, CHAIN_DB), { mode: "owner", synchronous: "FULL" });
   return { store, cleanUp: () => {} };
 }
