@@ -125,6 +125,14 @@ function list(names: unknown): string {
   return texts.length === 0 ? "none" : texts.join("\n                    ");
 }
 
+/** Who was caught at what: by the ceremony, which remembers, and by the agreement in this run. */
+function caught({ rules, faults }: HeldCeremony, seen: ReadonlySet<string>): string[] {
+  const known = faults.map(
+    ({ member, fault }) => `${(rules.members[member] as Uint8Array).toHex()} ${fault}`,
+  );
+  return [...new Set([...known, ...seen])].sort();
+}
+
 function describe(held: HeldCeremony, plan: CeremonyPlan, faults: readonly string[]): string {
   const facts = summary(held);
   return [
@@ -157,7 +165,7 @@ export const dkg: CommandRun = async (context) => {
   };
   const progress = createProgress(terminal, hasFlag(args, "json"));
   const narrator = createNarrator(context, plan, progress);
-  const faults: string[] = [];
+  const seen = new Set<string>();
   try {
     const held = await holdCeremony(plan, {
       ...timing,
@@ -175,11 +183,12 @@ export const dkg: CommandRun = async (context) => {
         narrator.say("begun", text, { round: number, resumed, chain: plan.chain });
       },
       news: (item) => {
-        if (item.kind === "fault") faults.push(`${item.peer.slice(2)} ${item.fault}`);
+        if (item.kind === "fault") seen.add(`${item.peer.slice(2)} ${item.fault}`);
         narrator.news(item);
       },
     });
     progress.done();
+    const faults = caught(held, seen);
     if (hasFlag(args, "json")) context.out(JSON.stringify({ event: "finished", ...summary(held), faults }));
     else context.out(describe(held, plan, faults));
     return 0;

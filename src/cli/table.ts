@@ -21,6 +21,23 @@ const OVERRIDE_FLAGS: readonly Flag[] = [
   })),
 ];
 
+const DEVNET_FLAGS: readonly Flag[] = [
+  { name: "validators", value: "N", summary: "how many", default: "4" },
+  {
+    name: "dir",
+    value: "DIR",
+    summary: "folder of the network; a second start goes on",
+    default: "kora-devnet",
+  },
+  { name: "fresh", summary: "wipe that folder first" },
+  { name: "chain-id", value: "ID", summary: "chain id", default: "1337" },
+  { name: "block-time", value: "SECONDS", summary: "pace of leaders", default: "1" },
+  { name: "rpc-port", value: "PORT", summary: "RPC port of node 0; node i adds i", default: "8545" },
+  { name: "p2p-port", value: "PORT", summary: "the same for peers; 0 takes free ones", default: "30303" },
+  { name: "metrics-port", value: "PORT", summary: "the same for metrics", default: "9000" },
+  { name: "trusted-dealer", summary: "deal the key instead of holding the ceremony" },
+];
+
 const TESTNET_FLAGS: readonly Flag[] = [
   { name: "validators", value: "N", summary: "how many", default: "4" },
   { name: "out", value: "DIR", summary: "folder to make, with one folder for each node" },
@@ -154,6 +171,12 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./dev.ts")).dev,
   },
   {
+    name: "devnet",
+    summary: "Run a network of validators on this machine, each a process of its own.",
+    flags: DEVNET_FLAGS,
+    load: async () => (await import("./devnet.ts")).devnet,
+  },
+  {
     name: "testnet",
     summary: "Write the files of a network: keys, peers, genesis, a configuration for each node.",
     flags: TESTNET_FLAGS,
@@ -194,6 +217,8 @@ export const commands: readonly Command[] = [
     name: "dkg",
     summary: "Take part in the ceremony that makes a network's key; run again, it goes on or serves others.",
     flags: [CONFIG_FLAG, ...DKG_FLAGS, ...OVERRIDE_FLAGS],
+    details:
+      'All of consensus.participants run it at about the same time, with the same genesis; of each two, one has to\nname the other in network.bootstrap_peers. Up to f may be absent: their shares become public, which makes them\n"exposed". Killed at any moment, the same command goes on where it stopped.',
     load: async () => (await import("./dkg.ts")).dkg,
   },
   {

@@ -44,6 +44,8 @@ export function onDeal(state: CeremonyState, from: number, body: Deal): void {
   const { rules } = state;
   const dealer = rules.dealerMembers.indexOf(from);
   if (dealer < 0 || rules.player === undefined || state.agreed !== undefined) return;
+  // Checking costs much, so a dealer gets one try; its log will have to reveal what it owes.
+  if (isFaulted(state, from, "bad-commitment") || isFaulted(state, from, "bad-share")) return;
   const digest = rules.domain.commitmentHash(body.commitment);
   const key = rules.info.dealers[dealer] as Uint8Array;
   if (!rules.identity.verify(key, rules.domain.deal(dealer, digest), body.signature)) {

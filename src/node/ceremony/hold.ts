@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { Bls } from "#crypto/bls.ts";
-import type { CeremonyResult } from "#crypto/dkg/events.ts";
+import type { CeremonyProgress, CeremonyResult } from "#crypto/dkg/events.ts";
 import { blsSharing } from "#crypto/dkg/polynomial.ts";
 import type { CeremonyRules } from "#crypto/dkg/rules.ts";
 import { KoraError } from "#lib/error.ts";
@@ -46,8 +46,10 @@ export interface HoldOptions {
 export interface HeldCeremony {
   readonly rules: CeremonyRules;
   readonly result: CeremonyResult;
-  /** Members that confirmed before this node stopped serving, by player index. */
+  /** Players that confirmed before this node stopped serving, by index. */
   readonly confirmed: readonly number[];
+  /** Who was caught at what, in this run and those before it; by member number. */
+  readonly faults: CeremonyProgress["faults"];
 }
 
 function openLibp2p({ identity, listen, chain }: CeremonyPlan): Transport {
@@ -98,15 +100,25 @@ function checkRecords(plan: CeremonyPlan, store: CeremonyStore, round: number): 
   });
 }
 
+/** Participants that were not heard of yet, for people. */
+function unheard(run: CeremonyRun): string {
+  const { rules } = run.ceremony;
+  const { peers } = run.ceremony.progress();
+  const names = rules.members.filter((_, member) => member !== rules.me && peers[member] === undefined);
+  return names.length === 0
+    ? "all were heard of"
+    : `not heard of: ${names.map((key) => key.toHex()).join(", ")}`;
+}
+
 /** Rejects when the operator stops the command or its time is over. */
-function givenUp(options: HoldOptions): Promise<never> {
+function givenUp(run: CeremonyRun, options: HoldOptions): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
-  const over = (why: string): void =>
+  const over = (cause: string): void =>
     reject(
       new KoraError("the key ceremony is not finished", {
         code: "CEREMONY_UNFINISHED",
-        why,
+        why: `${cause}; ${unheard(run)}`,
         hint: "run the same command again: it goes on where it stopped",
       }),
     );
@@ -190,8 +202,9 @@ export async function holdCeremony(plan: CeremonyPlan, options: HoldOptions): Pr
   for (const peer of plan.peers) transport.keep(peer);
   options.begun(round, resumed);
   run.start();
-  const result = await Promise.race([run.result, givenUp(options)]);
+  const result = await Promise.race([run.result, givenUp(run, options)]);
   await keepResult(plan, store, run, result, options);
   await linger(run, options.lingerMs, options.signal);
-  return { rules: run.ceremony.rules, result, confirmed: run.ceremony.progress().confirms };
+  const { confirms, faults } = run.ceremony.progress();
+  return { rules: run.ceremony.rules, result, confirmed: confirms, faults };
 }
