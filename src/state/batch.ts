@@ -8,8 +8,11 @@ import {
   type Base,
   buildTable,
   type CreatedKey,
+  type Fingerprinted,
   type Found,
+  fetchOps,
   findFingerprint,
+  fingerprinted,
   type Layer,
   type View,
   viewOf,
@@ -91,28 +94,12 @@ interface Resolved {
 }
 
 /** A key that a block may change, before its op is looked up. */
-interface Wanted {
+interface Wanted extends Fingerprinted {
   readonly preimage: Uint8Array;
-  readonly key: Uint8Array;
-  readonly high: number;
-  readonly low: number;
 }
 
 function wanted(base: Base, preimage: Uint8Array): Wanted {
-  const key = keyOfPreimage(preimage);
-  base.fingerprint(key, 0);
-  return { preimage, key, high: base.fingerprintOut[0] as number, low: base.fingerprintOut[1] as number };
-}
-
-/** Fetches the committed ops of many keys at once: a query each would cost three times as much. */
-function fetchOps(base: Base, keys: readonly Wanted[]): void {
-  const sns = new Float64Array(keys.length);
-  let count = 0;
-  for (const { high, low } of keys) {
-    const sn = base.index.find(high, low, 0);
-    if (sn >= 0) sns[count++] = sn;
-  }
-  base.log.fetch(sns.subarray(0, count));
+  return { ...fingerprinted(base, keyOfPreimage(preimage)), preimage };
 }
 
 /** What becomes of one key; undefined if nothing does. */
@@ -286,6 +273,7 @@ export function buildLayer(
     ...overlay,
     height,
     parent: below,
+    token: {},
     ground: view.layers[view.layers.length - 1]?.ground ?? base.ground,
     folded: false,
   };

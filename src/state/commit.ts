@@ -97,5 +97,6 @@ export function fold(base: Base, layer: Layer): void {
     index.setFloor(patch.floorSN);
   }
   layer.folded = true;
-  base.ground = layer;
+  layer.parent = undefined;
+  base.ground = layer.token;
 }

@@ -108,14 +108,14 @@ export class StateOwner implements StateDb {
   /** What a layer stands on now; throws STALE_BATCH for one whose branch lost. */
   #groundOf(layer: Layer): Ground {
     const base = this.#base;
-    if (layer.folded && base.ground !== layer) {
+    if (layer.folded && base.ground !== layer.token) {
       const root = this.#blockBytes("root", layer.height);
       if (root === undefined || !equalBytes(root, layer.root)) throw stale(layer);
       return { layers: [], below: openAt(this.#source, layer.height) };
     }
     const { layers } = viewOf(base, layer);
     const lowest = layers[layers.length - 1];
-    if (lowest !== undefined && (lowest.parent ?? lowest.ground) !== base.ground) throw stale(layer);
+    if (lowest !== undefined && (lowest.parent?.token ?? lowest.ground) !== base.ground) throw stale(layer);
     return { layers, below: this.#latest };
   }
 
@@ -180,8 +180,8 @@ export class StateOwner implements StateDb {
     for (const block of fresh) {
       checkNext(head, block);
       const layer = layerOf(block);
-      if ((layer.parent ?? layer.ground) !== ground) throw stale(layer);
-      ground = layer;
+      if ((layer.parent?.token ?? layer.ground) !== ground) throw stale(layer);
+      ground = layer.token;
       head = { height: block.record.height, hash: block.record.hash, root: block.batch.root };
     }
     try {
