@@ -2,6 +2,7 @@
 // genesis gives the same hash on every node. Reading files is done in genesis-file.ts.
 import { headerHash } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
+import { MIN_GAS_LIMIT } from "#execution/fees.ts";
 import { forkOf } from "#execution/rules.ts";
 import type { ChainRules } from "#execution/types.ts";
 import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
@@ -26,6 +27,8 @@ import { forkFields } from "./header-rules.ts";
 import { recordOf } from "./record.ts";
 
 const GENESIS_HEIGHT = height(0);
+/** Geth's bound: gas counts as a signed 64-bit integer in places. */
+const MAX_GAS_LIMIT: bigint = 2n ** 63n - 1n;
 
 /** `genesis` with the allocations of a bootstrap configuration merged in. */
 export function withBootstrap(genesis: Genesis, bootstrap: BootstrapConfig): Genesis {
@@ -106,6 +109,13 @@ function genesisDigest(genesis: Genesis): Uint8Array {
 }
 
 function writeGenesis(state: StateDb, genesis: Genesis, rules: ChainRules): Hash {
+  if (genesis.gasLimit < MIN_GAS_LIMIT || genesis.gasLimit > MAX_GAS_LIMIT) {
+    throw new KoraError(`no chain can begin with the gas limit ${genesis.gasLimit}`, {
+      code: "BAD_GENESIS",
+      kind: "usage",
+      hint: `choose one from ${MIN_GAS_LIMIT} to ${MAX_GAS_LIMIT}`,
+    });
+  }
   const batch = state.prepare(undefined, GENESIS_HEIGHT, genesisChanges(genesis));
   const header = genesisHeader(genesis, rules, batch.root);
   const block: Block = { header, hash: headerHash(header), transactions: [] };
@@ -117,7 +127,8 @@ function writeGenesis(state: StateDb, genesis: Genesis, rules: ChainRules): Hash
 
 /**
  * Writes block 0 into an empty store, or checks that a store was made from this genesis. Returns the genesis hash.
- * Throws GENESIS_MISMATCH (exit code 3) when the directory belongs to another chain.
+ * Throws BAD_GENESIS for a gas limit that no chain can have, GENESIS_MISMATCH (exit code 3) when the directory belongs
+ * to another chain.
  */
 export function openGenesis(state: StateDb, genesis: Genesis, rules: ChainRules): Hash {
   const stored = state.archive.block(GENESIS_HEIGHT);

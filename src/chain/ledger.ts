@@ -65,9 +65,12 @@ function readTip(state: StateDb, seeds: SeedTracker): Tip {
   const head = state.head();
   const stored = state.archive.block(head.height);
   assert(stored !== undefined, "the store holds the block of its head");
-  if (head.height === 0) seeds.insert(head.hash, head.height, seedHash(bytesOf(head.hash)));
-  else if (stored.seed !== undefined)
+  if (head.height === 0) {
+    // R13: genesis has no round, its hash stands in for the seed.
+    seeds.insert(head.hash, head.height, seedHash(bytesOf(head.hash)));
+  } else if (stored.seed !== undefined) {
     seeds.insert(head.hash, head.height, seedHash(stored.seed), stored.seed);
+  }
   return { header: decodeHeader(stored.header), hash: head.hash };
 }
 
@@ -97,11 +100,13 @@ export function createLedgerView(
   const finalHashes = createHashWindow(state);
   let tip = readTip(state, seeds);
 
+  const isArchived = (digest: Hash): boolean => state.archive.heightOf(digest) !== undefined;
+
   const ancestry = (digest: Hash): Ancestry => {
     const blocks: Block[] = [];
     for (let at = digest; at !== tip.hash; ) {
       const block = bodies.get(at);
-      if (block === undefined) return { kind: "missing", digest: at };
+      if (block === undefined) return isArchived(at) ? { kind: "lost" } : { kind: "missing", digest: at };
       if (block.header.number <= tip.header.number) return { kind: "lost" };
       blocks.push(block);
       at = block.header.parentHash;
@@ -142,15 +147,15 @@ export function createLedgerView(
     },
     blockHashes,
     // Bodies are held of blocks above the tip only: for those the archive need not be asked.
-    isFinal: (digest) =>
-      digest === tip.hash || (!bodies.has(digest) && state.archive.heightOf(digest) !== undefined),
+    isFinal: (digest) => digest === tip.hash || (!bodies.has(digest) && isArchived(digest)),
     advance({ header, hash }) {
       assert(hash === state.head().hash, "the ledger follows the store");
       tip = { header, hash };
-      snapshots.prune(tip.header.number);
-      for (const [digest, { header }] of bodies)
-        if (header.number <= tip.header.number) bodies.delete(digest);
-      seeds.prune(height(Math.max(0, tip.header.number - BLOCK_HASH_WINDOW)));
+      snapshots.prune(header.number);
+      for (const [digest, body] of bodies) {
+        if (body.header.number <= header.number) bodies.delete(digest);
+      }
+      seeds.prune(height(Math.max(0, header.number - BLOCK_HASH_WINDOW)));
     },
     reset() {
       bodies.clear();

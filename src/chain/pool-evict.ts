@@ -4,8 +4,7 @@
 import { createHeap } from "#lib/heap.ts";
 import type { Address } from "#types/ids.ts";
 import type { PoolAccount } from "./pool-account.ts";
-import { refuse } from "./pool-check.ts";
-import { effectiveTip, type PoolEntry, type PoolOptions, type PoolRejection } from "./pool-types.ts";
+import { effectiveTip, type PoolEntry, type PoolOptions } from "./pool-types.ts";
 
 /** Running sums over the whole pool. */
 export interface PoolTotals {
@@ -20,14 +19,8 @@ export interface Victim {
   readonly entry: PoolEntry;
 }
 
-export interface Eviction {
-  readonly evicted: readonly Victim[];
-  readonly rejection: PoolRejection | undefined;
-}
-
 /** Share of the pool that is freed at once, so that a full pool is not searched for every newcomer. */
 const BATCH_SHARE = 128;
-const NOTHING: Eviction = { evicted: [], rejection: undefined };
 
 interface Candidate {
   readonly account: PoolAccount;
@@ -93,18 +86,32 @@ function cheapest(
   return victims;
 }
 
-/** Who has to go so that `entry` fits the bounds of the whole pool, or why it does not. */
+/** What a newcomer adds to the pool: a replacement adds no place, and the bytes by which it is longer. */
+export interface Growth {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** Whether the bounds of the whole pool leave no room for `growth`. */
+export function isFull(totals: PoolTotals, options: PoolOptions, growth: Growth): boolean {
+  return (
+    totals.count + growth.count > options.globalSlots + options.globalQueue ||
+    totals.bytes + growth.bytes > options.globalBytes
+  );
+}
+
+/** Who has to go so that `entry` fits a full pool; undefined when too few pay less than it does. */
 export function roomByPrice(
   accounts: ReadonlyMap<Address, PoolAccount>,
   totals: PoolTotals,
   options: PoolOptions,
   entry: PoolEntry,
+  growth: Growth,
   baseFeePerGas: bigint,
-): Eviction {
+): readonly Victim[] | undefined {
   const limit = options.globalSlots + options.globalQueue;
-  const overCount = totals.count + 1 - limit;
-  const overBytes = totals.bytes + entry.signed.raw.length - options.globalBytes;
-  if (overCount <= 0 && overBytes <= 0) return NOTHING;
+  const overCount = totals.count + growth.count - limit;
+  const overBytes = totals.bytes + growth.bytes - options.globalBytes;
   const wanted = {
     count: overCount <= 0 ? 0 : Math.max(overCount, Math.ceil(limit / BATCH_SHARE)),
     bytes: overBytes <= 0 ? 0 : Math.max(overBytes, Math.ceil(options.globalBytes / BATCH_SHARE)),
@@ -112,9 +119,19 @@ export function roomByPrice(
   const tip = effectiveTip(entry, baseFeePerGas);
   const victims = cheapest(accounts.values(), entry.signed.sender, tip, wanted, options, baseFeePerGas);
   const freed = victims.reduce((sum, victim) => sum + victim.entry.signed.raw.length, 0);
-  const enough = victims.length >= Math.max(0, overCount) && freed >= overBytes;
-  if (enough) return { evicted: victims, rejection: undefined };
-  return { evicted: [], rejection: refuse("UNDERPRICED", "transaction underpriced") };
+  return victims.length >= overCount && freed >= overBytes ? victims : undefined;
+}
+
+/** The least that the last transaction of any sender pays per gas. */
+export function leastTailTip(accounts: Iterable<PoolAccount>, baseFeePerGas: bigint): bigint | undefined {
+  let least: bigint | undefined;
+  for (const { entries } of accounts) {
+    const last = entries.at(-1);
+    if (last === undefined) continue;
+    const tip = effectiveTip(last, baseFeePerGas);
+    if (least === undefined || tip < least) least = tip;
+  }
+  return least;
 }
 
 /** Who has to go so that one more transaction fits behind the gaps. */

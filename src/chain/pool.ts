@@ -34,9 +34,23 @@ import {
   refuse,
   type SenderState,
 } from "./pool-check.ts";
-import { type PoolTotals, roomByPrice, roomInQueue, type Victim } from "./pool-evict.ts";
+import {
+  type Growth,
+  isFull,
+  leastTailTip,
+  type PoolTotals,
+  roomByPrice,
+  roomInQueue,
+  type Victim,
+} from "./pool-evict.ts";
 import { isAnySelectable, selectFrom } from "./pool-select.ts";
-import type { PoolEntry, PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
+import {
+  effectiveTip,
+  type PoolEntry,
+  type PoolOptions,
+  type PoolRejection,
+  type PoolVerdict,
+} from "./pool-types.ts";
 import type { Mempool } from "./ports.ts";
 
 /** Transactions of one kind by sender, each list by ascending nonce. */
@@ -91,6 +105,8 @@ interface Store {
   readonly totals: PoolTotals;
   sequence: number;
   expiredAt: number;
+  /** While the pool stays full: what pays no more than `tip` per gas at the base fee `at` finds no room. */
+  floor: { readonly at: bigint; readonly tip: bigint } | undefined;
   head: { readonly of: Header; readonly with: BlockInputs | undefined; readonly seen: PoolHead } | undefined;
   readonly pending: ReturnType<typeof createListeners<SignedTransaction>>;
   readonly departures: ReturnType<typeof createListeners<{ hash: Hash; why: PoolDeparture }>>;
@@ -125,6 +141,7 @@ function settle(store: Store, account: PoolAccount, change: () => readonly PoolE
   const promoted = change();
   store.totals.executable += account.executable - before;
   store.totals.count += account.entries.length - beforeAll;
+  if (account.entries.length < beforeAll) store.floor = undefined;
   if (account.entries.length === 0) store.accounts.delete(account.address);
   for (const { signed } of promoted) store.pending.emit(signed);
 }
@@ -174,21 +191,47 @@ function evictAll(store: Store, victims: readonly Victim[]): void {
   }
 }
 
-/** Makes room for a transaction with a nonce of its own, or says why there is none. */
-function makeRoom(store: Store, entry: PoolEntry, sender: SenderState): PoolRejection | undefined {
+const UNDERPRICED: PoolRejection = refuse("UNDERPRICED", "transaction underpriced");
+
+/** Makes room in a full pool by price, or says that there is none at this price. */
+function makeRoom(store: Store, entry: PoolEntry, growth: Growth): PoolRejection | undefined {
   const { accounts, totals, parts } = store;
-  const { options } = parts;
+  if (!isFull(totals, parts.options, growth)) return undefined;
+  const { baseFeePerGas } = headOf(store);
+  // As long as nothing left a full pool, what was too cheap is too cheap: no search for each newcomer.
+  if (store.floor?.at === baseFeePerGas && effectiveTip(entry, baseFeePerGas) <= store.floor.tip) {
+    return UNDERPRICED;
+  }
+  const victims = roomByPrice(accounts, totals, parts.options, entry, growth, baseFeePerGas);
+  if (victims === undefined) {
+    const tip = leastTailTip(accounts.values(), baseFeePerGas);
+    store.floor = tip === undefined ? undefined : { at: baseFeePerGas, tip };
+    return UNDERPRICED;
+  }
+  evictAll(store, victims);
+  return undefined;
+}
+
+/** Room for a transaction with a nonce of its own: within its sender's bounds, by price, and behind the gaps. */
+function makePlace(store: Store, entry: PoolEntry, sender: SenderState): PoolRejection | undefined {
+  const { accounts, totals, parts } = store;
   const account = accounts.get(entry.signed.sender);
   const waits = entry.nonce > (account === undefined ? sender.nonce : nextNonce(account));
-  if (account !== undefined && waits && account.entries.length - account.executable >= options.accountQueue) {
-    return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
+  if (account !== undefined && waits) {
+    const waiting = account.entries.length - account.executable;
+    if (waiting >= parts.options.accountQueue) {
+      return refuse("ACCOUNT_LIMIT", `account limit exceeded: pooled ${account.entries.length} txs`);
+    }
   }
-  const { baseFeePerGas } = headOf(store);
-  const { evicted, rejection } = roomByPrice(accounts, totals, options, entry, baseFeePerGas);
-  if (rejection !== undefined) return rejection;
-  evictAll(store, evicted);
-  if (waits) evictAll(store, roomInQueue(accounts, totals, options));
-  return undefined;
+  const full = makeRoom(store, entry, { count: 1, bytes: entry.signed.raw.length });
+  if (full === undefined && waits) evictAll(store, roomInQueue(accounts, totals, parts.options));
+  return full;
+}
+
+/** Room for the bytes by which a replacement is longer. */
+function makeLength(store: Store, entry: PoolEntry, old: PoolEntry): PoolRejection | undefined {
+  const bytes = entry.signed.raw.length - old.signed.raw.length;
+  return bytes <= 0 ? undefined : makeRoom(store, entry, { count: 0, bytes });
 }
 
 /** `signed` as an entry; its authorities, each of which costs a recovery, are left for later. */
@@ -237,7 +280,8 @@ function judge(store: Store, signed: SignedTransaction): Admission | PoolRejecti
   if (cheap !== undefined) return cheap;
   const entry = { ...draft, authorities: authoritiesOf(signed) };
   const dear =
-    checkDelegation(store, entry, sender) ?? (old === undefined ? makeRoom(store, entry, sender) : undefined);
+    checkDelegation(store, entry, sender) ??
+    (old === undefined ? makePlace(store, entry, sender) : makeLength(store, entry, old));
   return dear ?? { entry, sender, old };
 }
 
@@ -353,6 +397,7 @@ export function createPool(parts: PoolParts): Pool {
     totals: { count: 0, executable: 0, bytes: 0 },
     sequence: 0,
     expiredAt: parts.now(),
+    floor: undefined,
     head: undefined,
     pending: createListeners(parts.report),
     departures: createListeners(parts.report),

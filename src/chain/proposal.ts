@@ -19,6 +19,8 @@ import type { BlockRules } from "./validate.ts";
 
 /** RLP bytes around a transaction in a body, at most. */
 const TRANSACTION_OVERHEAD_BYTES = 4;
+/** What an empty block may still grow by: list prefixes, gas used and blob gas used. */
+const SEALING_BYTES = 24;
 
 /** What a leader chooses freely. */
 export interface LeaderSettings {
@@ -93,8 +95,7 @@ class Room {
   #places: number;
 
   constructor(header: Header, rules: BlockRules) {
-    this.#bytes =
-      rules.maxBlockBytes - encodeBlock({ header, transactions: [] }).length - TRANSACTION_OVERHEAD_BYTES;
+    this.#bytes = rules.maxBlockBytes - encodeBlock({ header, transactions: [] }).length - SEALING_BYTES;
     this.#places = rules.maxTxs;
   }
 

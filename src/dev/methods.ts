@@ -79,13 +79,13 @@ function checkTimestamp(chain: Chain, timestamp: number): void {
 
 function miningMethods({ chain, local }: DevMethodParts): DevMethods {
   const { miner, clock } = local;
-  const evmMine = async (parameters: readonly unknown[]): Promise<readonly Block[]> => {
+  const evmMine = (parameters: readonly unknown[]): Promise<readonly Block[]> => {
     const { timestamp, blocks } = mineParameters(parameters);
-    if (timestamp !== undefined) {
+    return miner.mine(checkCount(blocks), (index) => {
+      if (timestamp === undefined || index > 0) return;
       checkTimestamp(chain, timestamp);
-      await chain.application.exclusive(() => chain.inputs.set({ timestamp }));
-    }
-    return miner.mine(checkCount(blocks));
+      chain.inputs.set({ timestamp });
+    });
   };
   const mine = async (parameters: readonly unknown[]): Promise<null> => {
     const interval = count(parameters, 1, 0);

@@ -27,7 +27,10 @@ export interface MinerParts {
 export interface Miner extends AsyncDisposable {
   readonly mode: MiningMode;
   setMode(mode: MiningMode): void;
-  /** Makes `count` blocks now, one after the other; `before` runs before each. */
+  /**
+   * Makes `count` blocks now, one after the other. `before` runs before each, never while a block is being made: the
+   * place for writes that belong to that block.
+   */
   mine(count: number, before?: (index: number) => void): Promise<readonly Block[]>;
   /** Resolves when a block begun after this call is durable and nothing is left that it could take. */
   settle(): Promise<void>;

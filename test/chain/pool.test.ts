@@ -341,6 +341,19 @@ test("a full pool keeps the better paying and says underpriced to the others", (
   expect([...pool.content().pending.keys()]).not.toContain(who(0));
 });
 
+test("a full pool answers the cheap without searching, and takes them when there is room again", () => {
+  const { pool, accounts } = world({ globalSlots: 8, globalQueue: 0, accountSlots: 1 });
+  for (let i = 0; i < 8; i++) pool.add(fake(i, 0, priced(100n)));
+  for (let i = 9; i < 15; i++) {
+    expect(messageOf(pool, fake(i, 0, priced(100n)))).toBe("transaction underpriced");
+  }
+  set(accounts, 0, 1n);
+  pool.finalized([changesOf([fake(0, 0)])]);
+  expect(messageOf(pool, fake(9, 0, priced(1n)))).toBeUndefined();
+  expect(messageOf(pool, fake(10, 0, priced(1n)))).toBe("transaction underpriced");
+  expect(messageOf(pool, fake(10, 0, priced(2n)))).toBeUndefined();
+});
+
 test("senders above their slots go before others, from the end of their list", () => {
   const { pool } = world({ globalSlots: 8, globalQueue: 0, accountSlots: 2 });
   for (let nonce = 0; nonce < 6; nonce++) pool.add(fake(0, nonce, priced(50n)));
@@ -518,7 +531,7 @@ test("bounds hold whatever comes, and totals are what is held", () => {
     fc.property(fc.array(addition, { maxLength: 150 }), (additions) => {
       const { pool } = world(limits);
       for (const { from, nonce, tip, bytes } of additions) {
-        pool.add(fake(from, nonce, { ...priced(BigInt(tip)), bytes }));
+        pool.add(fake(from, nonce, { ...priced(BigInt(tip), BigInt(tip) * 10n * BASE_FEE), bytes }));
         const all = pool.all();
         const { pending, queued, bytes: held } = pool.status();
         expect(pending + queued).toBe(all.length);
