@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openBls } from "#crypto/bls.ts";
 import type { CeremonyResult } from "#crypto/dkg/events.ts";
 import { blsSharing } from "#crypto/dkg/polynomial.ts";
 import { type Identity, identityFromSeed } from "#crypto/identity.ts";
@@ -62,7 +63,7 @@ async function launch(
   const run = new CeremonyRun({
     info: { chain: CHAIN, round: options.round ?? 1, dealers: keys, players: keys, previous: undefined },
     identity: one.identity,
-    scheme: blsSharing,
+    scheme: blsSharing(await openBls()),
     transport,
     store,
     seed: rng.bytes(32),

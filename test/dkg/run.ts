@@ -1,6 +1,7 @@
 // bun test/dkg/run.ts --seed N --count M [--real] [--core]: simulated key ceremonies of seeds N…N+M−1. Exits 1 at the first
 // violation with the one line that reproduces it; ends with a summary line.
 import { parseArgs } from "node:util";
+import { type Bls, openBls } from "#crypto/bls.ts";
 import { simulate } from "./sim.ts";
 
 const { values } = parseArgs({
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     verbose: { type: "boolean", default: false },
   },
 });
+const bls: Bls | undefined = values.real ? await openBls() : undefined;
 const first = Number(values.seed);
 const count = Number(values.count);
 const mode = `${values.real ? " --real" : ""}${values.core ? " --core" : ""}`;
@@ -22,7 +24,7 @@ console.log(
   `ceremonies of seeds ${first} to ${first + count - 1}${values.real ? ", real cryptography" : ""}`,
 );
 for (let seed = first; seed < first + count; seed++) {
-  const verdict = simulate(seed, { real: values.real, core: values.core });
+  const verdict = simulate(seed, { ...(bls && { real: bls }), core: values.core });
   if (values.verbose) console.log(`seed ${seed}: ${verdict.story}`);
   if (verdict.violations.length > 0) {
     console.error(`seed ${seed}: ${verdict.violations.join("; ")}\n  ${verdict.story}`);

@@ -1,6 +1,7 @@
 // A seed becomes a story: committee, weather, who is faulty and how, whether a round is given up before, whether the
 // key is passed on to another committee. The answer says what broke, if anything did.
 
+import type { Bls } from "#crypto/bls.ts";
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
 import { blsSharing } from "#crypto/dkg/polynomial.ts";
 import type { SharingScheme } from "#crypto/dkg/scheme.ts";
@@ -17,8 +18,8 @@ import { standinIdentity, standinScheme } from "./standin.ts";
 import { CALM, pickTwists, runWorld, type Weather, type World, type WorldOptions } from "./world.ts";
 
 export interface SimulationOptions {
-  /** BLS12-381 and ed25519 instead of the stand-ins. */
-  readonly real?: boolean;
+  /** BLS12-381 through this door, and ed25519, instead of the stand-ins. */
+  readonly real?: Bls;
   readonly sabotage?: (ceremony: Ceremony) => void;
   readonly lazyDisk?: boolean;
   readonly noAgreement?: boolean;
@@ -44,8 +45,8 @@ interface Cast {
   readonly identityOf: (key: Uint8Array) => CeremonyIdentity;
 }
 
-function createCast(count: number, real: boolean, rng: Rng): Cast {
-  if (!real) {
+function createCast(count: number, real: Bls | undefined, rng: Rng): Cast {
+  if (real === undefined) {
     const keys = Array.from({ length: count }, () => rng.bytes(32)).sort(compareBytes);
     return { scheme: standinScheme, keys, identityOf: standinIdentity };
   }
@@ -56,7 +57,7 @@ function createCast(count: number, real: boolean, rng: Rng): Cast {
     }),
   );
   return {
-    scheme: blsSharing,
+    scheme: blsSharing(real),
     keys: [...identities.keys()].map((key) => identityKeyBytes(identityKey(key))).sort(compareBytes),
     identityOf: (key) => ({
       publicKey: key,
@@ -125,7 +126,7 @@ function nextCommittee(cast: Cast, size: number, rng: Rng): Uint8Array[] {
 export function simulate(seed: number, options: SimulationOptions = {}): Verdict {
   const rng = createRng(seed);
   const size = rng.pick([1, 2, 3, 4, 4, 4, 5, 6, 7, 7, 8, 9, 10]);
-  const cast = createCast(size + rng.below(4), options.real === true, rng);
+  const cast = createCast(size + rng.below(4), options.real, rng);
   const keys = rng
     .shuffle([...cast.keys])
     .slice(0, size)

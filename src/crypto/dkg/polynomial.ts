@@ -1,24 +1,23 @@
-// The ceremony's arithmetic over BLS12-381: polynomials over Fr, commitments in G1, partial signatures in G2. Secret
-// scalars only meet noble's constant-time multiplication; polynomial lengths are public. It does not know who signs.
+// The ceremony's arithmetic over BLS12-381: polynomials over Fr, commitments in G1; signatures are the signing door's.
+// Secret scalars only meet noble's constant-time multiplication; polynomial lengths are public. Who signs is not known.
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import type { Bls } from "#crypto/bls.ts";
 import { assert } from "#lib/assert.ts";
 import { bytesToBigint, concatBytes } from "#lib/bytes.ts";
-import type { Commitment, Dealing, IndexedPartial, SharingScheme } from "./scheme.ts";
+
+import type { Commitment, Dealing, SharingScheme } from "./scheme.ts";
 
 const G1 = bls12_381.G1.Point;
-const G2 = bls12_381.G2.Point;
 const Fr = G1.Fn;
-const bls = bls12_381.longSignatures;
 type G1Point = InstanceType<typeof G1>;
 
-/** Bytes of a scalar, of a point in G1 and of a signature in G2. */
+/** Bytes of a scalar and of a point in G1. */
 const SCALAR_BYTES = 32;
 const G1_BYTES = 48;
 /** 48 bytes reduced modulo r are within 2^-128 of uniform. */
 const WIDE_BYTES = 48;
-const SIGNATURE_TAG = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 function drawScalar(seed: Uint8Array, context: Uint8Array, term: number): bigint {
   const wide = hkdf(sha256, seed, context, Uint8Array.of(term >>> 8, term & 0xff), WIDE_BYTES);
@@ -82,22 +81,6 @@ function openPoint(bytes: Uint8Array): G1Point | undefined {
   }
 }
 
-function openSignature(bytes: Uint8Array): InstanceType<typeof G2> | undefined {
-  try {
-    const point = G2.fromBytes(bytes);
-    point.assertValidity();
-    return point.is0() ? undefined : point;
-  } catch {
-    return undefined;
-  }
-}
-
-function verifyUnder(key: G1Point, message: Uint8Array, signature: Uint8Array): boolean {
-  const point = openSignature(signature);
-  if (point === undefined || key.is0()) return false;
-  return bls.verify(point, bls.hash(message, SIGNATURE_TAG), key);
-}
-
 function deal(seed: Uint8Array, context: Uint8Array, terms: number, constant?: Uint8Array): Dealing {
   const coefficients = Array.from({ length: terms }, (_, term) => drawScalar(seed, context, term));
   if (constant !== undefined) coefficients[0] = secretScalar(constant);
@@ -146,34 +129,36 @@ function interpolateShares(dealers: readonly number[], shares: readonly Uint8Arr
   );
 }
 
-function recover(partials: readonly IndexedPartial[]): Uint8Array | undefined {
-  const weights = lagrangeAtZero(partials.map((entry) => entry.index));
-  let sum = G2.ZERO;
-  for (const [i, entry] of partials.entries()) {
-    const point = openSignature(entry.partial);
-    if (point === undefined) return undefined;
-    sum = sum.add(point.multiplyUnsafe(weights[i] as bigint));
-  }
-  return sum.is0() ? undefined : sum.toBytes();
+function publicShare(commitment: Commitment, index: number): Uint8Array {
+  return evaluatePoints(pointsOf(commitment), index).toBytes();
 }
 
-/** BLS12-381 with public keys in G1 and signatures in G2 (min-pk), on @noble/curves. */
-export const blsSharing: SharingScheme = {
-  deal,
-  openCommitment,
-  isShare,
-  publicShare: (commitment, index) => evaluatePoints(pointsOf(commitment), index).toBytes(),
-  publicKey: (commitment) => (pointsOf(commitment)[0] as G1Point).toBytes(),
-  sumCommitments: (commitments) => combine(commitments, (point) => point),
-  sumShares: (shares) => Fr.toBytes(shares.reduce((sum, share) => Fr.add(sum, secretScalar(share)), 0n)),
-  interpolateCommitments: (dealers, commitments) => {
-    const weights = lagrangeAtZero(dealers);
-    return combine(commitments, (point, position) => point.multiplyUnsafe(weights[position] as bigint));
-  },
-  interpolateShares,
-  signPartial: (share, message) => bls.Signature.toBytes(bls.sign(bls.hash(message, SIGNATURE_TAG), share)),
-  verifyPartial: (group, index, message, partial) =>
-    verifyUnder(evaluatePoints(pointsOf(group), index), message, partial),
-  recover,
-  verify: (group, message, signature) => verifyUnder(pointsOf(group)[0] as G1Point, message, signature),
-};
+function publicKey(commitment: Commitment): Uint8Array {
+  return (pointsOf(commitment)[0] as G1Point).toBytes();
+}
+
+/** BLS12-381 with public keys in G1 and signatures in G2: polynomials on @noble/curves, signatures by `bls`. */
+export function blsSharing(bls: Bls): SharingScheme {
+  return {
+    deal,
+    openCommitment,
+    isShare,
+    publicShare,
+    publicKey,
+    sumCommitments: (commitments) => combine(commitments, (point) => point),
+    sumShares: (shares) => Fr.toBytes(shares.reduce((sum, share) => Fr.add(sum, secretScalar(share)), 0n)),
+    interpolateCommitments: (dealers, commitments) => {
+      const weights = lagrangeAtZero(dealers);
+      return combine(commitments, (point, position) => point.multiplyUnsafe(weights[position] as bigint));
+    },
+    interpolateShares,
+    signPartial: (share, message) => bls.sign(share, message),
+    verifyPartial: (group, index, message, partial) =>
+      bls.verify(publicShare(group, index), message, partial),
+    recover(partials) {
+      const recovery = bls.recover(partials.map(({ index, partial }) => ({ index, signature: partial })));
+      return recovery.kind === "recovered" ? recovery.signature : undefined;
+    },
+    verify: (group, message, signature) => bls.verify(publicKey(group), message, signature),
+  };
+}

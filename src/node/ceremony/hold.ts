@@ -187,7 +187,7 @@ export async function holdCeremony(plan: CeremonyPlan, options: HoldOptions): Pr
   const run = new CeremonyRun({
     info: { chain: plan.chain, round, dealers: keys, players: keys, previous: undefined },
     identity: plan.identity,
-    scheme: blsSharing,
+    scheme: blsSharing(options.bls),
     transport,
     store,
     seed: new Uint8Array(randomBytes(SEED_BYTES)),
