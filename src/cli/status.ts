@@ -84,7 +84,9 @@ function viewOf(url: string, answers: readonly RpcAnswer[]): NodeView {
   };
 }
 
-async function ask(url: string): Promise<NodeView> {
+/** What the node at `address` says of itself; a node that gives no answer is a view too. */
+export async function lookAt(address: string): Promise<NodeView> {
+  const url = rpcAddress(address);
   try {
     return viewOf(url, await createRpcClient(url).batch(CALLS));
   } catch (thrown) {
@@ -137,7 +139,7 @@ export function statusTable(nodes: readonly NodeView[]): string {
 }
 
 function urlsOf(args: Args): string[] {
-  return (textFlag(args, "rpc-url") ?? DEFAULT_URL).split(",").map((part) => rpcAddress(part.trim()));
+  return (textFlag(args, "rpc-url") ?? DEFAULT_URL).split(",").map((part) => part.trim());
 }
 
 /** `kora status`: with --once (or without a terminal) exit code 1 if a node gives no answer. */
@@ -148,7 +150,7 @@ export const status: CommandRun = async ({ args, out, terminal, signal }: Comman
   const once = hasFlag(args, "once") || !terminal.interactive;
   const stopped = aborted(signal);
   for (;;) {
-    const nodes = await Promise.all(urls.map(ask));
+    const nodes = await Promise.all(urls.map(lookAt));
     const shown = json ? JSON.stringify(nodes) : statusTable(nodes);
     if (once) {
       out(shown);
