@@ -18,9 +18,12 @@ import type { Snapshot } from "./ports.ts";
 /** Where a transaction came from: an answer to a client must survive a crash, a peer still has its copy. */
 export type TransactionOrigin = "client" | "peer";
 
-/** What became of a submitted transaction; a refusal carries geth's text. */
+/**
+ * What became of a submitted transaction; a refusal carries geth's text. An accepted one survives a crash once
+ * `persist` has resolved, or once it is in a final block: only then may a client be told its hash.
+ */
 export type Submission =
-  | { readonly kind: "accepted"; readonly hash: Hash; readonly durable: Promise<void> }
+  | { readonly kind: "accepted"; readonly hash: Hash; readonly persist: () => Promise<void> }
   | { readonly kind: "rejected"; readonly code: PoolRejection["code"]; readonly message: string };
 
 export interface TransactionSubmitted {
@@ -45,9 +48,9 @@ export interface LedgerEvents {
 }
 
 export interface LedgerService {
-  /** Judges a wire form and pools it. Resolves when an accepted transaction is durable (origin client). */
+  /** Judges a wire form and pools it. Resolves when an accepted transaction of a client is durable. */
   submitTx(raw: Uint8Array, origin?: TransactionOrigin): Promise<Submission>;
-  /** The same, without waiting for the disk: `durable` resolves then. */
+  /** The same, leaving durability to the caller. */
   submit(raw: Uint8Array, origin: TransactionOrigin): Submission;
   /** The same for a transaction that was opened before. */
   submitOpened(signed: SignedTransaction, origin: TransactionOrigin): Submission;
@@ -113,9 +116,9 @@ export function createLedgerService(
   const settle = (verdict: PoolVerdict, origin: TransactionOrigin): Submission => {
     if (verdict.kind === "rejected") return rejected(verdict.rejection);
     const { transaction } = verdict;
-    const durable = origin === "client" && journal !== undefined ? journal.record(transaction.raw) : DONE;
+    const persist = (): Promise<void> => journal?.record(transaction.raw) ?? DONE;
     events.transactionSubmitted.emit({ transaction, origin });
-    return { kind: "accepted", hash: transaction.hash, durable };
+    return { kind: "accepted", hash: transaction.hash, persist };
   };
   const submitOpened = (signed: SignedTransaction, origin: TransactionOrigin): Submission =>
     settle(pool.add(signed), origin);
@@ -133,7 +136,7 @@ export function createLedgerService(
     submitOpened,
     async submitTx(raw, origin = "client") {
       const submission = submit(raw, origin);
-      if (submission.kind === "accepted") await submission.durable;
+      if (submission.kind === "accepted" && origin === "client") await submission.persist();
       return submission;
     },
   };

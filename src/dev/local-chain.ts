@@ -65,9 +65,8 @@ export function createLocalChain(parts: LocalChainParts): LocalChain {
   const settle = async (submission: Submission): Promise<Submission> => {
     if (submission.kind === "rejected") return submission;
     if (miner.mode.automine) await miner.settle();
-    // A transaction that was mined is durable with its block; the journal's disk need not be waited for.
-    if (pool.get(submission.hash) !== undefined) await submission.durable;
-    else submission.durable.catch(fail);
+    // What was mined is durable with its block and needs no journal.
+    if (pool.get(submission.hash) !== undefined) await submission.persist();
     return submission;
   };
 

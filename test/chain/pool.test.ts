@@ -1,7 +1,8 @@
 // The pool against a model and against geth's rules and words. The state is a map that tests move.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { createPool, type Pool, type PoolDeparture } from "#chain/pool.ts";
+import { createPool, type Pool } from "#chain/pool.ts";
+import type { Departed } from "#chain/pool-store.ts";
 import { DEFAULT_POOL_OPTIONS, effectiveTip, type PoolOptions } from "#chain/pool-types.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { signDigest } from "#crypto/secp256k1.ts";
@@ -30,7 +31,7 @@ interface World {
   readonly accounts: Map<Address, Account>;
   readonly code: Map<Hash, Uint8Array>;
   readonly clock: { now: number };
-  readonly left: { readonly hash: Hash; readonly why: PoolDeparture }[];
+  readonly left: Departed[];
   readonly pending: Hash[];
   header: Header;
 }
