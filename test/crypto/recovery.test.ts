@@ -1,0 +1,123 @@
+// Senders in batches: the same as one by one, in order, whatever is mixed in, on threads and without them.
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { openTransaction, recoverSender } from "#crypto/digest.ts";
+import { createSenderRecovery } from "#crypto/recovery.ts";
+import { recoverSenderOf } from "#crypto/recovery-parts.ts";
+import { SECP256K1_ORDER } from "#crypto/secp256k1.ts";
+import { utf8 } from "#lib/bytes.ts";
+import { decodeTransaction, encodeTransaction, type Signature } from "#types/transaction.ts";
+import { signedRaw, signRaw, transfer } from "./transactions.ts";
+
+const ROOT = resolve(import.meta.dir, "../..");
+const recovery = createSenderRecovery({ threads: 2 });
+afterAll(() => recovery.close());
+
+/** The same transaction with another signature. */
+function resigned(raw: Uint8Array, change: (signature: Signature) => Partial<Signature>): Uint8Array {
+  const tx = decodeTransaction(raw);
+  return encodeTransaction({ ...tx, signature: { ...tx.signature, ...change(tx.signature) } });
+}
+
+test("cutting the wire form gives the sender that decoding gives", () => {
+  fc.assert(
+    fc.property(signedRaw, (raw) => {
+      expect(recoverSenderOf(raw)).toBe(recoverSender(decodeTransaction(raw))!);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("invalid signatures are refused alike", () => {
+  const values = fc.oneof(
+    fc.constantFrom(0n, 1n, SECP256K1_ORDER - 1n, SECP256K1_ORDER, SECP256K1_ORDER / 2n, 2n ** 256n - 1n),
+    fc.bigInt({ min: 0n, max: 2n ** 256n - 1n }),
+  );
+  fc.assert(
+    fc.property(signedRaw, values, values, fc.constantFrom(0, 1), (raw, r, s, yParity) => {
+      const changed = resigned(raw, () => ({ r, s, yParity }));
+      expect(recoverSenderOf(changed)).toEqual(recoverSender(decodeTransaction(changed))!);
+    }),
+    { numRuns: 200 },
+  );
+  const high = resigned(signRaw(transfer(1), 3), ({ s, yParity }) => ({
+    s: SECP256K1_ORDER - s,
+    yParity: 1 - yParity,
+  }));
+  expect(recoverSenderOf(high)).toBeUndefined();
+});
+
+test("a batch keeps its order, with broken ones among the good", async () => {
+  const raws = Array.from({ length: 500 }, (_, i) => {
+    const good = signRaw(transfer(i), 1 + (i % 9));
+    if (i % 50 === 7) return good.subarray(0, good.length - 1);
+    if (i % 50 === 9) return utf8("nonsense");
+    if (i % 50 === 11) return new Uint8Array();
+    return i % 50 === 13 ? resigned(good, () => ({ r: 0n })) : good;
+  });
+  const opened = await recovery.open(raws);
+  expect(opened.length).toBe(raws.length);
+  for (const [i, result] of opened.entries()) {
+    const kind = [7, 9, 11].includes(i % 50) ? "malformed" : i % 50 === 13 ? "unsigned" : "opened";
+    expect(result.kind).toBe(kind);
+    if (result.kind === "opened") expect(result.signed).toEqual(openTransaction(raws[i]!)!);
+  }
+  expect(recovery.pending).toBe(0);
+});
+
+test("several batches at once do not mix", async () => {
+  const batches = Array.from({ length: 6 }, (_, b) =>
+    Array.from({ length: 100 + b * 37 }, (_, i) => signRaw(transfer(1_000 * b + i), 1 + b)),
+  );
+  const answers = await Promise.all(batches.map((batch) => recovery.open(batch)));
+  for (const [b, answer] of answers.entries()) {
+    expect(answer.map((each) => each.kind === "opened" && each.signed.tx.nonce)).toEqual(
+      batches[b]!.map((_, i) => BigInt(1_000 * b + i)),
+    );
+  }
+});
+
+test("an empty batch, no threads at all, and more than is allowed", async () => {
+  expect(await recovery.open([])).toEqual([]);
+  const alone = createSenderRecovery({ threads: 0, maxPending: 3 });
+  const raws = [1, 2, 3].map((nonce) => signRaw(transfer(nonce), 5));
+  expect((await alone.open(raws)).map(({ kind }) => kind)).toEqual(["opened", "opened", "opened"]);
+  const busy = await alone.open([...raws, ...raws]).catch((error: unknown) => error);
+  expect(busy).toMatchObject({ code: "RECOVERY_BUSY" });
+  expect(alone.pending).toBe(0);
+  alone.close();
+});
+
+test("closing finishes what is under way", async () => {
+  const closing = createSenderRecovery({ threads: 2 });
+  const raws = Array.from({ length: 300 }, (_, nonce) => signRaw(transfer(nonce), 2));
+  const opened = closing.open(raws);
+  closing.close();
+  expect((await opened).every(({ kind }) => kind === "opened")).toBe(true);
+});
+
+test("the threads start inside an executable too", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "kora-recovery-"));
+  try {
+    const target = join(dir, "recovery");
+    const entry = join(ROOT, "test/crypto/recovery-echo.ts");
+    const worker = join(ROOT, "src/crypto/recovery-worker.ts");
+    const built = await Bun.build({
+      entrypoints: [entry, worker],
+      root: join(ROOT, "src"),
+      compile: { outfile: target },
+      target: "bun",
+      format: "esm",
+      bytecode: true,
+      minify: { whitespace: true, syntax: true, identifiers: false },
+    });
+    expect(built.success).toBe(true);
+    const run = Bun.spawn([target], { cwd: dir, stdout: "pipe", stderr: "inherit" });
+    expect((await new Response(run.stdout).text()).trim()).toBe("300 opened, 0 lost");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 60_000);
