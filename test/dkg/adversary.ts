@@ -194,7 +194,10 @@ export function createAdversary(
     ceremony: main,
     step(event) {
       if (event.kind === "message" && heard.length < 64) heard.push(event.bytes);
-      const effects = bendEffects(main.step(event), (to) => twin === undefined || !victims.has(to));
+      const effects = bendEffects(
+        main.step(event),
+        (to) => twin === undefined || !victims.has(to) || rng.chance(0.1),
+      );
       if (twin !== undefined) {
         effects.push(
           ...bendEffects(twin.step(event), (to) => victims.has(to)).filter((e) => e.kind === "send"),

@@ -18,6 +18,7 @@ const first = Number(values.seed);
 const count = Number(values.count);
 const mode = `${values.real ? " --real" : ""}${values.core ? " --core" : ""}`;
 const began = performance.now();
+const caught = new Map<string, number>();
 const total = { steps: 0, reshared: 0, restarts: 0, exposed: 0 };
 let shown = began;
 console.log(
@@ -34,12 +35,14 @@ for (let seed = first; seed < first + count; seed++) {
   total.steps += verdict.steps;
   total.reshared += Number(verdict.reshared);
   total.restarts += verdict.restarts;
+  for (const fault of verdict.caught) caught.set(fault, (caught.get(fault) ?? 0) + 1);
   total.exposed += Number(verdict.exposed > 0);
   if (performance.now() - shown > 5_000) {
     shown = performance.now();
     console.log(`${seed - first + 1} of ${count}`);
   }
 }
+console.log(`caught in so many: ${[...caught].map(([fault, times]) => `${fault} ${times}`).join(", ")}`);
 const seconds = (performance.now() - began) / 1000;
 console.log(
   `${count} ceremonies, 0 violations, ${total.reshared} of them reshares, ${total.restarts} restarts, ` +

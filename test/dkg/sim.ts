@@ -10,6 +10,7 @@ import { identityFromSeed, verifyIdentity } from "#crypto/identity.ts";
 import { compareBytes, toHex } from "#lib/bytes.ts";
 import { createRng, type Rng } from "#lib/rng.ts";
 import type { CeremonyInfo } from "#types/ceremony.ts";
+import type { CeremonyFault } from "#types/ceremony-record.ts";
 import { identityKey, identityKeyBytes } from "#types/identity.ts";
 import { hash } from "#types/ids.ts";
 import { maxFaulty } from "#types/quorum.ts";
@@ -37,6 +38,7 @@ export interface Verdict {
   readonly reshared: boolean;
   readonly restarts: number;
   readonly exposed: number;
+  readonly caught: readonly CeremonyFault[];
 }
 
 interface Cast {
@@ -180,6 +182,7 @@ export function simulate(seed: number, options: SimulationOptions = {}): Verdict
     finished: last.nodes.some((node) => node.result !== undefined),
     reshared,
     restarts: last.nodes.reduce((sum, node) => sum + node.restarts, 0),
+    caught: [...new Set(worlds.flatMap((world) => [...world.caught]))],
     exposed: last.nodes.find((node) => node.result !== undefined)?.result?.output.exposed.length ?? 0,
   };
 }

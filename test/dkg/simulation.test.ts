@@ -1,6 +1,7 @@
 // A slice of the simulated ceremonies, and proof that each rule's absence is noticed. Longer campaigns: run.ts.
 import { describe, expect, test } from "bun:test";
 import { openBls } from "#crypto/bls.ts";
+import { CEREMONY_FAULTS, type CeremonyFault } from "#types/ceremony-record.ts";
 import { SABOTAGES } from "./sabotage.ts";
 import { simulate } from "./sim.ts";
 
@@ -10,8 +11,14 @@ const REAL = 3;
 const WITHIN = 400;
 
 describe("simulated ceremonies", () => {
-  test(`seeds 1 to ${SLICE} hold every rule`, () => {
-    for (let seed = 1; seed <= SLICE; seed++) expect(simulate(seed)).toMatchObject({ seed, violations: [] });
+  test(`seeds 1 to ${SLICE} hold every rule, and show every fault`, () => {
+    const caught = new Set<CeremonyFault>();
+    for (let seed = 1; seed <= SLICE; seed++) {
+      const verdict = simulate(seed);
+      expect(verdict).toMatchObject({ seed, violations: [], finished: true });
+      for (const fault of verdict.caught) caught.add(fault);
+    }
+    expect([...caught].sort()).toEqual([...CEREMONY_FAULTS].sort());
   }, 60_000);
 
   test(`seeds 1 to ${REAL} with BLS12-381 and ed25519`, async () => {

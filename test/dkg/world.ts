@@ -14,7 +14,12 @@ import {
   decodeLogSet,
   encodeLog,
 } from "#types/ceremony.ts";
-import { type CeremonyRecord, decodeCeremonyRecord, encodeCeremonyRecord } from "#types/ceremony-record.ts";
+import {
+  type CeremonyFault,
+  type CeremonyRecord,
+  decodeCeremonyRecord,
+  encodeCeremonyRecord,
+} from "#types/ceremony-record.ts";
 import { type Adversary, createAdversary, TWISTS, type Twist } from "./adversary.ts";
 import { createSimulatedAgreement, type SimulatedAgreement } from "./core.ts";
 
@@ -83,6 +88,8 @@ export interface World {
   /** Some messages that went over the wire. */
   readonly transcript: readonly Uint8Array[];
   readonly violations: readonly string[];
+  /** What honest nodes caught others at. */
+  readonly caught: ReadonlySet<CeremonyFault>;
   readonly steps: number;
 }
 
@@ -112,6 +119,7 @@ class Simulation {
   readonly violations: string[] = [];
   readonly reveals = new Map<string, Set<number>>();
   readonly transcript: Uint8Array[] = [];
+  readonly caught = new Set<CeremonyFault>();
   /** What honest nodes ever signed: a second, different one is a violation. */
   readonly signed = new Map<string, string>();
   agreed: Uint8Array | undefined;
@@ -257,6 +265,7 @@ class Simulation {
     } else if (effect.kind === "final") {
       node.result = effect.result;
     } else if (effect.kind === "fault" && honest) {
+      this.caught.add(effect.fault);
       const accused = this.nodes[effect.member];
       if (accused?.faulty === undefined || accused.faulty === "crash") {
         this.note(`honest ${node.member} blames honest ${effect.member}: ${effect.fault}, ${effect.detail}`);
@@ -412,8 +421,8 @@ class Simulation {
         `not finished: ${stuck.map((node) => node.member).join(", ")}, agreed: ${this.agreed !== undefined}`,
       );
     }
-    const { options, nodes, agreed, reveals, transcript, violations, steps } = this;
-    return { options, nodes, agreed, reveals, transcript, violations, steps };
+    const { options, nodes, agreed, reveals, transcript, caught, violations, steps } = this;
+    return { options, nodes, agreed, reveals, transcript, caught, violations, steps };
   }
 }
 

@@ -140,6 +140,11 @@ export function onLog(state: CeremonyState, from: number, log: DealerLog): void 
     fault(state, from, "two-logs", "signed two different logs");
     return;
   }
+  const dealt = state.commitments.get(log.dealer);
+  if (dealt !== undefined && !equalBytes(dealt, rules.domain.commitmentHash(log.commitment))) {
+    // Both are signed, so it is caught; whether the log counts depends on the log alone.
+    fault(state, from, "two-commitments", "its log holds another commitment than it dealt");
+  }
   const defect = logDefect(rules, log);
   if (defect !== undefined) {
     fault(state, from, "bad-log", defect);

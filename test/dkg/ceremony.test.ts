@@ -1,0 +1,268 @@
+// The ceremony told in small stories, with stand-in arithmetic: what a node does, in which order, and what it refuses.
+import { describe, expect, test } from "bun:test";
+import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
+import type { CeremonyEffect, CeremonyResult } from "#crypto/dkg/events.ts";
+import { createRng } from "#lib/rng.ts";
+import {
+  type CeremonyBody,
+  type CeremonyInfo,
+  decodeCeremonyMessage,
+  decodeLogSet,
+  encodeCeremonyMessage,
+} from "#types/ceremony.ts";
+import type { CeremonyRecord } from "#types/ceremony-record.ts";
+import { hash } from "#types/ids.ts";
+import { standinIdentity, standinKeys, standinScheme } from "./standin.ts";
+
+const rng = createRng(4);
+const CHAIN = hash(rng.bytes(32));
+
+interface Table {
+  readonly info: CeremonyInfo;
+  readonly nodes: readonly Ceremony[];
+  readonly records: readonly CeremonyRecord[][];
+  readonly results: (CeremonyResult | undefined)[];
+  readonly faults: string[];
+  /** Performs effects of a node; messages go through `post`. */
+  perform(from: number, effects: readonly CeremonyEffect[]): void;
+  /** Delivers until nothing is under way. `change` bends or drops (undefined) what `from` says to `to`. */
+  deliver(change?: (from: number, to: number, body: CeremonyBody) => CeremonyBody | undefined): void;
+}
+
+/** `count` participants around one table; nothing is said before `deliver`. */
+function table(count: number, round = 1): Table {
+  const keys = standinKeys(count, rng.bytes);
+  const info: CeremonyInfo = { chain: CHAIN, round, dealers: keys, players: keys, previous: undefined };
+  const nodes = keys.map((key) =>
+    createCeremony({
+      info,
+      scheme: standinScheme,
+      identity: standinIdentity(key),
+      seed: rng.bytes(32),
+      previousShare: undefined,
+    }),
+  );
+  const records: CeremonyRecord[][] = nodes.map(() => []);
+  const results: (CeremonyResult | undefined)[] = nodes.map(() => undefined);
+  const faults: string[] = [];
+  const queue: { from: number; to: number; bytes: Uint8Array }[] = [];
+  const perform: Table["perform"] = (from, effects) => {
+    for (const effect of effects) {
+      if (effect.kind === "persist") records[from]?.push(effect.record);
+      else if (effect.kind === "send") queue.push({ from, to: effect.to, bytes: effect.bytes });
+      else if (effect.kind === "fault") faults.push(`${from} catches ${effect.member}: ${effect.fault}`);
+      else if (effect.kind === "final") results[from] = effect.result;
+    }
+  };
+  const deliver: Table["deliver"] = (change = (_from, _to, body) => body) => {
+    for (let frame = queue.shift(); frame !== undefined; frame = queue.shift()) {
+      const { from, to, bytes } = frame;
+      const message = decodeCeremonyMessage(bytes);
+      const body = change(from, to, message.body);
+      if (body === undefined) continue;
+      const changed = encodeCeremonyMessage({ ...message, body });
+      perform(to, (nodes[to] as Ceremony).step({ kind: "message", from, bytes: changed }));
+    }
+  };
+  return { info, nodes, records, results, faults, perform, deliver };
+}
+
+const begin = (at: Table, who: readonly number[]): void => {
+  for (const i of who) at.perform(i, (at.nodes[i] as Ceremony).step({ kind: "start" }));
+};
+const all = (at: Table, event: "tick" | "deadline", who = [...at.nodes.keys()]): void => {
+  for (const i of who) at.perform(i, (at.nodes[i] as Ceremony).step({ kind: event }));
+};
+const agree = (at: Table, set: Uint8Array, who = [...at.nodes.keys()]): void => {
+  for (const i of who) at.perform(i, (at.nodes[i] as Ceremony).step({ kind: "agreed", set }));
+};
+const candidateOf = (at: Table, i = 0): Uint8Array => at.nodes[i]?.candidate() as Uint8Array;
+
+describe("a ceremony", () => {
+  test("of four honest nodes needs no deadline and exposes nobody", () => {
+    const at = table(4);
+    begin(at, [0, 1, 2, 3]);
+    at.deliver();
+    expect(decodeLogSet(candidateOf(at)).map((log) => log.dealer)).toEqual([0, 1, 2]);
+    agree(at, candidateOf(at));
+    at.deliver();
+    expect(at.results.map((result) => result?.output.exposed)).toEqual([[], [], [], []]);
+    expect(at.results.map((result) => result?.confirms.length)).toEqual([3, 3, 3, 3]);
+    expect(at.faults).toEqual([]);
+  });
+
+  test("makes everything durable before it is said", () => {
+    const at = table(4);
+    const [first] = at.nodes as [Ceremony];
+    const order = (effects: readonly CeremonyEffect[]): string[] =>
+      effects.map((effect) => {
+        if (effect.kind === "persist") return `keep ${effect.record.kind}`;
+        return effect.kind === "send" ? `say ${decodeCeremonyMessage(effect.bytes).body.kind}` : effect.kind;
+      });
+    const start = order(first.step({ kind: "start" }));
+    expect(start.slice(0, 4)).toEqual(["keep begin", "keep share", "keep ack", "say deal"]);
+    begin(at, [1]);
+    const deal = first.step({
+      kind: "message",
+      from: 1,
+      bytes: (() => {
+        const effect = (at.nodes[1] as Ceremony)
+          .step({ kind: "start" })
+          .find(
+            (item) =>
+              item.kind === "send" && item.to === 0 && decodeCeremonyMessage(item.bytes).body.kind === "deal",
+          );
+        return (effect as Extract<CeremonyEffect, { kind: "send" }>).bytes;
+      })(),
+    });
+    expect(order(deal)).toEqual(["keep share", "say ack"]);
+  });
+
+  test("waits for the deadline when one is silent, then reveals that one's shares and exposes it", () => {
+    const at = table(4);
+    begin(at, [0, 1, 2]);
+    at.deliver((_from, to, body) => (to === 3 ? undefined : body));
+    expect(at.nodes[0]?.candidate()).toBeUndefined();
+    all(at, "deadline", [0, 1, 2]);
+    at.deliver((_from, to, body) => (to === 3 ? undefined : body));
+    const set = candidateOf(at);
+    expect(decodeLogSet(set).map((log) => log.entries[3]?.kind)).toEqual(["reveal", "reveal", "reveal"]);
+    agree(at, set, [0, 1, 2]);
+    at.deliver((_from, to, body) => (to === 3 ? undefined : body));
+    expect(at.results[0]?.output.exposed).toEqual([3]);
+    // The silent one comes back: its share is public, so it has it as well.
+    begin(at, [3]);
+    agree(at, set, [3]);
+    for (const _ of [1, 2]) {
+      all(at, "tick");
+      at.deliver();
+    }
+    expect(at.results[3]?.share).toBeDefined();
+  });
+
+  test("does not close a log with more than f reveals, deadline or not", () => {
+    const at = table(4);
+    begin(at, [0, 1]);
+    all(at, "deadline", [0, 1]);
+    at.deliver((_from, to, body) => (to > 1 ? undefined : body));
+    expect(at.records[0]?.some((record) => record.kind === "log")).toBe(false);
+    begin(at, [2]);
+    all(at, "tick", [0, 1]);
+    at.deliver((_from, to, body) => (to === 3 ? undefined : body));
+    expect(at.records[0]?.some((record) => record.kind === "log")).toBe(true);
+  });
+
+  test("leaves a wrong share unacknowledged, so that its dealer has to show the right one", () => {
+    const at = table(4);
+    begin(at, [0, 1, 2, 3]);
+    at.deliver((from, to, body) =>
+      from === 3 && to === 0 && body.kind === "deal" ? { ...body, share: Uint8Array.of(0, 0, 0, 1) } : body,
+    );
+    expect(at.faults).toEqual(["0 catches 3: bad-share"]);
+    all(at, "deadline");
+    at.deliver();
+    const sets = at.nodes.map((_, i) => decodeLogSet(candidateOf(at, i)).map((log) => log.dealer));
+    // The candidate prefers logs without reveals; the liar's is as valid as the others.
+    expect(sets).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
+  });
+
+  test("names who confirms another output, and who signs the trial wrongly", () => {
+    const at = table(4);
+    begin(at, [0, 1, 2, 3]);
+    at.deliver();
+    agree(at, candidateOf(at));
+    const wrong = { sign: standinIdentity(at.info.players[1] as Uint8Array).sign };
+    at.deliver((from, _to, body) => {
+      if (body.kind !== "confirm" || from !== 1 || body.player !== 1) return body;
+      const partial = Uint8Array.of(0, 0, 0, 5);
+      const { domain } = (at.nodes[1] as Ceremony).rules;
+      return { ...body, partial, signature: wrong.sign(domain.confirm(1, body.digest, partial)) };
+    });
+    expect(new Set(at.faults)).toEqual(
+      new Set([
+        "0 catches 1: bad-confirmation",
+        "2 catches 1: bad-confirmation",
+        "3 catches 1: bad-confirmation",
+      ]),
+    );
+    expect(at.results.every((result) => result !== undefined)).toBe(true);
+  });
+
+  test("takes no message of another round, and says so once", () => {
+    const at = table(4);
+    const elsewhere: CeremonyEffect[] = [];
+    const body: CeremonyBody = {
+      kind: "status",
+      shares: [],
+      acks: [],
+      logs: [],
+      confirms: [],
+      stage: "dealing",
+    };
+    const bytes = encodeCeremonyMessage({ round: 9, ceremony: CHAIN, body });
+    for (let i = 0; i < 3; i++) {
+      elsewhere.push(...(at.nodes[0] as Ceremony).step({ kind: "message", from: 2, bytes }));
+    }
+    expect(elsewhere).toEqual([{ kind: "elsewhere", member: 2, round: 9 }]);
+  });
+
+  test("goes on from its records with the same polynomial, and says the same again", () => {
+    const at = table(4);
+    begin(at, [0, 1, 2, 3]);
+    at.deliver();
+    const kept = at.records[0] as CeremonyRecord[];
+    const seed = (kept[0] as Extract<CeremonyRecord, { kind: "begin" }>).seed;
+    const identity = standinIdentity(at.info.players[0] as Uint8Array);
+    const setup = { info: at.info, scheme: standinScheme, identity, seed, previousShare: undefined };
+    for (let length = 1; length <= kept.length; length++) {
+      const again = createCeremony(setup, kept.slice(0, length));
+      const said = again.step({ kind: "start" });
+      for (const effect of said) {
+        if (effect.kind === "persist") expect(effect.record.kind).not.toBe("begin");
+        if (effect.kind !== "send") continue;
+        const { body } = decodeCeremonyMessage(effect.bytes);
+        const first = decodeLogSet(candidateOf(at, 1))[0];
+        if (body.kind === "deal") expect(body.commitment).toEqual(first?.commitment as Uint8Array);
+      }
+    }
+  });
+});
+
+describe("a ceremony cannot be held", () => {
+  const keys = standinKeys(4, rng.bytes);
+  const open = (change: Partial<CeremonyInfo>, key = keys[0] as Uint8Array): Ceremony =>
+    createCeremony({
+      info: { chain: CHAIN, round: 1, dealers: keys, players: keys, previous: undefined, ...change },
+      scheme: standinScheme,
+      identity: standinIdentity(key),
+      seed: rng.bytes(32),
+      previousShare: undefined,
+    });
+  const [first, second] = keys as [Uint8Array, Uint8Array];
+
+  test("with a key listed twice, nobody, or without this node", () => {
+    const twice = [first, first, second];
+    expect(() => open({ dealers: twice, players: twice })).toThrow("cannot be held");
+    expect(() => open({ dealers: [], players: [] })).toThrow("cannot be held");
+    expect(() => open({}, rng.bytes(32))).toThrow("cannot be held");
+  });
+  test("as a first one by others than those who get the shares", () => {
+    expect(() => open({ players: [first, second] })).toThrow("cannot be held");
+  });
+  test("as a reshare by strangers, by too few, or from a damaged polynomial", () => {
+    const polynomial = standinScheme.deal(rng.bytes(32), first, 3).commitment.bytes;
+    const previous = { polynomial, participants: keys };
+    expect(open({ previous }).rules.requiredLogs).toBe(3);
+    expect(() => open({ previous, dealers: [first, second] })).toThrow("cannot be held");
+    expect(() => open({ previous: { ...previous, polynomial: polynomial.slice(4) } })).toThrow(
+      "cannot be held",
+    );
+    const strangers = standinKeys(4, rng.bytes);
+    expect(() => open({ previous: { ...previous, participants: strangers } })).toThrow("cannot be held");
+  });
+});
