@@ -2,8 +2,11 @@
 // Pure bookkeeping over sorted keys; appends nothing.
 import { assert } from "#lib/assert.ts";
 import { compareBytes, EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
-import { type Found, findKey, type View } from "./base.ts";
+import { type Found, fetchOps, findKey, fingerprinted, type View } from "./base.ts";
 import { compareHash, endKey, HASH_BYTES, OP_NEXT, opValue, sentinelKey } from "./format.ts";
+
+/** Keys whose predecessors one statement searches. */
+const SEARCHED_AT_ONCE = 4_096;
 
 /** What becomes of one key in a block. */
 export interface Write {
@@ -56,11 +59,18 @@ function createdBelow(
   return undefined;
 }
 
-/** The key before `key` in `view`, which may be the sentinel. */
-export function predecessor(view: View, key: Uint8Array): { key: Uint8Array; found: Found } {
+/**
+ * The key before `key` in `view`, which may be the sentinel; `below` is the committed key before it, undefined for
+ * none, if that is known.
+ */
+export function predecessor(
+  view: View,
+  key: Uint8Array,
+  below: Uint8Array | undefined = view.base.keyBelow(key),
+): { key: Uint8Array; found: Found } {
   const exists = (candidate: Uint8Array): Found | undefined => findKey(view, candidate);
   let best: { key: Uint8Array; found: Found } | undefined;
-  for (let below = view.base.keyBelow(key); below !== undefined; below = view.base.keyBelow(below)) {
+  for (; below !== undefined; below = view.base.keyBelow(below)) {
     const found = exists(below);
     if (found !== undefined) {
       best = { key: below, found };
@@ -79,6 +89,24 @@ export function predecessor(view: View, key: Uint8Array): { key: Uint8Array; fou
   return { key: sentinel, found };
 }
 
+/** Committed keys before those of created and deleted keys, with their ops fetched: all by a few statements. */
+function committedBelow(view: View, sorted: readonly Write[]): Map<Write, Uint8Array> {
+  const { base } = view;
+  const asked = sorted.filter(({ before, value }) => before === undefined || value === undefined);
+  const found = new Map<Write, Uint8Array>();
+  for (let from = 0; from < asked.length; from += SEARCHED_AT_ONCE) {
+    const some = asked.slice(from, from + SEARCHED_AT_ONCE);
+    base.keysBelow(some.map(({ key }) => key)).forEach((key, i) => {
+      if (key !== undefined) found.set(some[i] as Write, key);
+    });
+  }
+  fetchOps(
+    base,
+    [...found.values()].map((key) => fingerprinted(base, key)),
+  );
+  return found;
+}
+
 /**
  * `sorted` with the predecessors of created and deleted keys, or with the sentinel in a state without any op.
  * Between a key of the parent state and its next key lies nothing of that state, so one search serves a gap.
@@ -94,13 +122,14 @@ function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[
     };
     return [sentinel, ...sorted];
   }
+  const below = committedBelow(view, sorted);
   const all: Write[] = [];
   let gapEnd: Uint8Array | undefined;
   for (const write of sorted) {
     const { key, before, value } = write;
     if (before === undefined || value === undefined) {
       if (gapEnd === undefined || compareBytes(key, gapEnd) > 0) {
-        const left = predecessor(view, key);
+        const left = predecessor(view, key, below.get(write));
         all.push({
           key: left.key,
           head: headOf(left.key),

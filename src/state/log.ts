@@ -21,8 +21,23 @@ assert(TWIG_LEAVES % GROUP_OPS === 0, "a group lies in one twig");
 
 const idOf = (sn: number): number => Math.floor(sn / GROUP_OPS);
 
+/** Checksum of a group whose first four bytes are zero. */
 function checksum(id: number, group: Uint8Array): number {
-  return Bun.hash.crc32(group.subarray(4), id % 0x1_0000_0000) >>> 0;
+  return Bun.hash.crc32(group, id % 0x1_0000_0000) >>> 0;
+}
+
+function writeChecksum(group: Uint8Array, value: number): void {
+  group[0] = value >>> 24;
+  group[1] = value >>> 16;
+  group[2] = value >>> 8;
+  group[3] = value;
+}
+
+/** Reads the checksum and leaves zeros in its place. */
+function takeChecksum(group: Uint8Array): number {
+  const [a, b, c, d] = group as unknown as readonly [number, number, number, number];
+  group.fill(0, 0, 4);
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
 /** A group of ops; `parts` are messages, first to last. */
@@ -35,7 +50,7 @@ function encodeGroup(id: number, parts: readonly Uint8Array[]): Uint8Array {
     group.set(part, at);
     at += part.length;
   });
-  new DataView(group.buffer).setUint32(0, checksum(id, group));
+  writeChecksum(group, checksum(id, group));
   return group;
 }
 
@@ -72,8 +87,7 @@ export class OpLog {
     if (!(group instanceof Uint8Array) || group.length < GROUP_HEAD) {
       throw this.#store.corrupt(`the ops from ${id * GROUP_OPS} on are missing`);
     }
-    const stored = new DataView(group.buffer, group.byteOffset, 4).getUint32(0);
-    if (stored !== checksum(id, group)) {
+    if (takeChecksum(group) !== checksum(id, group)) {
       throw this.#store.corrupt(`the ops from ${id * GROUP_OPS} on fail their checksum`);
     }
     return group;

@@ -57,6 +57,10 @@ function openBase(store: Store, indexFile: string | undefined): Base {
   const marker = readMarker(store);
   const fingerprintOut = new Uint32Array(2);
   const below = store.prepare("SELECT key FROM keys WHERE key < ? ORDER BY key DESC LIMIT 1");
+  const manyBelow = store.prepare(
+    `SELECT (SELECT key FROM keys WHERE key < unhex(value) ORDER BY key DESC LIMIT 1) FROM json_each(?)
+       ORDER BY json_each.key`,
+  );
   const base: Base = {
     store,
     indexFile,
@@ -67,6 +71,10 @@ function openBase(store: Store, indexFile: string | undefined): Base {
     fingerprint: createFingerprinter(marker.secret, fingerprintOut),
     fingerprintOut,
     keyBelow: (key) => below.get(key)?.[0] as Uint8Array | undefined,
+    keysBelow: (keys) =>
+      manyBelow
+        .all(JSON.stringify(keys.map((key) => key.toHex())))
+        .map(([key]) => (key instanceof Uint8Array ? key : undefined)),
     ground: {},
   };
   base.indexedSN = recover(base, marker, indexFile);
