@@ -36,7 +36,8 @@ const PERMANENT: ParentCheck = { kind: "permanent" };
 
 /** R3, R9: the parent is final or certified by me, and every view strictly between is nullified. */
 export function checkParent(core: Core, view: number, parentView: number): ParentCheck {
-  if (parentView >= view || parentView < core.finalizedView) return PERMANENT;
+  const buried = parentView < core.finalizedView && core.rules.r3ParentFloor;
+  if (parentView >= view || buried) return PERMANENT;
   const parent: Round | undefined = core.rounds.get(parentView);
   const final = parentView === core.finalizedView;
   if (!final && parent?.certification === "refused") return PERMANENT;

@@ -9,11 +9,11 @@ export function echoesNeeded(core: Core): number {
   return core.rules.r18Guard ? core.quorum - 1 : 0;
 }
 
-/** R17, R18: whether anything may be signed in `view`. */
-export function maySign(core: Core, view: number): boolean {
+/** R17, R18: whether anything may be signed in `view`; `anyView` lifts the bar of finality, for the simulator's mutations. */
+export function maySign(core: Core, view: number, anyView: boolean = !core.rules.r3AboveFinalized): boolean {
   if (core.config.me === undefined || core.echoes.size < echoesNeeded(core)) return false;
   if (core.rules.r18Guard && view <= core.signFloor) return false;
-  return view > core.finalizedView || !core.rules.r3AboveFinalized;
+  return view > core.finalizedView || anyView;
 }
 
 function decide(core: Core, round: Round, kind: VoteKind, subject: Subject): void {
@@ -57,7 +57,7 @@ export function castNullify(core: Core): void {
 export function castFinalize(core: Core, round: Round, notarized: Subject): void {
   const { rules } = core;
   if (round.mine.finalize !== undefined) return;
-  if (!maySign(core, round.view)) return;
+  if (!maySign(core, round.view, !rules.r6AboveFinalized)) return;
   if (rules.r6Notarized && round.certificates.notarize === undefined) return;
   if (rules.r6Certified && rules.r6Notarized && round.certification !== "certified") return;
   if (round.mine.nullify !== undefined && rules.r6NotNullified) return;

@@ -48,7 +48,7 @@ export function certifyChildren(core: Core, parentView: number): void {
 /** The verdict arrived. */
 export function onCertified(core: Core, view: number, payload: Hash, valid: boolean): void {
   const round = core.rounds.get(view);
-  if (round?.certification !== "asked" || view <= core.finalizedView) return;
+  if (round?.certification !== "asked" || (view <= core.finalizedView && core.rules.r6AboveFinalized)) return;
   settle(core, round, payload, valid || !core.rules.r5Certified);
 }
 
@@ -56,8 +56,8 @@ export function onCertified(core: Core, view: number, payload: Hash, valid: bool
 function settle(core: Core, round: Round, payload: Hash, valid: boolean): void {
   const { view } = round;
   round.certification = valid ? "certified" : "refused";
-  if (valid && !round.bodyDurable && core.rules.r4Durable) {
-    round.bodyDurable = true;
+  if (valid && !round.durableBodies.has(payload) && core.rules.r4Durable) {
+    round.durableBodies.add(payload);
     emit(core, { type: "persist", record: { type: "body", view, digest: payload } });
   }
   emit(core, { type: "persist", record: { type: "verdict", view, payload, valid } });
@@ -73,7 +73,7 @@ function settle(core: Core, round: Round, payload: Hash, valid: boolean): void {
   }
   const notarized = round.certificates.notarize;
   if (notarized !== undefined) castFinalize(core, round, notarized);
-  if (view >= core.view) enterView(core, view + 1, false);
+  if (view >= core.view && core.rules.r7NotFinalized) enterView(core, view + 1, false);
   else advance(core);
   certifyChildren(core, view);
 }

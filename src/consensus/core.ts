@@ -144,13 +144,14 @@ function onTick(core: Core): void {
 
 /** R15: the vote and, with a notarize, the body are journalled; then they leave, then they count. */
 function onSigned(core: Core, vote: Vote): void {
-  if (vote.view <= core.finalizedView && core.rules.r3AboveFinalized) return;
+  const { r3AboveFinalized, r6AboveFinalized } = core.rules;
+  if (vote.view <= core.finalizedView && r3AboveFinalized && r6AboveFinalized) return;
   const round = roundOf(core, vote.view);
   // R3: a nullify overtook this notarize while it was being signed.
   if (vote.kind === "notarize" && round.mine.nullify !== undefined && core.rules.r3NotNullified) return;
   round.cast[vote.kind] = vote;
   if (vote.kind === "notarize" && core.rules.r15Body) {
-    round.bodyDurable = true;
+    round.durableBodies.add(vote.payload);
     emit(core, { type: "persist", record: { type: "body", view: vote.view, digest: vote.payload } });
   }
   emit(core, { type: "persist", record: { type: "vote", vote } });

@@ -10,10 +10,12 @@ export interface Rules {
   readonly r3NotarizeOnce: boolean;
   /** R3: no notarize after a nullify. */
   readonly r3NotNullified: boolean;
-  /** R3, R6: only above the last finalized view. */
+  /** R3: only in the current view, which is above the last finalized one. */
   readonly r3AboveFinalized: boolean;
   /** R3: the parent is certified by me. */
   readonly r3ParentCertified: boolean;
+  /** R3: the parent is not below the last finalized view. */
+  readonly r3ParentFloor: boolean;
   /** R3: every skipped view is nullified. */
   readonly r3Nullifications: boolean;
   /** R3: extraData holds the round. */
@@ -32,7 +34,9 @@ export interface Rules {
   readonly r6Certified: boolean;
   readonly r6NotNullified: boolean;
   readonly r6NotEquivocated: boolean;
-  /** R7: no nullify after a finalize. */
+  /** R6: only above the last finalized view. */
+  readonly r6AboveFinalized: boolean;
+  /** R7: no nullify after a finalize: the view is left with it. */
   readonly r7NotFinalized: boolean;
   /** R8: nullifications for every view above the chosen parent. */
   readonly r8Nullifications: boolean;
@@ -74,6 +78,7 @@ export const ALL_RULES: Rules = {
   r3NotNullified: true,
   r3AboveFinalized: true,
   r3ParentCertified: true,
+  r3ParentFloor: true,
   r3Nullifications: true,
   r3ExtraData: true,
   r3ParentHash: true,
@@ -86,6 +91,7 @@ export const ALL_RULES: Rules = {
   r6Certified: true,
   r6NotNullified: true,
   r6NotEquivocated: true,
+  r6AboveFinalized: true,
   r7NotFinalized: true,
   r8Nullifications: true,
   r9Permanent: true,

@@ -85,7 +85,8 @@ export interface Round {
   /** Payload that I built as leader. */
   built: Hash | undefined;
   certification: Certification;
-  bodyDurable: boolean;
+  /** The bodies of this view that the journal holds: my vote's, and another's if that one was notarized. */
+  readonly durableBodies: Set<Hash>;
   building: boolean;
   /** My decisions, made before the signature comes back. */
   readonly mine: Record<VoteKind, Subject | undefined>;
@@ -187,7 +188,7 @@ function newRound(view: number, n: number): Round {
     verification: "unknown",
     built: undefined,
     certification: "unknown",
-    bodyDurable: false,
+    durableBodies: new Set(),
     building: false,
     mine: { notarize: undefined, nullify: undefined, finalize: undefined },
     cast: { notarize: undefined, nullify: undefined, finalize: undefined },
@@ -275,7 +276,7 @@ export function isNullified(core: Core, view: number): boolean {
 export function parentPayload(core: Core, view: number): Hash | undefined {
   if (view === core.finalizedView) return core.finalizedPayload;
   const round = core.rounds.get(view);
-  if (round === undefined || view < core.finalizedView) return undefined;
+  if (round === undefined || (view < core.finalizedView && core.rules.r3ParentFloor)) return undefined;
   if (core.rules.r3ParentCertified && round.certification !== "certified") return undefined;
   return round.certificates.notarize?.payload;
 }

@@ -22,6 +22,7 @@ export function onVote(core: Core, from: number, vote: Vote): void {
   const { view, kind } = vote;
   if (view < 1 || view > core.view + 1 || view < core.finalizedView - config.timing.retention) return;
   if (view > (core.activeAt[from] as number)) core.activeAt[from] = view;
+  noteNewest(core, vote);
   const left = kind === "nullify" ? view < core.view : kind === "finalize" && view <= core.finalizedView;
   if (left) answerLaggard(core, from, view);
   const round = view > core.finalizedView ? roundOf(core, view) : core.rounds.get(view);
@@ -33,6 +34,12 @@ export function onVote(core: Core, from: number, vote: Vote): void {
     }
   } else if (sameSubject(slot, vote) && core.rules.distinctSigners) return;
   emit(core, { type: "authenticate", vote, from });
+}
+
+/** R18: kept for the signer itself, who checks the envelope; also when the vote counts for nothing any more. */
+function noteNewest(core: Core, vote: Vote): void {
+  const newest = core.newestOf[vote.signer];
+  if (newest === undefined || newest.view <= vote.view) core.newestOf[vote.signer] = vote;
 }
 
 /** The envelope was checked: take the slot, or report what the signer did. */
@@ -52,8 +59,6 @@ export function takeVote(core: Core, vote: Vote): void {
   if (slot === undefined) tally.votes[vote.signer] = vote;
   else tally.votes.push(vote);
   tally.count++;
-  const newest = core.newestOf[vote.signer];
-  if (newest === undefined || newest.view <= vote.view) core.newestOf[vote.signer] = vote;
   if (vote.kind !== "notarize") {
     const other = round.tallies[vote.kind === "nullify" ? "finalize" : "nullify"].votes[vote.signer];
     if (other !== undefined) reportConflict(core, other, vote);

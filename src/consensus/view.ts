@@ -50,7 +50,8 @@ export function advance(core: Core): void {
 function propose(core: Core, round: Round): void {
   const { view } = core;
   if (round.building || round.proposal !== undefined || !leads(core, view) || !maySign(core, view)) return;
-  if (round.mine.notarize !== undefined || round.mine.nullify !== undefined) return;
+  if ((round.mine.notarize !== undefined && core.rules.r3NotarizeOnce) || round.mine.nullify !== undefined)
+    return;
   const choice = selectParent(core, view);
   if (choice.kind === "gap") {
     fetchMissing(core, choice.missing, -1);
@@ -137,7 +138,7 @@ export function considerProposal(core: Core, round: Round): void {
   if (mine.nullify !== undefined && rules.r3NotNullified) return;
   const check = checkParent(core, round.view, proposal.parentView);
   if (check.kind === "permanent") {
-    castNullify(core);
+    if (rules.r9Permanent) castNullify(core);
     return;
   }
   const leader = leaderAt(core, round.view) ?? -1;

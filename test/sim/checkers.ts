@@ -4,6 +4,7 @@ import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
+import { MAX_CLOCK_AHEAD_SECONDS } from "#types/limits.ts";
 import { quorumOf } from "#types/quorum.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
 import { GENESIS, GENESIS_FACTS, type SimBody } from "./chain.ts";
@@ -41,10 +42,10 @@ export interface CheckerOptions {
 }
 
 export interface Checkers {
-  /** A record entered the journal of an honest node. */
-  appended(node: number, record: JournalRecord): void;
+  /** A record is durable in the journal of an honest node. */
+  committed(node: number, record: JournalRecord, bodyDurable: boolean): void;
   /** An honest node decided to sign. */
-  signing(node: number, core: Core, subject: Subject): void;
+  signing(node: number, core: Core, subject: Subject, wall: number): void;
   /** A vote left an honest node. */
   sent(node: number, vote: Vote, durable: { vote: boolean; body: boolean }): void;
   /** A leader's notarize vote was made, by whoever holds that key. */
@@ -130,7 +131,7 @@ export function createCheckers(options: CheckerOptions): Checkers {
     }
     return own;
   }
-  function checkNotarize(node: number, core: Core, vote: Subject): void {
+  function checkNotarize(node: number, core: Core, vote: Subject, wall: number): void {
     const { view, parentView, payload } = vote;
     if (!at(view).proposals.has(payload))
       fail("R3", `node ${node} notarized what the leader of ${view} did not propose`);
@@ -151,6 +152,9 @@ export function createCheckers(options: CheckerOptions): Checkers {
       if (parent.certification !== "certified")
         fail("S9", `node ${node} voted on a parent that it did not certify`);
     }
+    const ahead = (bodies.get(payload)?.facts.timestamp ?? 0) - wall;
+    if (ahead > MAX_CLOCK_AHEAD_SECONDS)
+      fail("R3", `node ${node} voted for a block ${ahead} s ahead of its clock`);
     if (!options.careless) checkBody(node, vote);
   }
   function checkBody(node: number, vote: Subject): void {
@@ -180,17 +184,19 @@ export function createCheckers(options: CheckerOptions): Checkers {
     chain,
     faults,
     blockedPeers,
-    appended(node, record) {
+    committed(node, record, bodyDurable) {
       if (record.type === "certificate") certificate(node, record.certificate);
       else if (record.type === "verdict" && !record.valid) at(record.view).refused = true;
-      else if (record.type === "verdict" && at(record.view).refused)
-        fail("S9", `node ${node} certified what was refused`);
+      else if (record.type === "verdict") {
+        if (at(record.view).refused) fail("S9", `node ${node} certified what was refused`);
+        if (!bodyDurable) fail("R15", `node ${node} certified view ${record.view} without its body`);
+      }
     },
-    signing(node, core, subject) {
+    signing(node, core, subject, wall) {
       const { view, kind } = subject;
       if (view <= core.finalizedView)
         fail("R17", `node ${node} signed in view ${view}, final ${core.finalizedView}`);
-      if (kind === "notarize") checkNotarize(node, core, subject);
+      if (kind === "notarize") checkNotarize(node, core, subject, wall);
       if (kind !== "finalize") return;
       const round = core.rounds.get(view);
       if (round?.certificates.notarize?.payload !== subject.payload)
@@ -263,8 +269,16 @@ export function createCheckers(options: CheckerOptions): Checkers {
     stepped(node, core) {
       const floor = floors.get(node) ?? 0;
       if (core.finalizedView > floor) floors.set(node, core.finalizedView);
-      const bound =
-        core.view + 1 - Math.min(core.finalizedView, core.acknowledgedView) + options.retention + 8;
+      const { proposal, mine, equivocated } = core.rounds.get(core.view) ?? {};
+      const maySign =
+        core.signFloor < core.view && core.echoes.size + 1 >= quorum && core.config.me !== undefined;
+      if (proposal !== undefined && mine?.nullify === undefined && maySign && !equivocated) {
+        const { parentView } = proposal;
+        const wrong = parentView >= core.view || parentView < core.finalizedView;
+        if (wrong) fail("R9", `node ${node} waits on a parent in ${parentView} in view ${core.view}`);
+      }
+      const top = Math.max(core.view, core.highestNotarized) + 1;
+      const bound = top - Math.min(core.finalizedView, core.acknowledgedView) + options.retention + 8;
       if (core.rounds.size > bound)
         fail("L6", `node ${node} keeps ${core.rounds.size} rounds, at most ${bound}`);
     },

@@ -29,8 +29,8 @@ export function backup(disk: JournalDisk): JournalDisk {
 export interface SimJournalHooks {
   /** Called before anything the process could be killed at. */
   pulse(): void;
-  appended(record: JournalRecord): void;
-  committed(): void;
+  /** One record became durable. */
+  committed(record: JournalRecord): void;
   acknowledgedView(): number;
 }
 
@@ -70,7 +70,6 @@ export function createSimJournal(
     },
     append(record, body) {
       hooks.pulse();
-      hooks.appended(record);
       pending.push({ record, body });
     },
     reserve(upTo) {
@@ -83,12 +82,12 @@ export function createSimJournal(
     commit() {
       hooks.pulse();
       for (const { record, body } of pending) {
+        hooks.committed(record);
         if (record.type === "body") {
           if (body !== undefined) disk.bodies.set(record.digest, { view: record.view, body });
         } else disk.records.push(record);
       }
       pending = [];
-      hooks.committed();
       hooks.pulse();
     },
     body: (digest) => disk.bodies.get(digest)?.body,

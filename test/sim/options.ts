@@ -39,6 +39,8 @@ export interface Options {
   readonly cryptoTime: number;
   /** Validators that start late, or are never started in the first phase. */
   readonly absent: ReadonlySet<number>;
+  /** They stay away in the second phase too. */
+  readonly absentForever: boolean;
   /** Votes for blocks without verification: exercises refused certifications. */
   readonly careless: boolean;
   /** Everything passes through its wire form. */
@@ -66,12 +68,18 @@ export function swarmOptions(seed: number): Options {
   const rng = createRng(seed);
   const n = 1 + rng.below(10);
   const byzantine = byzantineOf(rng, n);
+  const careless = rng.chance(0.05);
+  // A careless voter needs somebody whose blocks are wrong.
+  if (careless) for (const index of byzantine.keys()) byzantine.set(index, "badProposer");
   const honest = Array.from({ length: n }, (_, i) => i).filter((i) => !byzantine.has(i));
   const spare = maxFaulty(n) - byzantine.size;
   const absent = new Set<number>(
-    spare > 0 && rng.chance(0.2) ? rng.shuffle([...honest]).slice(0, 1 + rng.below(spare)) : [],
+    spare > 0 && rng.chance(0.3) ? rng.shuffle([...honest]).slice(0, 1 + rng.below(spare)) : [],
   );
   const kills = rng.chance(0.4);
+  const verifyTime = rng.pick([0, 0, 1, 20, 60]);
+  // A lone leader that builds faster than others execute is never caught up with.
+  const slowest = n <= 2 ? verifyTime * 2 : 0;
   return {
     seed,
     n,
@@ -89,15 +97,16 @@ export function swarmOptions(seed: number): Options {
     killEvery: kills ? rng.pick([100, 300, 1_000, 3_000]) : 0,
     killAll: kills && rng.chance(0.3),
     downTime: rng.pick([1, 50, 500]),
-    backups: kills && rng.chance(0.3),
+    backups: kills && rng.chance(0.5),
     drift: rng.chance(0.3) ? 0.02 : 0,
     wallSkew: rng.chance(0.2) ? 2 : 0,
-    buildTime: rng.pick([0, 0, 1, 20]),
-    verifyTime: rng.pick([0, 0, 1, 20, 60]),
-    finalizeTime: rng.pick([0, 0, 1, 30]),
+    buildTime: Math.max(slowest, rng.pick([0, 0, 1, 20])),
+    verifyTime,
+    finalizeTime: rng.pick([0, 0, 1, 3]),
     cryptoTime: rng.chance(0.3) ? rng.pick([1, 8]) : 0,
     absent,
-    careless: rng.chance(0.05),
+    absentForever: rng.chance(0.6),
+    careless,
     wire: rng.chance(0.1),
     busy: rng.chance(0.7),
     emptyInterval: rng.pick([10, 60, 400]),
@@ -129,6 +138,7 @@ export function calmOptions(seed: number, n: number, views: number): Options {
     finalizeTime: 0,
     cryptoTime: 0,
     absent: new Set(),
+    absentForever: false,
     careless: false,
     wire: false,
     busy: true,

@@ -56,7 +56,6 @@ interface SimNode {
   readonly guard: GuardDisk;
   copy: JournalDisk | undefined;
   readonly durableVotes: Set<Vote>;
-  pendingVotes: Vote[];
   driver: Driver<SimBody> | undefined;
   application: ApplicationPort<SimBody> | undefined;
   /** Counts lives; answers to a dead process are dropped. */
@@ -108,6 +107,7 @@ class Simulation implements World {
   #trace = 0;
   #steps = 0;
   #restored = 0;
+  readonly #deafUntil: number[] = [];
 
   constructor(options: Options, rules: Rules, narrate: Narrator | undefined) {
     const { n } = options;
@@ -151,7 +151,6 @@ class Simulation implements World {
       guard: { reservation: undefined },
       copy: undefined,
       durableVotes: new Set(),
-      pendingVotes: [],
       driver: undefined,
       application: undefined,
       life: 0,
@@ -238,7 +237,10 @@ class Simulation implements World {
     }
     const { core } = driver;
     this.#trace = mix(mix(this.#trace, node.slot), mix(core.view, core.finalizedView));
-    if (node.honest) this.checkers.stepped(node.slot, core);
+    if (node.honest) {
+      this.checkers.stepped(node.slot, core);
+      this.checkers.acknowledged(node.slot, core, node.chain.blocks.at(-1)?.facts.view ?? 0);
+    }
     if (driver.halted) throw new Violation("L2", `node ${node.slot} halted`);
   }
 
@@ -252,7 +254,6 @@ class Simulation implements World {
     node.driver = undefined;
     node.life++;
     node.fuse = -1;
-    node.pendingVotes = [];
     const wait = this.#calm ? 1 : this.#rng.unit() * this.#options.downTime;
     this.#at(wait, () => this.#boot(node));
   }
@@ -263,6 +264,10 @@ class Simulation implements World {
 
   #now(node: SimNode): number {
     return this.scheduler.now() * node.rate + node.skew;
+  }
+
+  #wall(node: SimNode): number {
+    return 1_000 + this.scheduler.now() / 1_000 + node.wallSkew;
   }
 
   #config(node: SimNode): CoreConfig {
@@ -293,9 +298,13 @@ class Simulation implements World {
     const { backups, byzantine, n, absent } = this.#options;
     if (!backups || node.copy === undefined || this.#calm || node.index >= n) return false;
     if (this.#restored + byzantine.size + absent.size >= maxFaulty(n) || this.#rng.chance(0.5)) return false;
+    // A copy of this very run is beyond the guard: for those the other validators' echoes are asked (see the scenarios).
+    if (node.copy.reservation?.counter === node.guard.reservation?.counter) return false;
     this.#restored++;
     node.journal = node.copy;
     node.copy = undefined;
+    // Restored while it hears nobody, it has only the guard to go by.
+    this.#deafUntil[node.slot] = this.scheduler.now() + 300;
     return true;
   }
 
@@ -328,7 +337,7 @@ class Simulation implements World {
       },
       clock: {
         now: () => this.#now(node),
-        wall: () => 1_000 + this.scheduler.now() / 1_000 + node.wallSkew,
+        wall: () => this.#wall(node),
         alarm: (at) => {
           const token = ++node.alarm;
           // The drifting clock rounds: a hair later is never early.
@@ -353,19 +362,16 @@ class Simulation implements World {
   #journal(node: SimNode): DriverPorts<SimBody>["journal"] {
     return createSimJournal(node.journal, node.guard, {
       pulse: () => this.#pulse(node),
-      appended: (record) => {
-        if (record.type === "vote") node.pendingVotes.push(record.vote);
-        if (record.type === "certificate") {
+      committed: (record) => {
+        if (record.type === "vote") node.durableVotes.add(record.vote);
+        else if (record.type === "certificate") {
           const { certificate } = record;
           this.#tell(node, `holds ${certificate.kind} certificate of view ${certificate.view}`);
           if (certificate.kind === "finalize") this.#announce(node, certificate);
+          if (this.#options.backups && this.#rng.chance(0.05)) node.copy = backup(node.journal);
         }
-        if (node.honest) this.checkers.appended(node.slot, record);
-      },
-      committed: () => {
-        for (const vote of node.pendingVotes) node.durableVotes.add(vote);
-        node.pendingVotes = [];
-        if (this.#options.backups && this.#rng.chance(0.05)) node.copy = backup(node.journal);
+        const stored = record.type === "verdict" && node.journal.bodies.has(record.payload);
+        if (node.honest) this.checkers.committed(node.slot, record, stored);
       },
       acknowledgedView: () => node.chain.blocks.at(-1)?.facts.view ?? 0,
     });
@@ -390,7 +396,7 @@ class Simulation implements World {
       if (subject.kind === "notarize" && this.#leader(subject.view) === node.index)
         this.checkers.proposed(node.index, subject);
       if (node.honest && node.driver !== undefined)
-        this.checkers.signing(node.slot, node.driver.core, subject);
+        this.checkers.signing(node.slot, node.driver.core, subject, this.#wall(node));
     };
     if (cryptoTime === 0) {
       return {
@@ -424,7 +430,7 @@ class Simulation implements World {
       buildTime: () => spent(buildTime),
       verifyTime: () => spent(verifyTime),
       finalizeTime: () => spent(finalizeTime),
-      wall: () => 1_000 + this.scheduler.now() / 1_000 + node.wallSkew,
+      wall: () => this.#wall(node),
       salt: () => rng.u32(),
       finalized: (body) => {
         this.#tell(node, `makes height ${body.facts.height} final (view ${body.facts.view})`);
@@ -513,6 +519,7 @@ class Simulation implements World {
       for (const delay of this.#links.deliveries(node.slot, peer.slot)) {
         this.scheduler.at(now + delay, () => {
           if (peer.blockedUntil[node.index]! > this.scheduler.now()) return;
+          if ((this.#deafUntil[peer.slot] ?? 0) > this.scheduler.now()) return;
           receive(peer);
         });
       }
@@ -562,6 +569,7 @@ class Simulation implements World {
     let highest = 0;
     for (const node of this.nodes) {
       node.fuse = -1;
+      if (this.#options.absentForever && this.#options.absent.has(node.index)) continue;
       this.#boot(node);
       if (node.honest && node.driver !== undefined) highest = Math.max(highest, node.driver.core.view);
     }
@@ -571,7 +579,7 @@ class Simulation implements World {
 
   #done(): boolean {
     for (const node of this.nodes) {
-      if (!node.honest) continue;
+      if (!node.honest || (this.#options.absentForever && this.#options.absent.has(node.index))) continue;
       const { driver } = node;
       if (driver === undefined || driver.core.finalizedView < this.#goal) return false;
       if ((node.chain.blocks.at(-1)?.facts.view ?? 0) < this.#goal) return false;

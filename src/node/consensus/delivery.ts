@@ -4,8 +4,11 @@ import { assert } from "#lib/assert.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Bodies } from "./bodies.ts";
-import type { ApplicationPort, Body } from "./ports.ts";
+import type { ApplicationPort, Body, DriverPorts } from "./ports.ts";
 import { FOR_EVER, type Verifier } from "./verifier.ts";
+
+/** Blocks that are walked back one by one; beyond, runs of them are fetched. */
+const MAX_WALK = 64;
 
 export interface Delivery {
   /** A finalization is durable in the journal. Later ones replace earlier ones that are still being walked. */
@@ -16,6 +19,7 @@ interface DeliveryPorts {
   /** The block of `view` is durable in chain.db. */
   acknowledged(view: number): void;
   halt(reason: string): void;
+  readonly catchUp: DriverPorts<Body>["catchUp"];
   /** R15; off only in the simulator's mutation. */
   readonly afterDurable: boolean;
 }
@@ -45,7 +49,19 @@ export function createDelivery<B extends Body>(
         return;
       }
       path.push(digest);
-      walk(body.facts.parent);
+      if (path.length >= MAX_WALK && ports.catchUp !== undefined) catchUp(ports.catchUp);
+      else walk(body.facts.parent);
+    });
+  }
+  /** Too far behind to walk back body by body. */
+  function catchUp(by: NonNullable<DeliveryPorts["catchUp"]>): void {
+    const certificate = walkingTo as Certificate;
+    path = [];
+    by(certificate, () => {
+      last = application.tip().digest;
+      busy = false;
+      ports.acknowledged(certificate.view);
+      begin();
     });
   }
   function begin(): void {

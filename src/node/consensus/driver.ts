@@ -1,16 +1,15 @@
 // Drives the core: performs its effects in order, commits the journal once a turn before anything of that turn leaves
 // (R15), and feeds answers back. Synchronous but for the ports' callbacks, so that the simulator runs this very file.
 import { createCore, step } from "#consensus/core.ts";
-import type { Effect } from "#consensus/effects.ts";
+import { type Effect, EVERYONE } from "#consensus/effects.ts";
 import type { CoreMessage, Event } from "#consensus/events.ts";
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { Core, CoreConfig } from "#consensus/state.ts";
-import { unreachable } from "#lib/assert.ts";
 import type { Hash } from "#types/ids.ts";
-import { createBodies } from "./bodies.ts";
-import { createDelivery } from "./delivery.ts";
+import { type Bodies, createBodies } from "./bodies.ts";
+import { createDelivery, type Delivery } from "./delivery.ts";
 import type { Body, DriverPorts } from "./ports.ts";
-import { createVerifier } from "./verifier.ts";
+import { createVerifier, type Verifier } from "./verifier.ts";
 
 export interface Driver<B extends Body> {
   start(): void;
@@ -29,148 +28,215 @@ export interface Driver<B extends Body> {
   readonly halted: boolean;
 }
 
+type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
+
 /** A driver whose core continues where the journal ends. `rules` exists for the simulator alone. */
 export function createDriver<B extends Body>(
   config: CoreConfig,
   ports: DriverPorts<B>,
   rules: Rules = ALL_RULES,
 ): Driver<B> {
-  const { journal, scheme, application, network, clock, observer } = ports;
-  const core = createCore(config, journal.load(), rules);
-  const inbox: Event[] = [];
-  let outbox: Effect[] = [];
-  let dirty = false;
-  let running = false;
-  let halted = false;
-  let timerAt = Number.POSITIVE_INFINITY;
-  let alarmAt = Number.POSITIVE_INFINITY;
+  return new CoreDriver(config, ports, rules);
+}
 
-  const bodies = createBodies<B>({
-    n: config.n,
-    me: config.me,
-    fetchTimeout: config.timing.fetchTimeout,
-    now: clock.now,
-    request: network.requestBody,
-    stored: (digest) => journal.body(digest) ?? application.body(digest),
-  });
-  const verifier = createVerifier(application, bodies, scheme, clock, rules);
-  const delivery = createDelivery(application, bodies, verifier, {
-    acknowledged: (view) => feed({ type: "acknowledged", view }),
-    halt,
-    afterDurable: rules.r15Acknowledged,
-  });
+class CoreDriver<B extends Body> implements Driver<B> {
+  readonly core: Core;
+  readonly #ports: DriverPorts<B>;
+  readonly #rules: Rules;
+  readonly #bodies: Bodies<B>;
+  readonly #verifier: Verifier<B>;
+  readonly #delivery: Delivery;
+  readonly #inbox: Event[] = [];
+  #outbox: Effect[] = [];
+  #dirty = false;
+  #running = false;
+  #halted = false;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #alarmAt = Number.POSITIVE_INFINITY;
 
-  function halt(reason: string): void {
-    halted = true;
-    observer.halted(reason);
+  constructor(config: CoreConfig, ports: DriverPorts<B>, rules: Rules) {
+    const { journal, scheme, application, network, clock } = ports;
+    this.#ports = ports;
+    this.#rules = rules;
+    this.core = createCore(config, journal.load(), rules);
+    this.#bodies = createBodies<B>({
+      n: config.n,
+      me: config.me,
+      fetchTimeout: config.timing.fetchTimeout,
+      now: clock.now,
+      request: network.requestBody,
+      stored: (digest) => journal.body(digest) ?? application.body(digest),
+    });
+    this.#verifier = createVerifier(application, this.#bodies, scheme, clock, rules);
+    this.#delivery = createDelivery(application, this.#bodies, this.#verifier, {
+      acknowledged: (view) => this.#feed({ type: "acknowledged", view }),
+      halt: (reason) => this.#halt(reason),
+      catchUp: ports.catchUp,
+      afterDurable: rules.r15Acknowledged,
+    });
   }
-  function feed(event: Event): void {
-    inbox.push(event);
-    run();
+
+  get halted(): boolean {
+    return this.#halted;
   }
+
+  start(): void {
+    this.#feed({ type: "start" });
+  }
+
+  message(from: number, message: CoreMessage): void {
+    this.#feed({ type: "message", from, message });
+  }
+
+  body(from: number, body: B): void {
+    this.#bodies.put(body, from);
+    this.#run();
+  }
+
+  bodyRequest(from: number, digest: Hash): void {
+    const body = this.#bodies.get(digest);
+    if (body !== undefined) this.#ports.network.sendBody(from, body);
+  }
+
+  connected(peer: number): void {
+    this.#feed({ type: "connected", peer });
+  }
+
+  work(pending: boolean): void {
+    this.#feed({ type: "work", pending });
+  }
+
+  wake(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#bodies.poll();
+    if (this.#ports.clock.now() < this.#timerAt) {
+      this.#setAlarm();
+      return;
+    }
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#feed({ type: "tick" });
+  }
+
+  #halt(reason: string): void {
+    if (this.#halted) return;
+    this.#halted = true;
+    this.#ports.observer.halted(reason);
+  }
+
+  #feed(event: Event): void {
+    this.#inbox.push(event);
+    this.#run();
+  }
+
   /** Turns until nothing is left: drain the inbox, commit, then let the turn's effects out in order. */
-  function run(): void {
-    if (running) return;
-    running = true;
+  #run(): void {
+    if (this.#running) return;
+    this.#running = true;
     try {
-      while ((inbox.length > 0 || outbox.length > 0) && !halted) {
-        for (let i = 0; i < inbox.length; i++) absorb(step(core, inbox[i] as Event, clock.now()));
-        inbox.length = 0;
-        if (dirty) {
-          dirty = false;
-          journal.commit();
-        }
-        const leaving = outbox;
-        outbox = [];
-        for (const effect of leaving) release(effect);
-      }
+      while ((this.#inbox.length > 0 || this.#outbox.length > 0) && !this.#halted) this.#turn();
     } finally {
-      running = false;
+      this.#running = false;
     }
-    alarm();
+    this.#setAlarm();
   }
-  function alarm(): void {
-    const at = Math.min(timerAt, bodies.nextAt());
-    if (at === alarmAt) return;
-    alarmAt = at;
-    if (at !== Number.POSITIVE_INFINITY) clock.alarm(at);
+
+  #turn(): void {
+    const { clock, journal } = this.#ports;
+    const inbox = this.#inbox;
+    for (let i = 0; i < inbox.length; i++) {
+      const effects = step(this.core, inbox[i] as Event, clock.now());
+      for (const effect of effects) this.#absorb(effect);
+    }
+    inbox.length = 0;
+    if (this.#dirty) {
+      this.#dirty = false;
+      journal.commit();
+    }
+    const leaving = this.#outbox;
+    this.#outbox = [];
+    for (const effect of leaving) if (!this.#halted) this.#release(effect);
   }
+
+  #setAlarm(): void {
+    const at = Math.min(this.#timerAt, this.#bodies.nextAt());
+    if (at === this.#alarmAt) return;
+    this.#alarmAt = at;
+    if (at !== Number.POSITIVE_INFINITY) this.#ports.clock.alarm(at);
+  }
+
   /** What stays inside is done at once; what leaves waits for the commit. */
-  function absorb(effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      switch (effect.type) {
-        case "persist": {
-          const { record } = effect;
-          dirty = true;
-          journal.append(record, record.type === "body" ? bodies.get(record.digest) : undefined);
-          break;
-        }
-        case "reserve":
-          journal.reserve(effect.upTo);
-          break;
-        case "sign":
-          scheme.sign(effect.subject, (vote) => feed({ type: "signed", vote }));
-          break;
-        case "authenticate": {
-          const { vote, from } = effect;
-          inbox.push({ type: "authenticated", vote, from, valid: scheme.authenticate(vote) });
-          break;
-        }
-        case "recover": {
-          const { subject, votes } = effect;
-          scheme.recover(subject, votes, ({ result, bad }) =>
-            feed({ type: "recovered", subject, result, bad }),
-          );
-          break;
-        }
-        case "examinePartial": {
-          const { vote } = effect;
-          scheme.examinePartial(vote, (valid) => feed({ type: "partialExamined", vote, valid }));
-          break;
-        }
-        case "examine": {
-          const { from, certificates, seeds } = effect;
-          scheme.examine(certificates, seeds, (results) => feed({ type: "examined", from, results }));
-          break;
-        }
-        default:
-          if (rules.r15CommitFirst) outbox.push(effect);
-          else release(effect);
+  #absorb(effect: Effect): void {
+    const { journal, scheme } = this.#ports;
+    switch (effect.type) {
+      case "persist": {
+        const { record } = effect;
+        this.#dirty = true;
+        journal.append(record, record.type === "body" ? this.#bodies.get(record.digest) : undefined);
+        break;
       }
+      case "reserve":
+        journal.reserve(effect.upTo);
+        break;
+      case "sign":
+        scheme.sign(effect.subject, (vote) => this.#feed({ type: "signed", vote }));
+        break;
+      case "authenticate": {
+        const { vote, from } = effect;
+        this.#inbox.push({ type: "authenticated", vote, from, valid: scheme.authenticate(vote) });
+        break;
+      }
+      case "recover": {
+        const { subject, votes } = effect;
+        scheme.recover(subject, votes, ({ result, bad }) => {
+          this.#feed({ type: "recovered", subject, result, bad });
+        });
+        break;
+      }
+      case "examinePartial": {
+        const { vote } = effect;
+        scheme.examinePartial(vote, (valid) => this.#feed({ type: "partialExamined", vote, valid }));
+        break;
+      }
+      case "examine": {
+        const { from, certificates, seeds } = effect;
+        scheme.examine(certificates, seeds, (results) => this.#feed({ type: "examined", from, results }));
+        break;
+      }
+      default:
+        if (this.#rules.r15CommitFirst) this.#outbox.push(effect);
+        else this.#release(effect);
     }
   }
-  function release(effect: Effect): void {
+
+  #release(effect: Effect): void {
+    const { journal, application, network, observer } = this.#ports;
     switch (effect.type) {
       case "send":
         network.send(effect.to, effect.message);
         break;
       case "disseminate": {
-        const body = bodies.get(effect.digest);
-        if (body !== undefined) network.sendBody(-1, body);
+        const body = this.#bodies.get(effect.digest);
+        if (body !== undefined) network.sendBody(EVERYONE, body);
         break;
       }
       case "expect":
-        bodies.hint(effect.digest, effect.hint);
+        this.#bodies.hint(effect.digest, effect.hint);
         break;
       case "build":
-        build(effect);
+        this.#build(effect);
         break;
-      case "verify": {
-        const { view, payload } = effect.context;
-        verifier.verify(effect.context, (verdict) => feed({ type: "verified", view, payload, verdict }));
+      case "verify":
+        this.#verify(effect);
         break;
-      }
-      case "certify": {
-        const { view, payload } = effect.context;
-        verifier.certify(effect.context, (valid) => feed({ type: "certified", view, payload, valid }));
+      case "certify":
+        this.#certify(effect);
         break;
-      }
       case "certifiedTip":
         application.certifiedTip(effect.payload);
         break;
       case "finalize":
-        bodies.giveUp(effect.certificate.view);
-        delivery.finalized(effect.certificate);
+        this.#bodies.giveUp(effect.certificate.view);
+        this.#delivery.finalized(effect.certificate);
         break;
       case "prune":
         journal.prune(effect.below);
@@ -182,72 +248,45 @@ export function createDriver<B extends Body>(
         observer.fault(effect.fault);
         break;
       case "setTimer":
-        timerAt = effect.at;
+        this.#timerAt = effect.at;
         break;
       case "halt":
-        halt(effect.reason);
-        break;
-      case "persist":
-      case "reserve":
-      case "sign":
-      case "authenticate":
-      case "recover":
-      case "examinePartial":
-      case "examine":
+        this.#halt(effect.reason);
         break;
       default:
-        unreachable(effect);
     }
   }
-  function build(effect: Extract<Effect, { type: "build" }>): void {
+
+  #verify({ context }: EffectOf<"verify">): void {
+    const { view, payload } = context;
+    this.#verifier.verify(context, (verdict) => this.#feed({ type: "verified", view, payload, verdict }));
+  }
+
+  #certify({ context }: EffectOf<"certify">): void {
+    const { view, payload } = context;
+    this.#verifier.certify(context, (valid) => this.#feed({ type: "certified", view, payload, valid }));
+  }
+
+  /** R2. R8: a parent whose state a restart lost is executed again, never a reason to decline. */
+  #build(effect: EffectOf<"build">): void {
     const { context, deadline, empty } = effect;
-    const { view, parentView } = context;
-    const prevRandao = scheme.prevRandao(context.parentSeed);
-    // R8: a parent whose state a restart lost is executed again, never a reason to decline.
-    if (application.heightOf(context.parent) === undefined) {
-      bodies.need(context.parent, view, (parent) => {
-        verifier.execute(parent, view, (valid) => {
-          if (valid) build(effect);
-          else feed({ type: "built", view, parentView, payload: undefined });
-        });
+    const { view, parentView, parent } = context;
+    const { application, scheme } = this.#ports;
+    const built = (payload: Hash | undefined): void =>
+      this.#feed({ type: "built", view, parentView, payload });
+    if (application.heightOf(parent) === undefined) {
+      this.#bodies.need(parent, view, (body) => {
+        this.#verifier.execute(body, view, (valid) => (valid ? this.#build(effect) : built(undefined)));
       });
       return;
     }
+    const prevRandao = scheme.prevRandao(context.parentSeed);
     application.build({ context, prevRandao, deadline, empty }, (body) => {
       if (body !== undefined) {
-        verifier.built(body.facts.digest);
-        bodies.put(body, undefined);
+        this.#verifier.built(body.facts.digest);
+        this.#bodies.put(body, undefined);
       }
-      feed({ type: "built", view, parentView, payload: body?.facts.digest });
+      built(body?.facts.digest);
     });
   }
-  return {
-    core,
-    get halted() {
-      return halted;
-    },
-    start: () => feed({ type: "start" }),
-    message: (from, message) => feed({ type: "message", from, message }),
-    body(from, body) {
-      bodies.put(body, from);
-      run();
-    },
-    bodyRequest(from, digest) {
-      const body = bodies.get(digest);
-      if (body !== undefined) network.sendBody(from, body);
-    },
-    connected: (peer) => feed({ type: "connected", peer }),
-    work: (pending) => feed({ type: "work", pending }),
-    wake() {
-      alarmAt = Number.POSITIVE_INFINITY;
-      const now = clock.now();
-      bodies.poll();
-      if (now < timerAt) {
-        alarm();
-        return;
-      }
-      timerAt = Number.POSITIVE_INFINITY;
-      feed({ type: "tick" });
-    },
-  };
 }

@@ -107,4 +107,9 @@ export interface DriverPorts<B extends Body> {
   readonly network: NetworkPort<B>;
   readonly clock: ClockPort;
   readonly observer: ObserverPort;
+  /**
+   * Brings the chain to the block of `certificate` by other means than one body after the other, then calls back.
+   * Without it every missing body is fetched by itself.
+   */
+  readonly catchUp?: (certificate: Certificate, done: () => void) => void;
 }

@@ -1,14 +1,17 @@
 // As leader, proposes blocks that are wrong in one way: a header field, the execution, the clock, the parent.
 import { digestOf } from "../stand-in.ts";
-import type { Adversary } from "./types.ts";
+import type { Adversary, Rogue } from "./types.ts";
 
+type Flaw = (facts: Facts, rogue: Rogue) => Partial<Facts>;
 type Facts = Parameters<NonNullable<Adversary["onBuild"]>>[2]["facts"];
 
-const FLAWS: readonly ((facts: Facts) => Partial<Facts>)[] = [
+const FLAWS: readonly Flaw[] = [
   (facts) => ({ epoch: facts.epoch + 1 }),
   (facts) => ({ view: facts.view + 1 }),
   (facts) => ({ parentView: facts.parentView + 1 }),
   (facts) => ({ parent: digestOf(facts.view, 1) }),
+  // A real block, but not the one in the parent view.
+  (facts, rogue) => ({ parent: rogue.bodyOf(facts.parent)?.facts.parent ?? facts.parent }),
   (facts) => ({ height: facts.height + 1 }),
   (facts) => ({ prevRandao: digestOf(facts.view, 2) }),
   (facts) => ({ timestamp: facts.timestamp + 60 }),
@@ -20,7 +23,7 @@ export const badProposer: Adversary = {
   onBuild(rogue, _request, body) {
     const choice = rogue.rng.below(FLAWS.length + 4);
     const flaw = FLAWS[choice];
-    if (flaw !== undefined) return rogue.variant(body, flaw(body.facts), false);
+    if (flaw !== undefined) return rogue.variant(body, flaw(body.facts, rogue), false);
     return choice < FLAWS.length + 2 ? rogue.variant(body, {}, true) : body;
   },
   onSend(rogue, to, message) {

@@ -1,0 +1,35 @@
+// One seed, one schedule, one answer: what every runner, table and test shares.
+
+import { ALL_RULES, type Rules } from "#consensus/rules.ts";
+import { messageOf } from "#lib/error.ts";
+import { Violation } from "./checkers.ts";
+import { type Options, swarmOptions } from "./options.ts";
+import { createWorld, type Narrator, type Outcome } from "./world.ts";
+
+export interface Result {
+  readonly seed: number;
+  readonly outcome: Outcome | undefined;
+  /** What was violated; undefined: nothing. */
+  readonly violation: string | undefined;
+}
+
+/** Runs one schedule. An exception of the code under test is a violation too. */
+export function runSchedule(options: Options, rules: Rules = ALL_RULES, narrate?: Narrator): Result {
+  const { seed } = options;
+  try {
+    return { seed, outcome: createWorld(options, rules, narrate).run(), violation: undefined };
+  } catch (error) {
+    const violation = error instanceof Violation ? error.message : `crash: ${messageOf(error)}`;
+    return { seed, outcome: undefined, violation };
+  }
+}
+
+/** The schedule of the default mix. */
+export function runSeed(seed: number, rules: Rules = ALL_RULES): Result {
+  return runSchedule(swarmOptions(seed), rules);
+}
+
+/** The line that repeats a schedule. */
+export function repro(seed: number): string {
+  return `npx bun test/sim/run.ts --seed ${seed} --count 1 --verbose`;
+}
