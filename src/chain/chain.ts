@@ -150,7 +150,7 @@ export function openChain(options: ChainOptions): Chain {
     pool,
     journal,
     application,
-    service: createLedgerService(pool, journal, events),
+    service: createLedgerService(pool, journal, events, options.pool),
     history,
     inputs,
     restored: journal === undefined ? 0 : restorePool(pool, journal),

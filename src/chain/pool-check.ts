@@ -25,6 +25,11 @@ const MAX_NONCE: bigint = 2n ** 64n - 1n;
 /** EIP-3860: twice the code size limit of EIP-170. */
 const MAX_INITCODE_BYTES: number = 2 * 24_576;
 
+/** EIP-4844: wei per blob gas. */
+const MIN_BLOB_FEE_CAP = 1n;
+/** EIP-7594: blobs of one transaction. */
+const MAX_BLOBS = 6;
+
 /** The next block as far as admission depends on it. */
 export interface PoolHead {
   readonly fork: ForkFeatures;
@@ -120,6 +125,19 @@ function checkPrice(
   return undefined;
 }
 
+function checkBlobs(tx: Transaction): PoolRejection | undefined {
+  if (tx.type !== 3) return undefined;
+  if (tx.maxFeePerBlobGas < MIN_BLOB_FEE_CAP) {
+    const detail = `blob fee cap ${tx.maxFeePerBlobGas}, minimum needed ${MIN_BLOB_FEE_CAP}`;
+    return refuse("PRICE_BELOW_MINIMUM", `transaction gas price below minimum: ${detail}`);
+  }
+  const { length } = tx.blobVersionedHashes;
+  if (length === 0) return refuse("BLOB", "blobless blob transaction");
+  return length > MAX_BLOBS
+    ? refuse("BLOB", `too many blobs in transaction: have ${length}, permitted ${MAX_BLOBS}`)
+    : undefined;
+}
+
 /** Checks that need no account: type, size, gas, fees, chain. The first that fails, or undefined. */
 export function checkStateless(
   signed: SignedTransaction,
@@ -136,7 +154,7 @@ export function checkStateless(
   const signer = checkSigner(tx, rules, options);
   if (signer !== undefined) return signer;
   if (tx.nonce >= MAX_NONCE) return refuse("NONCE_MAX", "nonce has max value");
-  const late = checkGas(tx, head.fork) ?? checkPrice(signed, head, options);
+  const late = checkGas(tx, head.fork) ?? checkPrice(signed, head, options) ?? checkBlobs(tx);
   if (late !== undefined) return late;
   return tx.type === 4 && tx.authorizationList.length === 0
     ? refuse("AUTHORIZATION_LIST_EMPTY", "set code tx must have at least one authorization tuple")
@@ -198,9 +216,12 @@ export function checkReplacement(
   options: PoolOptions,
 ): PoolRejection | undefined {
   const bump = entry.signed.tx.type === 3 ? options.blobPriceBump : options.priceBump;
+  const { tx } = entry.signed;
+  const { tx: oldTx } = old.signed;
   const enough = (now: bigint, before: bigint): boolean =>
     now > before && now >= (before * (100n + bump)) / 100n;
-  return enough(entry.feeCap, old.feeCap) && enough(entry.tipCap, old.tipCap)
+  const blobFee = tx.type !== 3 || oldTx.type !== 3 || enough(tx.maxFeePerBlobGas, oldTx.maxFeePerBlobGas);
+  return blobFee && enough(entry.feeCap, old.feeCap) && enough(entry.tipCap, old.tipCap)
     ? undefined
     : refuse("REPLACEMENT_UNDERPRICED", "replacement transaction underpriced");
 }

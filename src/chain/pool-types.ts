@@ -28,7 +28,7 @@ export interface PoolOptions {
   readonly delegationLimit: boolean;
   /** A fee cap below the base fee is refused at once instead of waiting for cheaper blocks. */
   readonly refuseBelowBaseFee: boolean;
-  /** Blob transactions are carried. */
+  /** Blob transactions are taken: their blobs are proven when they are submitted, and not kept. */
   readonly blobs: boolean;
 }
 

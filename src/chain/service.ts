@@ -9,10 +9,11 @@ import type { Hash, Height } from "#types/ids.ts";
 import { MAX_TRANSACTION_BYTES } from "#types/limits.ts";
 import type { Receipt } from "#types/receipt.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import { BLOB_TRANSACTION_TYPE, MAX_BLOB_TRANSACTION_BYTES, openBlobSubmission } from "./blob-sidecar.ts";
 import type { Pool } from "./pool.ts";
 import { refuse } from "./pool-check.ts";
 import type { PoolJournal } from "./pool-journal.ts";
-import type { PoolRejection, PoolVerdict } from "./pool-types.ts";
+import type { PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
 import type { Snapshot } from "./ports.ts";
 
 /** Where a transaction came from: an answer to a client must survive a crash, a peer still has its copy. */
@@ -79,15 +80,18 @@ function rejected({ code, message }: PoolRejection): Submission {
   return { kind: "rejected", code, message };
 }
 
-/** Opens a wire form: the signed transaction, or why it is none. */
-function open(raw: Uint8Array): SignedTransaction | PoolRejection {
-  if (raw.length > MAX_TRANSACTION_BYTES) {
-    const detail = `transaction size ${raw.length}, limit ${MAX_TRANSACTION_BYTES}`;
-    return refuse("OVERSIZED", `oversized data: ${detail}`);
+/** Opens a submitted form: the signed transaction, or why it is none. `blobs`: whether those are taken. */
+function open(raw: Uint8Array, blobs: boolean): SignedTransaction | PoolRejection {
+  const withSidecar = blobs && raw[0] === BLOB_TRANSACTION_TYPE;
+  const limit = withSidecar ? MAX_BLOB_TRANSACTION_BYTES : MAX_TRANSACTION_BYTES;
+  if (raw.length > limit) {
+    return refuse("OVERSIZED", `oversized data: transaction size ${raw.length}, limit ${limit}`);
   }
   try {
+    const bare = withSidecar ? openBlobSubmission(raw) : raw;
+    if (!(bare instanceof Uint8Array)) return bare;
     return (
-      openTransaction(raw) ?? refuse("INVALID_SENDER", "invalid sender: invalid transaction v, r, s values")
+      openTransaction(bare) ?? refuse("INVALID_SENDER", "invalid sender: invalid transaction v, r, s values")
     );
   } catch (error) {
     if (error instanceof KoraError && (error.code === "BAD_RLP" || error.code === "BAD_TRANSACTION")) {
@@ -101,7 +105,8 @@ function open(raw: Uint8Array): SignedTransaction | PoolRejection {
 export function restorePool(pool: Pool, journal: PoolJournal): number {
   let restored = 0;
   for (const raw of journal.load()) {
-    const signed = open(raw);
+    // What the journal holds was proven before it was answered, and has no sidecar any more.
+    const signed = open(raw, false);
     if ("tx" in signed && pool.add(signed).kind === "accepted") restored++;
   }
   return restored;
@@ -112,6 +117,7 @@ export function createLedgerService(
   pool: Pool,
   journal: PoolJournal | undefined,
   events: LedgerEvents,
+  options: Pick<PoolOptions, "blobs">,
 ): LedgerService {
   const settle = (verdict: PoolVerdict, origin: TransactionOrigin): Submission => {
     if (verdict.kind === "rejected") return rejected(verdict.rejection);
@@ -127,7 +133,7 @@ export function createLedgerService(
     if (raw.length <= MAX_TRANSACTION_BYTES && pool.get(keccakHash(raw)) !== undefined) {
       return rejected(refuse("ALREADY_KNOWN", "already known"));
     }
-    const opened = open(raw);
+    const opened = open(raw, options.blobs);
     return "tx" in opened ? submitOpened(opened, origin) : rejected(opened);
   };
   return {
