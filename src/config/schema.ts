@@ -82,6 +82,7 @@ export interface TxpoolSection {
   readonly globalQueue: number;
   readonly globalBytes: number;
   readonly lifetime: number;
+  readonly blobs: "off" | "on";
 }
 export interface StorageSection {
   readonly history: "archive" | number;
@@ -418,6 +419,11 @@ export const schema: Schema = {
         default: 3 * 3600,
         unit: "s",
         summary: "how long one beyond a nonce gap is kept",
+      },
+      blobs: {
+        kind: oneOf("off", "on"),
+        default: "off",
+        summary: "whether blob transactions are taken; blobs are proven on submission and not kept",
       },
     },
   },

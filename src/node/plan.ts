@@ -5,9 +5,11 @@ import { KoraError } from "#lib/error.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import { type BootstrapConfig, type Genesis, NO_BOOTSTRAP } from "#types/genesis.ts";
 import { address } from "#types/ids.ts";
+import { committeeEngine, hasCommittee } from "./committee.ts";
 import type { NodePlan, RpcPlan } from "./create.ts";
 import type { StartEngine } from "./engine.ts";
 import { readGenesis } from "./genesis-source.ts";
+import type { PassphraseSource } from "./key-files.ts";
 import type { Logger } from "./log.ts";
 import { soloEngine } from "./solo.ts";
 import { clientVersion } from "./version.ts";
@@ -23,6 +25,7 @@ function poolOptions(section: TxpoolSection): PoolOptions {
     globalQueue: section.globalQueue,
     globalBytes: section.globalBytes,
     lifetime: section.lifetime * 1000,
+    blobs: section.blobs === "on",
   };
 }
 
@@ -49,15 +52,9 @@ function rpcPlan(section: RpcSection): RpcPlan {
 }
 
 /** The engine that the configuration asks for. */
-function engineOf({ consensus, execution }: Settings): StartEngine {
-  if (consensus.participants.length > 1) {
-    throw new KoraError("this node cannot be one of several validators", {
-      code: "NO_COMMITTEE",
-      kind: "usage",
-      why: `consensus.participants names ${consensus.participants.length} validators`,
-      hint: "leave consensus.participants out to run a chain of one node",
-    });
-  }
+function engineOf(settings: Settings, passphrase: PassphraseSource): StartEngine {
+  if (hasCommittee(settings)) return committeeEngine(settings, passphrase);
+  const { execution } = settings;
   const milliseconds = (seconds: number): number => seconds * 1000;
   return soloEngine({
     blockTime: milliseconds(execution.blockTime),
@@ -71,9 +68,23 @@ export interface PlanOptions {
   readonly bootstrap?: BootstrapConfig;
   /** In place of the genesis file. */
   readonly genesis?: Genesis;
+  /** Of encrypted key files; without it they cannot be used. */
+  readonly passphrase?: PassphraseSource;
 }
 
-/** The plan of the node that `settings` describe. Throws BAD_GENESIS, CHAIN_ID_MISMATCH and NO_COMMITTEE. */
+const NO_PASSPHRASE: PassphraseSource = {
+  given: false,
+  read() {
+    throw new KoraError("a key file is encrypted", {
+      code: "PASSPHRASE_NEEDED",
+      kind: "usage",
+      why: "no passphrase was given for it",
+      hint: "kora --config node.toml --passphrase-file FILE",
+    });
+  },
+};
+
+/** The plan of the node that `settings` describe. Throws BAD_GENESIS and CHAIN_ID_MISMATCH. */
 export function planOf(options: PlanOptions): NodePlan {
   const { settings, logger, bootstrap = NO_BOOTSTRAP } = options;
   const { node, execution, rpc, metrics, txpool } = settings;
@@ -102,7 +113,7 @@ export function planOf(options: PlanOptions): NodePlan {
     clientVersion,
     rpc: rpc && rpcPlan(rpc),
     metrics: metrics?.addr,
-    engine: engineOf(settings),
+    engine: engineOf(settings, options.passphrase ?? NO_PASSPHRASE),
     logger,
   };
 }
