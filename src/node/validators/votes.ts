@@ -66,7 +66,7 @@ interface Claim {
   readonly signature: Uint8Array;
 }
 
-function verifierOf(scheme: ThresholdScheme, domains: Domains): CertificateVerifier {
+function verifierOf(scheme: Pick<ThresholdScheme, "verify">, domains: Domains): CertificateVerifier {
   const claimsOf = (certificate: Certificate, seed: Uint8Array | undefined): readonly Claim[] => {
     const vote = { message: domains.vote(certificate), signature: certificate.signature };
     return seed === undefined
@@ -94,7 +94,10 @@ function verifierOf(scheme: ThresholdScheme, domains: Domains): CertificateVerif
 }
 
 /** A verifier of certificates of the chain that begins with `genesis`. */
-export function createCertificateVerifier(scheme: ThresholdScheme, genesis: Hash): CertificateVerifier {
+export function createCertificateVerifier(
+  scheme: Pick<ThresholdScheme, "verify">,
+  genesis: Hash,
+): CertificateVerifier {
   return verifierOf(scheme, domainsOf(genesis));
 }
 

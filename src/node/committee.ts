@@ -1,0 +1,138 @@
+// Which part in a committee's chain the configuration gives this node: a validator with a key and a share, or a
+// follower that checks finality with the group's key. Reads the key files; what they hold is checked where it is used.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Settings } from "#config/schema.ts";
+import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
+import { openBls } from "#crypto/bls.ts";
+import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
+import type { ThresholdScheme } from "#crypto/threshold.ts";
+import { KoraError } from "#lib/error.ts";
+import { parsePeerAddress } from "#net/address.ts";
+import { identityKey } from "#types/identity.ts";
+import { quorumOf } from "#types/quorum.ts";
+import type { EngineParts, StartEngine } from "./engine.ts";
+import { type PassphraseSource, readIdentity } from "./key-files.ts";
+import { loadThresholdScheme } from "./threshold-files.ts";
+import { type NetworkPlan, validatorEngine } from "./validators/engine.ts";
+import { followerEngine } from "./validators/follower.ts";
+
+const GUARD_FILE = "signing.guard";
+const OUTPUT_FILE = "output.json";
+
+function refuse(message: string, why: string, hint: string): KoraError {
+  return new KoraError(message, { code: "NO_COMMITTEE", kind: "usage", why, hint });
+}
+
+/** The timers of consensus that `settings` ask for. */
+export function timingOf({ consensus, execution }: Settings): Timing {
+  return {
+    ...DEFAULT_TIMING,
+    leaderTimeout: consensus.leaderTimeoutMs,
+    certificationTimeout: consensus.certificationTimeoutMs,
+    timeoutRetry: consensus.timeoutRetryMs,
+    fetchTimeout: consensus.fetchTimeoutMs,
+    retention: consensus.viewRetention,
+    skipTimeout: consensus.skipTimeout,
+    blockTime: execution.blockTime * 1_000,
+    emptyBlockInterval: execution.emptyBlockInterval * 1_000,
+  };
+}
+
+/** Whether the chain has more than this node: the configuration names others, or the key of a group. */
+export function hasCommittee({ consensus }: Settings): boolean {
+  return consensus.participants.length > 1 || consensus.groupPublicKey !== undefined;
+}
+
+/** Throws NO_COMMITTEE unless the configuration and the key files name the same committee. */
+function checkScheme({ consensus }: Settings, scheme: ThresholdScheme, output: string): void {
+  const named = consensus.participants.map((text) => identityKey(text)).sort();
+  const held = scheme.participants();
+  if (named.length !== held.length || named.some((key, index) => key !== held[index])) {
+    throw refuse(
+      "consensus.participants are not those of the group's key",
+      `${output} was made for ${held.length} others`,
+      "list the participants of the ceremony, or hold a new one with kora dkg --force-restart",
+    );
+  }
+  const quorum = quorumOf(held.length);
+  if (consensus.threshold !== undefined && consensus.threshold !== quorum) {
+    throw refuse(
+      `consensus.threshold is ${consensus.threshold}`,
+      `${held.length} participants need ${quorum}`,
+      "correct it, or leave it out",
+    );
+  }
+}
+
+async function networkOf(settings: Settings, passphrase: PassphraseSource): Promise<NetworkPlan> {
+  const { consensus, network } = settings;
+  const key = consensus.validatorKey;
+  const identity =
+    key === undefined ? identityFromSeed(generateSeed()) : (await readIdentity(key, passphrase)).identity;
+  return { identity, listen: network.listenAddr, peers: network.bootstrapPeers.map(parsePeerAddress) };
+}
+
+async function startFollower(settings: Settings, network: NetworkPlan, parts: EngineParts) {
+  const { consensus, execution } = settings;
+  const bls = await openBls();
+  const text = consensus.groupPublicKey ?? "";
+  const publicKey = Uint8Array.fromHex(text.startsWith("0x") ? text.slice(2) : text);
+  if (!bls.isPublicKey(publicKey)) {
+    throw refuse(
+      "consensus.group_public_key is no key",
+      "it is not a point of the group BLS12-381 keys are in",
+      "take it from output.json of a validator",
+    );
+  }
+  const start = followerEngine({
+    ...network,
+    scheme: { verify: (signed) => bls.verifyAll(signed.map((claim) => ({ ...claim, publicKey }))) },
+    participants: consensus.participants.map((name) => identityKey(name)),
+    fetchTimeout: consensus.fetchTimeoutMs,
+    maxBlockBytes: execution.maxBlockBytes,
+  });
+  return start(parts);
+}
+
+/** The engine of a chain with a committee. */
+export function committeeEngine(settings: Settings, passphrase: PassphraseSource): StartEngine {
+  return async (parts) => {
+    const { consensus, execution, node } = settings;
+    const network = await networkOf(settings, passphrase);
+    const beside = dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
+    const output = consensus.dkgOutput ?? join(beside, OUTPUT_FILE);
+    const member = consensus.participants.some((name) => identityKey(name) === network.identity.publicKey);
+    if (!member && consensus.groupPublicKey !== undefined) return startFollower(settings, network, parts);
+    if (!existsSync(output)) {
+      throw refuse(
+        "the group's key is not there",
+        `${output} does not exist`,
+        "hold the ceremony with kora dkg on every validator, or give consensus.group_public_key to follow",
+      );
+    }
+    const scheme = await loadThresholdScheme(output, passphrase.given ? await passphrase.read() : undefined);
+    checkScheme(settings, scheme, output);
+    if (!member || scheme.index === undefined) {
+      const groupPublicKey = scheme.groupPublicKey.toHex();
+      return startFollower({ ...settings, consensus: { ...consensus, groupPublicKey } }, network, parts);
+    }
+    if (scheme.participants()[scheme.index] !== network.identity.publicKey) {
+      throw new KoraError("share.key is another participant's", {
+        code: "SHARE_MISMATCH",
+        kind: "safety",
+        why: `its index is ${scheme.index}, validator.key's is another`,
+        hint: "put validator.key and share.key of the same node beside each other",
+      });
+    }
+    const start = validatorEngine({
+      ...network,
+      scheme,
+      timing: timingOf(settings),
+      directory: node.dataDir,
+      guard: join(beside, GUARD_FILE),
+      maxBlockBytes: execution.maxBlockBytes,
+    });
+    return start(parts);
+  };
+}
