@@ -1,17 +1,17 @@
 // What a participant of the key ceremony keeps on disk, in the order it happened: replaying the records gives the
-// state back. Some hold secrets (`secretRecord`); encrypting and erasing those is the store's work.
+// state back. Seeds and shares are secret; encrypting and erasing them is the store's work.
 import { Reader, Writer } from "#lib/codec.ts";
 import { KoraError } from "#lib/error.ts";
 import {
   type CeremonyInfo,
   decodeCeremonyInfo,
   encodeCeremonyInfo,
-  IDENTITY_SIGNATURE_BYTES,
   MAX_COMMITMENT_BYTES,
   MAX_LOG_BYTES,
   MAX_LOG_SET_BYTES,
   MAX_SCALAR_BYTES,
 } from "./ceremony.ts";
+import { IDENTITY_SIGNATURE_BYTES } from "./identity.ts";
 import { MAX_PARTICIPANTS } from "./limits.ts";
 
 /** What somebody was caught at; each kind is kept once per member. */
@@ -50,11 +50,6 @@ export type CeremonyRecord =
 
 const KINDS: readonly CeremonyRecord["kind"][] = ["begin", "share", "ack", "log", "agreed", "final", "fault"];
 const MAX_INFO_BYTES: number = 64 + 3 * MAX_PARTICIPANTS * 32 + MAX_COMMITMENT_BYTES;
-
-/** Whether a record holds what must not outlive the ceremony nor lie in clear on a disk. */
-export function secretRecord(record: CeremonyRecord): boolean {
-  return record.kind === "begin" || record.kind === "share";
-}
 
 /** Canonical bytes of a record. */
 export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {

@@ -5,21 +5,19 @@ import { assert } from "#lib/assert.ts";
 import { compareBytes } from "#lib/bytes.ts";
 import { Reader, Writer } from "#lib/codec.ts";
 import { KoraError } from "#lib/error.ts";
+import { IDENTITY_KEY_BYTES, IDENTITY_SIGNATURE_BYTES } from "./identity.ts";
 import { bytesOf, type Hash, hash } from "./ids.ts";
 import { MAX_PARTICIPANTS } from "./limits.ts";
+import { MAX_PARTIAL_BYTES } from "./vote.ts";
 
-/** Bytes of an ed25519 public key: the name of a participant. */
-export const PARTICIPANT_BYTES = 32;
-/** Bytes of an ed25519 signature. */
-export const IDENTITY_SIGNATURE_BYTES = 64;
-/** Longest scalar, point of a commitment, and partial signature of any scheme (BLS12-381 in minimal-key form). */
+/** Longest scalar and point of a commitment of any scheme (BLS12-381 with public keys in G1). */
 export const MAX_SCALAR_BYTES = 32;
-export const MAX_POINT_BYTES = 48;
-export const MAX_PARTIAL_BYTES = 96;
+const MAX_POINT_BYTES = 48;
 /** A commitment has at most one point per participant. */
 export const MAX_COMMITMENT_BYTES: number = MAX_PARTICIPANTS * MAX_POINT_BYTES;
 /** A log: its commitment, one entry per player, signature and lengths. */
-export const MAX_LOG_BYTES: number = MAX_COMMITMENT_BYTES + MAX_PARTICIPANTS * (1 + 64) + 128;
+export const MAX_LOG_BYTES: number =
+  MAX_COMMITMENT_BYTES + MAX_PARTICIPANTS * (1 + IDENTITY_SIGNATURE_BYTES) + 128;
 /** An agreed set: one log per dealer at the very most. */
 export const MAX_LOG_SET_BYTES: number = MAX_PARTICIPANTS * (MAX_LOG_BYTES + 4) + 4;
 /** Any message of the ceremony itself; agreement on the set travels apart from these. */
@@ -129,7 +127,7 @@ function writeKeys(writer: Writer, keys: readonly Uint8Array[]): void {
 }
 
 function readKeys(reader: Reader): Uint8Array[] {
-  const keys = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.raw(PARTICIPANT_BYTES));
+  const keys = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.raw(IDENTITY_KEY_BYTES));
   for (let i = 1; i < keys.length; i++) {
     if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) >= 0) {
       throw malformed("keys are not ascending");

@@ -122,7 +122,7 @@ describe("a key ceremony between nodes", () => {
   }, 30_000);
 
   test("stopped at any record and started again from its file, it ends with the same key", async () => {
-    for (const stopAfter of [1, 2, 4, 6, 8]) {
+    for (const stopAfter of [1, 3, 7]) {
       const network = createMemoryNetwork();
       const all = participants(4);
       const victim = all[0] as Participant;

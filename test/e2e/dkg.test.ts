@@ -3,6 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { decodeShareFile } from "#crypto/keyfiles.ts";
+import { decryptText, encryptText } from "#crypto/passphrase.ts";
 import { toHex } from "#lib/bytes.ts";
 import { type RunningKora, runKora, temporaryFolder, until } from "../support/kora.ts";
 import { makeParticipants, type Participant, readOutput, signTogether, startDkg } from "./dkg-network.ts";
@@ -117,6 +119,34 @@ describe("kora dkg", () => {
       expect(keyOf(one)).not.toBe(before);
       expect(readOutput(one).round).toBe(2);
       expectRefusal(runKora([...command, "--force-restart", "--round", "1"]), 2, "ever used twice");
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe("kora dkg with an encrypted validator key", () => {
+  test(
+    "encrypts the share with the same passphrase, and refuses a wrong one",
+    async () => {
+      using root = temporaryFolder();
+      const [one] = makeParticipants(root.path, 1) as [Participant];
+      const key = join(one.folder, "validator.key");
+      const files = { right: join(root.path, "right"), wrong: join(root.path, "wrong") };
+      writeFileSync(key, await encryptText(readFileSync(key, "utf8"), "correct horse", 4));
+      writeFileSync(files.right, "correct horse\n");
+      writeFileSync(files.wrong, "battery staple\n");
+      const command = ["dkg", "--config", one.config];
+      const before = contents(one);
+      expectRefusal(runKora(command), 2, "no passphrase");
+      expectRefusal(runKora([...command, "--passphrase-file", files.wrong]), 2, "passphrase is wrong");
+      expect(contents(one)).toBe(before);
+      expect(runKora([...command, "--passphrase-file", files.right]).code).toBe(0);
+      const share = readFileSync(one.share);
+      expect(share.toString()).toContain("AGE ENCRYPTED FILE");
+      const text = await decryptText(one.share, share, "correct horse");
+      expect(decodeShareFile(one.share, text).share.index).toBe(0);
+      expect(runKora([...command, "--passphrase-file", files.right]).code).toBe(0);
+      expect(readFileSync(one.share)).toEqual(share);
     },
     PATIENCE_MS,
   );

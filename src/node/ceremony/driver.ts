@@ -8,9 +8,14 @@ import type { SharingScheme } from "#crypto/dkg/scheme.ts";
 import { type Identity, verifyIdentity } from "#crypto/identity.ts";
 import { KoraError } from "#lib/error.ts";
 import type { Channel, ChannelSpec, PeerEvent, Transport } from "#net/types.ts";
-import { type CeremonyInfo, IDENTITY_SIGNATURE_BYTES } from "#types/ceremony.ts";
+import { type CeremonyInfo, MAX_SCALAR_BYTES } from "#types/ceremony.ts";
 import type { CeremonyFault, CeremonyRecord } from "#types/ceremony-record.ts";
-import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
+import {
+  IDENTITY_SIGNATURE_BYTES,
+  type IdentityKey,
+  identityKey,
+  identityKeyBytes,
+} from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
 import { AGREEMENT_TIMING, type Agreement, createAgreement } from "./agreement.ts";
 import { createCeremonyJournal } from "./journal.ts";
@@ -46,7 +51,6 @@ export interface CeremonyRunOptions {
 }
 
 const POINT_BYTES = 48;
-const SCALAR_BYTES = 32;
 /** Beside commitments and entries: counts, lengths, tags and the dealer's signature. */
 const FRAMING_BYTES = 512;
 /** Frames one peer may have waiting; the ceremony repeats what is dropped. */
@@ -55,7 +59,7 @@ const MAX_QUEUED_FRAMES = 256;
 /** Bytes of a frame at most, for this committee: the agreed set is the largest thing sent. */
 export function maxFrameBytes(participants: number): number {
   const points = quorumOf(participants);
-  const entry = 1 + Math.max(IDENTITY_SIGNATURE_BYTES, 4 + SCALAR_BYTES);
+  const entry = 1 + Math.max(IDENTITY_SIGNATURE_BYTES, 4 + MAX_SCALAR_BYTES);
   return points * (points * POINT_BYTES + participants * entry + 128) + FRAMING_BYTES;
 }
 

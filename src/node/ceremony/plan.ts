@@ -1,15 +1,13 @@
 // From a configuration to the plan of a key ceremony: who takes part, for which chain, where files and peers are.
 import { dirname, join } from "node:path";
 import type { Settings } from "#config/schema.ts";
-import { type Identity, identityFromSeed } from "#crypto/identity.ts";
-import { decodeSeed } from "#crypto/keyfiles.ts";
-import { decryptText, isEncrypted } from "#crypto/passphrase.ts";
+import type { Identity } from "#crypto/identity.ts";
 import { checkParticipants } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
 import type { PeerAddress } from "#net/types.ts";
 import { buildGenesis, readGenesis } from "#node/genesis-source.ts";
-import { readSecretFile } from "#node/secret-files.ts";
+import { type PassphraseSource, readIdentity } from "#node/key-files.ts";
 import { type IdentityKey, identityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import type { ResultFiles } from "./results.ts";
@@ -31,30 +29,6 @@ export interface CeremonyPlan {
 
 function missing(key: string, why: string, hint: string): KoraError {
   return new KoraError(`${key} is not set`, { code: "BAD_CONFIG", kind: "usage", why, hint });
-}
-
-/** How the passphrase of key files is had: given beforehand, or asked for when one turns out to be needed. */
-export interface PassphraseSource {
-  readonly given: boolean;
-  readonly read: () => Promise<string>;
-}
-
-/** The identity in validator.key, and the passphrase if there is one. */
-async function readIdentity(
-  path: string,
-  source: PassphraseSource,
-): Promise<{ readonly identity: Identity; readonly passphrase: string | undefined }> {
-  const content = readSecretFile(path);
-  const encrypted = isEncrypted(content);
-  const passphrase = encrypted || source.given ? await source.read() : undefined;
-  const text =
-    encrypted && passphrase !== undefined
-      ? await decryptText(path, content, passphrase)
-      : new TextDecoder().decode(content);
-  const seed = decodeSeed(path, text);
-  const identity = identityFromSeed(seed);
-  seed.fill(0);
-  return { identity, passphrase };
 }
 
 function participantsOf({ consensus }: Settings, own: IdentityKey): IdentityKey[] {

@@ -28,7 +28,7 @@ export interface ResultFiles {
 }
 
 /** The group's key as the node will use it. */
-export function thresholdKeyOf(rules: CeremonyRules, { output }: CeremonyResult): ThresholdKey {
+function thresholdKeyOf(rules: CeremonyRules, { output }: CeremonyResult): ThresholdKey {
   const { bytes, points } = output.group;
   return {
     groupPublicKey: output.publicKey,

@@ -17,7 +17,7 @@ const TAG_BYTES = 16;
 const SEED_BYTES = 32;
 
 /** Entries of the agreement's journal lie beside those of the ceremony. */
-export type RecordLog = "ceremony" | "agreement";
+type RecordLog = "ceremony" | "agreement";
 
 export interface CeremonyStore extends Disposable {
   /** The newest round begun on `chain`; 0 if none was. Rounds are never used twice. */
