@@ -155,6 +155,8 @@ const DKG_FLAGS: readonly Flag[] = [
   JSON_FLAG,
 ];
 
+const KEY_FILE_DETAILS = "Without FILE it is consensus.validator_key of --config, else validator.key.";
+
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
@@ -231,6 +233,35 @@ export const commands: readonly Command[] = [
       JSON_FLAG,
     ],
     load: async () => (await import("./dkg-deal.ts")).dkgDeal,
+  },
+  {
+    name: "keys generate",
+    summary: "Make a validator's identity key.",
+    flags: [
+      { name: "encrypt", summary: "put a passphrase over it" },
+      CONFIG_FLAG,
+      PASSPHRASE_FLAG,
+      JSON_FLAG,
+    ],
+    operands: ["[FILE]"],
+    details: KEY_FILE_DETAILS,
+    load: async () => (await import("./keys.ts")).keysGenerate,
+  },
+  {
+    name: "keys show",
+    summary: "Show what is public of a key file: validator.key, share.key or output.json.",
+    flags: [CONFIG_FLAG, PASSPHRASE_FLAG, JSON_FLAG],
+    operands: ["[FILE]"],
+    details: KEY_FILE_DETAILS,
+    load: async () => (await import("./keys.ts")).keysShow,
+  },
+  {
+    name: "keys encrypt",
+    summary: "Put a passphrase over a validator.key or share.key, in its place (age format).",
+    flags: [CONFIG_FLAG, PASSPHRASE_FLAG, JSON_FLAG],
+    operands: ["[FILE]"],
+    details: KEY_FILE_DETAILS,
+    load: async () => (await import("./keys.ts")).keysEncrypt,
   },
   {
     name: "completions",

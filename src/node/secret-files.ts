@@ -6,6 +6,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   openSync,
   readSync,
   renameSync,
@@ -100,11 +101,13 @@ function syncFolder(path: string): void {
   }
 }
 
-/**
- * Puts `content` in the place of whatever `path` held: durable and whole when it returns, else unchanged. Throws
- * FILE_NOT_WRITTEN.
- */
-export function writeWhole(path: string, content: Uint8Array, mode: number): void {
+/** Writes a whole file beside `path` and lets `place` put it there. */
+function writeBeside(
+  path: string,
+  content: Uint8Array,
+  mode: number,
+  place: (temporary: string) => void,
+): void {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
   try {
@@ -116,10 +119,11 @@ export function writeWhole(path: string, content: Uint8Array, mode: number): voi
     } finally {
       closeSync(file);
     }
-    renameSync(temporary, path);
+    place(temporary);
     syncFolder(folder);
   } catch (thrown) {
     rmSync(temporary, { force: true });
+    if (thrown instanceof KoraError) throw thrown;
     throw new KoraError(`${path} cannot be written`, {
       code: "FILE_NOT_WRITTEN",
       why: messageOf(thrown),
@@ -127,4 +131,31 @@ export function writeWhole(path: string, content: Uint8Array, mode: number): voi
       cause: thrown,
     });
   }
+}
+
+/**
+ * Puts `content` in the place of whatever `path` held: durable and whole when it returns, else unchanged. Throws
+ * FILE_NOT_WRITTEN.
+ */
+export function writeWhole(path: string, content: Uint8Array, mode: number): void {
+  writeBeside(path, content, mode, (temporary) => renameSync(temporary, path));
+}
+
+/** The same where nothing is yet. Throws KEY_KEPT, a refusal, for a path that is taken, and FILE_NOT_WRITTEN. */
+export function writeNew(path: string, content: Uint8Array, mode: number): void {
+  writeBeside(path, content, mode, (temporary) => {
+    try {
+      // A second name fails where one exists; renaming would replace it.
+      linkSync(temporary, path);
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST")) throw thrown;
+      throw new KoraError(`${path} is there already`, {
+        code: "KEY_KEPT",
+        kind: "safety",
+        why: "a key that exists is never overwritten",
+        hint: "give another file, or move that one away",
+      });
+    }
+    rmSync(temporary);
+  });
 }
