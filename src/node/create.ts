@@ -21,7 +21,7 @@ import { openJournalFile } from "./journal-file.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
-import { observeNode } from "./observe.ts";
+import { countCalls, observeNode, timedChain } from "./observe.ts";
 import { createReads } from "./reads/reads.ts";
 
 /** All that is decided before a node starts. */
@@ -106,11 +106,12 @@ interface RpcParts {
   readonly plan: NodePlan;
   readonly chain: Chain;
   readonly state: StateDb;
+  readonly metrics: Metrics;
   readonly engine: Engine;
   readonly stack: AsyncDisposableStack;
 }
 
-function portsOf(rpc: RpcPlan, { plan, chain, state, engine, stack }: RpcParts): RpcPorts {
+function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: RpcParts): RpcPorts {
   const now = engine.local?.now ?? (() => Math.floor(Date.now() / 1000));
   const calls = createReads({
     state,
@@ -129,6 +130,7 @@ function portsOf(rpc: RpcPlan, { plan, chain, state, engine, stack }: RpcParts):
     chain: createChainPort({ chain, state, leader: plan.leader, now }),
     calls,
     report: (error: unknown, method: string) => log.error("a method failed", { method, error }),
+    answered: countCalls(metrics),
   };
   return { ...ports, dev: engine.local?.methods(ports, rpc.limits) };
 }
@@ -151,11 +153,11 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   failed.catch(() => undefined);
   const { logger } = plan;
   const state = openState(plan, stack);
-  const chain = openOwnChain(plan, state, stack);
   const metrics = createMetrics();
+  const chain = timedChain(openOwnChain(plan, state, stack), metrics);
   const engine = stack.use(await plan.engine({ chain, state, logger, fail }));
   const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));
-  const parts = { plan, chain, state, engine, stack };
+  const parts = { plan, chain, state, metrics, engine, stack };
   const rpcAddresses = plan.rpc === undefined ? [] : await startRpc(plan.rpc, parts);
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, () => observed.readiness()));
   const owned = stack.move();

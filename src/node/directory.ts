@@ -30,6 +30,8 @@ function lock(path: string): Database {
   const database = new Database(join(path, "LOCK"), { create: true });
   try {
     database.run("PRAGMA busy_timeout = 0");
+    // Nothing is written, so no journal file has to stand beside it.
+    database.run("PRAGMA journal_mode = MEMORY");
     database.run("BEGIN EXCLUSIVE");
     return database;
   } catch (thrown) {

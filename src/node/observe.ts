@@ -1,9 +1,10 @@
 // Watches a running node: one log line per final block, the metrics that operators rely on, and whether it is ready.
 import type { Chain } from "#chain/chain.ts";
+import type { AnsweredCall } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Engine } from "./engine.ts";
 import type { Logger } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Histogram, Metrics } from "./metrics.ts";
 import type { Readiness } from "./metrics-server.ts";
 import { buildInfo } from "./version.ts";
 
@@ -91,6 +92,44 @@ function watchBlocks({ chain, state, metrics, logger }: ObservedParts): () => vo
       gas: Number(header.gasUsed),
     });
   });
+}
+
+/** Times what makes blocks: building and judging them, and making them durable. */
+export function timedChain(chain: Chain, metrics: Metrics): Chain {
+  const execution = metrics.histogram(
+    "kora_block_execution_seconds",
+    "Time to build or verify a block, execution and root included.",
+  );
+  const commit = metrics.histogram(
+    "kora_commit_seconds",
+    "Time to make a block and its unfinalized ancestors durable.",
+  );
+  const timed = async <T>(histogram: Histogram, work: () => Promise<T>): Promise<T> => {
+    const started = performance.now();
+    const result = await work();
+    histogram.observe((performance.now() - started) / 1000);
+    return result;
+  };
+  const { application } = chain;
+  return {
+    ...chain,
+    application: {
+      ...application,
+      propose: (parent, context) => timed(execution, () => application.propose(parent, context)),
+      verify: (block) => timed(execution, () => application.verify(block)),
+      finalize: (digest, evidence) => timed(commit, () => application.finalize(digest, evidence)),
+    },
+  };
+}
+
+/** Counts and times the answered calls of RPC. */
+export function countCalls(metrics: Metrics): (call: AnsweredCall) => void {
+  const requests = metrics.counter("kora_rpc_requests_total", "Answered calls, by method and result.");
+  const duration = metrics.histogram("kora_rpc_duration_seconds", "Time to answer a call.");
+  return ({ method, failed, milliseconds }) => {
+    requests.add({ method, result: failed ? "error" : "ok" });
+    duration.observe(milliseconds / 1000);
+  };
 }
 
 /** Starts watching. */

@@ -12,6 +12,7 @@ import {
 import { BATCH_SLICE, type RpcLimits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { Arguments } from "./params.ts";
+import type { AnsweredCall } from "./ports.ts";
 import type { Subscriber } from "./subscriptions.ts";
 
 /** Answers one message; the empty string when nothing is to be said (notifications only). */
@@ -22,6 +23,8 @@ export interface DispatchOptions {
   readonly limits: RpcLimits;
   /** Where an unexpected error goes; never to the client. */
   readonly report: (error: unknown, method: string) => void;
+  /** Told of every answered call of a known method. */
+  readonly answered?: ((call: AnsweredCall) => void) | undefined;
 }
 
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
@@ -83,12 +86,19 @@ function answer(
   const request = parseRequest(value);
   const { id } = request;
   if ("error" in request) return id === "" ? "" : errorResponse(id, request.error);
+  const started = performance.now();
+  const settled = (failed: boolean): void => {
+    if (options.answered === undefined || !options.methods.has(request.method)) return;
+    options.answered({ method: request.method, failed, milliseconds: performance.now() - started });
+  };
   const finish = (result: unknown): string => {
+    settled(false);
     if (id === "") return "";
     const text = resultResponse(id, result);
     return text.length > options.limits.maxResponseBytes ? errorResponse(id, TOO_LARGE) : text;
   };
   const fail = (thrown: unknown): string => {
+    settled(true);
     const known = toRpcError(thrown);
     if (known === undefined) options.report(thrown, request.method);
     return id === "" ? "" : errorResponse(id, known ?? INTERNAL);

@@ -150,6 +150,13 @@ export type DevMethod = (parameters: readonly unknown[]) => unknown;
 /** Methods of the local chain by full name (`evm_mine`), its unlocked accounts among them; absent on a validator. */
 export type DevMethodTable = Readonly<Record<string, DevMethod>>;
 
+/** A call that was answered, for metrics. */
+export interface AnsweredCall {
+  readonly method: string;
+  readonly failed: boolean;
+  readonly milliseconds: number;
+}
+
 /** All that the RPC server stands on. */
 export interface RpcPorts {
   readonly identity: Identity;
@@ -161,4 +168,6 @@ export interface RpcPorts {
   readonly dev: DevMethodTable | undefined;
   /** Where an unexpected error goes; never to the client. */
   readonly report: (error: unknown, method: string) => void;
+  /** Told of every answered call of a known method. */
+  readonly answered?: (call: AnsweredCall) => void;
 }

@@ -177,7 +177,12 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
   const hub = createSubscriptionHub(ports, limits);
   const shared: Shared = {
     options,
-    dispatch: createDispatch({ methods: methods.byName, limits, report: ports.report }),
+    dispatch: createDispatch({
+      methods: methods.byName,
+      limits,
+      report: ports.report,
+      answered: ports.answered,
+    }),
     hub,
     admit: createRateLimit(limits.requestsPerSecond, () => performance.now()),
     requests: 0,

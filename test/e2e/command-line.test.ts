@@ -198,6 +198,9 @@ describe("kora --config", () => {
     const metrics = await (await fetch(`http://${address}/metrics`)).text();
     for (const name of [
       "kora_info{",
+      "kora_rpc_requests_total",
+      "kora_block_execution_seconds_count",
+      "kora_commit_seconds_count",
       "kora_finalized_height",
       "kora_event_loop_lag_seconds",
       "kora_txpool_transactions",
