@@ -49,10 +49,3 @@ export function createBlooms(): Blooms {
 export function mergeBloom(into: Uint8Array, from: Uint8Array): void {
   for (let i = 0; i < BLOOM_BYTES; i++) into[i] = (into[i] as number) | (from[i] as number);
 }
-
-/** Whether `bloom` may hold `item`: false means it certainly does not. */
-export function bloomMayContain(bloom: Uint8Array, item: Address | Hash): boolean {
-  return bitsOf(item).every(
-    (bit) => ((bloom[BLOOM_BYTES - 1 - (bit >> 3)] as number) & (1 << (bit & 7))) !== 0,
-  );
-}

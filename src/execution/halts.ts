@@ -11,6 +11,8 @@ const FRONTIER_DEPOSIT: LibraryError = "code store out of gas";
 /** Followed by where it was. */
 const INVALID_JUMP: LibraryError = "invalid JUMP";
 
+const PRECOMPILE_FAILED = "precompile failed";
+
 const TEXTS: Partial<Record<LibraryError, string>> = {
   "code store out of gas": "contract creation code storage out of gas",
   "code size to deposit exceeds maximum code size": "max code size exceeded",
@@ -31,17 +33,21 @@ export type Ending =
 const SUCCESS: Ending = { status: "success" };
 const REVERTED: Ending = { status: "revert" };
 
-/** How a message ended. An invalid opcode is named, as `opcode` says which it was. */
-export function endingOf(error: { readonly error: string } | undefined, opcode: number | undefined): Ending {
-  if (error === undefined || error.error === FRONTIER_DEPOSIT) return SUCCESS;
-  if (error.error === REVERT) return REVERTED;
-  if (error.error === "invalid opcode") {
+/** How a message ended. `opcode` is the last one that ran, undefined where no code did. */
+export function endingOf(thrown: object | undefined, opcode: number | undefined): Ending {
+  if (thrown === undefined) return SUCCESS;
+  // A precompile may hand on what a curve library threw, which is not one of the EVM's own errors.
+  const error = "error" in thrown && typeof thrown.error === "string" ? thrown.error : PRECOMPILE_FAILED;
+  if (error === FRONTIER_DEPOSIT) return SUCCESS;
+  // Only code can revert: where there is none, the library means a precompile that refused its input.
+  if (error === REVERT) return opcode === undefined ? { status: "halt", halt: PRECOMPILE_FAILED } : REVERTED;
+  if (error === "invalid opcode") {
     const code = (opcode ?? 0xfe).toString(16);
     return {
       status: "halt",
       halt: `invalid opcode: ${opcode === 0xfe ? "INVALID" : `opcode 0x${code} not defined`}`,
     };
   }
-  if (error.error.startsWith(INVALID_JUMP)) return { status: "halt", halt: "invalid jump destination" };
-  return { status: "halt", halt: TEXTS[error.error as LibraryError] ?? error.error };
+  if (error.startsWith(INVALID_JUMP)) return { status: "halt", halt: "invalid jump destination" };
+  return { status: "halt", halt: TEXTS[error as LibraryError] ?? error };
 }

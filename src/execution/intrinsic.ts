@@ -15,7 +15,7 @@ const ACCESS_LIST_SLOT_GAS = 1900n;
 /** EIP-3860: per 32-byte word of initcode. */
 const INITCODE_WORD_GAS = 2n;
 /** EIP-7702: an authorization is charged as if its account were new; the rest is refunded if it was not. */
-export const AUTHORIZATION_GAS = 25_000n;
+const AUTHORIZATION_GAS = 25_000n;
 export const AUTHORIZATION_REFUND = 12_500n;
 /** EIP-7623: least price per token of calldata; a non-zero byte is four tokens. */
 const FLOOR_TOKEN_GAS = 10n;

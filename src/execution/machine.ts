@@ -55,7 +55,7 @@ function recoverForPrecompile(digest: Uint8Array, v: bigint, r: Uint8Array, s: U
 
 function createCommon(fork: ForkFeatures, rules: ChainRules): Common {
   // Forks are switched by name alone, so the main network's list of them serves every chain id.
-  const chain = { ...Mainnet, name: "kora", chainId: Number(rules.chainId) };
+  const chain = { ...Mainnet, name: "kora", chainId: rules.chainId.toString() };
   // Of its KZG interface the EVM calls this one function.
   const kzg = { verifyProof: verifyKzgProof } as CustomCrypto["kzg"] & {};
   const customCrypto: CustomCrypto = { keccak256, sha256, ecrecover: recoverForPrecompile, kzg };

@@ -1,6 +1,6 @@
 // What a block does beside its transactions: the calls that begin and end it (EIP-4788, 2935, 7002, 7251, 6110) and
 // withdrawals (EIP-4895).
-import { concatBytes } from "#lib/bytes.ts";
+import { concatBytes, trimLeft } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { type Address, address, bytesOf, EMPTY_CODE_HASH, type Hash, hash } from "#types/ids.ts";
 import type { Receipt } from "#types/receipt.ts";
@@ -8,7 +8,7 @@ import type { Site } from "./transition.ts";
 import type { StateInput, Withdrawal } from "./types.ts";
 import type { World } from "./world.ts";
 
-export const SYSTEM_ADDRESS: Address = address("0xfffffffffffffffffffffffffffffffffffffffe");
+const SYSTEM_ADDRESS: Address = address("0xfffffffffffffffffffffffffffffffffffffffe");
 /** EIP-4788. */
 export const BEACON_ROOTS_ADDRESS: Address = address("0x000f3df6d732807ef1319fb7b8bb8522d0beac02");
 /** EIP-2935. */
@@ -63,7 +63,7 @@ export function applyInputs(world: World, inputs: readonly StateInput[]): void {
     const entry = world.entry(input.address);
     if (input.code !== undefined) world.setCode(entry, input.code);
     world.write(entry, input.nonce ?? entry.nonce, input.balance ?? entry.balance, entry.codeHash);
-    for (const [key, value] of input.storage ?? []) world.setStorage(entry, key, value);
+    for (const [key, value] of input.storage ?? []) world.setStorage(entry, key, trimLeft(value));
   }
 }
 

@@ -96,6 +96,7 @@ export interface StateInput {
   readonly balance?: bigint;
   readonly nonce?: bigint;
   readonly code?: Uint8Array;
+  /** Big-endian values, with or without leading zeros. */
   readonly storage?: ReadonlyMap<Hash, Uint8Array>;
 }
 
