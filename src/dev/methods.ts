@@ -11,6 +11,7 @@ import { decodeTransaction, type SignedTransaction } from "#types/transaction.ts
 import { type DevAccounts, personalDigest } from "./accounts.ts";
 import type { LocalChain } from "./local-chain.ts";
 import { addressAt, count, flag, invalidParams, messageAt, optionalQuantity } from "./parameters.ts";
+import { settable } from "./time.ts";
 import { typedDataDigest } from "./typed-data.ts";
 
 /** A method: decoded JSON parameters in, JSON-ready data out. */
@@ -70,7 +71,7 @@ function checkCount(blocks: number): number {
 
 function checkTimestamp(chain: Chain, timestamp: number): void {
   const tip = chain.ledger.tip().header.timestamp;
-  if (timestamp > tip) return;
+  if (settable(timestamp) > tip) return;
   throw new KoraError(`Timestamp error: ${timestamp} is lower than or equal to previous block's timestamp`, {
     code: "INVALID_PARAMS",
     why: `the last block's is ${tip}`,
