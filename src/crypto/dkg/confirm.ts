@@ -1,8 +1,10 @@
 // The last step of a ceremony: every player signs the digest of the output with its identity, and a trial message with
 // its new share. The key may be used once q players confirmed the same digest and their partials recover a signature
 // that verifies under the group's key. Partials are checked one by one only if the recovered signature is wrong.
+import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import { type Confirm, encodeConfirms } from "#types/ceremony.ts";
+import type { CeremonyOutput } from "./output.ts";
 import { broadcast, type CeremonyState, fault, persist, statusOf } from "./state.ts";
 
 /** Signs and sends this player's confirmation, and looks again at those that came before the output was known. */
@@ -57,10 +59,10 @@ function keepConfirm(state: CeremonyState, confirm: Confirm): void {
   state.confirms.set(confirm.player, confirm);
 }
 
-/** Drops confirmations whose partial signature is wrong and names their players. */
-function dropBadPartials(state: CeremonyState, message: Uint8Array): void {
-  const { rules, output } = state;
-  if (output === undefined) return;
+/** Drops confirmations whose partial signature is wrong and names their players; there is at least one. */
+function dropBadPartials(state: CeremonyState, output: CeremonyOutput, message: Uint8Array): void {
+  const { rules } = state;
+  const before = state.badPartials.size;
   for (const confirm of [...state.confirms.values()]) {
     if (rules.scheme.verifyPartial(output.group, confirm.player, message, confirm.partial)) continue;
     state.confirms.delete(confirm.player);
@@ -68,6 +70,7 @@ function dropBadPartials(state: CeremonyState, message: Uint8Array): void {
     const member = rules.playerMembers[confirm.player] as number;
     fault(state, member, "bad-confirmation", "its trial signature does not verify");
   }
+  assert(state.badPartials.size > before, "partials that all verify recover a signature that verifies");
 }
 
 /** Tells that the ceremony is over; told again after a restart, since the first time may have been lost. */
@@ -92,6 +95,6 @@ export function finalize(state: CeremonyState): void {
       broadcast(state, statusOf(state));
       return;
     }
-    dropBadPartials(state, message);
+    dropBadPartials(state, output, message);
   }
 }

@@ -57,7 +57,7 @@ const FRAMING_BYTES = 512;
 const MAX_QUEUED_FRAMES = 256;
 
 /** Bytes of a frame at most, for this committee: the agreed set is the largest thing sent. */
-export function maxFrameBytes(participants: number): number {
+function maxFrameBytes(participants: number): number {
   const points = quorumOf(participants);
   const entry = 1 + Math.max(IDENTITY_SIGNATURE_BYTES, 4 + MAX_SCALAR_BYTES);
   return points * (points * POINT_BYTES + participants * entry + 128) + FRAMING_BYTES;
