@@ -2,6 +2,7 @@
 // reports to. It never asks the code under test what is right.
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
+import { equalBytes } from "#lib/bytes.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
 import { MAX_CLOCK_AHEAD_SECONDS } from "#types/limits.ts";
@@ -22,6 +23,7 @@ export class Violation extends Error {
 interface ViewFacts {
   notarized: Certificate | undefined;
   nullified: boolean;
+  nullification: Certificate | undefined;
   finalized: Certificate | undefined;
   /** Bodies the leader's key was asked to propose, by honest nodes' knowledge. */
   proposals: Set<Hash>;
@@ -65,6 +67,17 @@ export interface Checkers {
   readonly blockedPeers: Set<number>;
 }
 
+/** Whether a certificate is one that was looked at before. */
+function sameBytes(a: Certificate, b: Certificate): boolean {
+  return (
+    a.payload === b.payload &&
+    a.parentView === b.parentView &&
+    a.epoch === b.epoch &&
+    equalBytes(a.signature, b.signature) &&
+    equalBytes(a.seed, b.seed)
+  );
+}
+
 export function createCheckers(options: CheckerOptions): Checkers {
   const { n, honest, crypto } = options;
   const quorum = quorumOf(n);
@@ -81,6 +94,7 @@ export function createCheckers(options: CheckerOptions): Checkers {
       facts = {
         notarized: undefined,
         nullified: false,
+        nullification: undefined,
         finalized: undefined,
         proposals: new Set(),
         refused: false,
@@ -97,12 +111,12 @@ export function createCheckers(options: CheckerOptions): Checkers {
   function certificate(node: number, c: Certificate): void {
     const facts = at(c.view);
     const held =
-      c.kind === "notarize" ? facts.notarized : c.kind === "finalize" ? facts.finalized : undefined;
-    if (held === c) return;
+      c.kind === "notarize" ? facts.notarized : c.kind === "finalize" ? facts.finalized : facts.nullification;
+    if (held !== undefined && sameBytes(held, c)) return;
     if (c.epoch !== options.epoch) fail("S8", `node ${node} took a certificate of epoch ${c.epoch}`);
     if (!crypto.certificateGood(c))
       fail("S8", `node ${node} took a forged ${c.kind} certificate of view ${c.view}`);
-    const seed = c.seed.join();
+    const seed = c.seed.toHex();
     if (facts.seed !== undefined && facts.seed !== seed) fail("S10", `two seeds in view ${c.view}`);
     facts.seed = seed;
     if (c.kind === "notarize") {
@@ -111,8 +125,10 @@ export function createCheckers(options: CheckerOptions): Checkers {
       if (facts.finalized !== undefined && facts.finalized.payload !== c.payload)
         fail("S5", `view ${c.view}`);
       facts.notarized ??= c;
-    } else if (c.kind === "nullify") facts.nullified = true;
-    else {
+    } else if (c.kind === "nullify") {
+      facts.nullified = true;
+      facts.nullification = c;
+    } else {
       if (facts.finalized !== undefined && facts.finalized.payload !== c.payload)
         fail("S1", `two finalizations in view ${c.view}`);
       if (facts.notarized?.payload !== c.payload) fail("S4", `view ${c.view} is final but not notarized`);

@@ -110,7 +110,7 @@ export function swarmOptions(seed: number): Options {
     wire: rng.chance(0.1),
     busy: rng.chance(0.7),
     emptyInterval: rng.pick([10, 60, 400]),
-    phaseOneMs: rng.pick([1_000, 3_000, 8_000]),
+    phaseOneMs: rng.pick([200, 600, 1_500, 4_000]),
   };
 }
 

@@ -67,7 +67,9 @@ interface SimNode {
   readonly skew: number;
   readonly wallSkew: number;
   readonly blockedUntil: Float64Array;
-  deliveredHeight: number;
+  /** Parcels of the running call, by recipient's slot. */
+  readonly outgoing: (((peer: SimNode) => void)[] | undefined)[];
+  inside: boolean;
 }
 
 export interface Outcome {
@@ -160,7 +162,8 @@ class Simulation implements World {
       skew: drift > 0 ? rng.below(10_000) : 0,
       wallSkew: wallSkew * (rng.unit() - 0.5) * 2,
       blockedUntil: new Float64Array(n + 1),
-      deliveredHeight: 0,
+      outgoing: [],
+      inside: false,
     };
     this.nodes.push(node);
     let same = this.#slots[index];
@@ -228,13 +231,18 @@ class Simulation implements World {
     const { driver } = node;
     if (driver === undefined) return;
     this.#steps++;
+    node.inside = true;
     try {
       act(driver);
     } catch (error) {
       if (error !== KILLED) throw error;
+      node.inside = false;
+      this.#flush(node);
       this.#crash(node);
       return;
     }
+    node.inside = false;
+    this.#flush(node);
     const { core } = driver;
     this.#trace = mix(mix(this.#trace, node.slot), mix(core.view, core.finalizedView));
     if (node.honest) {
@@ -507,20 +515,33 @@ class Simulation implements World {
     this.#deliver(node, to, (peer) => this.#inside(peer, (driver) => driver.body(node.index, body)));
   }
 
-  /** Schedules deliveries to everyone behind index `to` (-1: every other validator). */
+  /** Queues a parcel for everyone behind index `to` (-1: every other validator). */
   #deliver(node: SimNode, to: number, receive: (peer: SimNode) => void): void {
-    const now = this.scheduler.now();
+    const { n } = this.#options;
     for (const peer of this.nodes) {
-      if (
-        peer === node ||
-        (to >= 0 ? peer.index !== to : peer.index === node.index || peer.index >= this.#options.n)
-      )
-        continue;
-      for (const delay of this.#links.deliveries(node.slot, peer.slot)) {
+      const meant = to >= 0 ? peer.index === to : peer.index < n && peer.index !== node.index;
+      if (!meant || peer === node) continue;
+      const parcels = node.outgoing[peer.slot];
+      if (parcels === undefined) node.outgoing[peer.slot] = [receive];
+      else parcels.push(receive);
+    }
+    if (!node.inside) this.#flush(node);
+  }
+
+  /** What a process said at one moment to one peer travels together. */
+  #flush(node: SimNode): void {
+    const now = this.scheduler.now();
+    const { outgoing } = node;
+    for (let slot = 0; slot < outgoing.length; slot++) {
+      const parcels = outgoing[slot];
+      if (parcels === undefined) continue;
+      outgoing[slot] = undefined;
+      const peer = this.nodes[slot]!;
+      for (const delay of this.#links.deliveries(node.slot, slot)) {
         this.scheduler.at(now + delay, () => {
           if (peer.blockedUntil[node.index]! > this.scheduler.now()) return;
-          if ((this.#deafUntil[peer.slot] ?? 0) > this.scheduler.now()) return;
-          receive(peer);
+          if ((this.#deafUntil[slot] ?? 0) > this.scheduler.now()) return;
+          for (const receive of parcels) receive(peer);
         });
       }
     }

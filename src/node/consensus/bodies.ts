@@ -80,6 +80,8 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
     need(digest, until, got) {
       const body = get(digest);
       if (body !== undefined) {
+        // No longer at the mercy of what else its sender pushes.
+        kept.set(digest, body);
         got(body);
         return;
       }

@@ -5,6 +5,7 @@ import { type Effect, EVERYONE } from "#consensus/effects.ts";
 import type { CoreMessage, Event } from "#consensus/events.ts";
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { Core, CoreConfig } from "#consensus/state.ts";
+import { assert } from "#lib/assert.ts";
 import type { Hash } from "#types/ids.ts";
 import { type Bodies, createBodies } from "./bodies.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
@@ -171,7 +172,9 @@ class CoreDriver<B extends Body> implements Driver<B> {
       case "persist": {
         const { record } = effect;
         this.#dirty = true;
-        journal.append(record, record.type === "body" ? this.#bodies.get(record.digest) : undefined);
+        const body = record.type === "body" ? this.#bodies.get(record.digest) : undefined;
+        assert(record.type !== "body" || body !== undefined, "a body is at hand when it is journalled");
+        journal.append(record, body);
         break;
       }
       case "reserve":
