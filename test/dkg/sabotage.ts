@@ -13,6 +13,12 @@ function bend(change: (rules: Mutable<CeremonyRules>) => void): SimulationOption
 export const SABOTAGES: Readonly<Record<string, SimulationOptions>> = {
   "durable before sent": { lazyDisk: true },
   "agreement on the logs": { noAgreement: true },
+  "proposed sets are judged": {
+    core: true,
+    sabotage: (ceremony) => {
+      (ceremony as Mutable<Ceremony>).validate = () => ({ kind: "valid", logs: [] });
+    },
+  },
   "at most f reveals a log": bend((rules) => {
     rules.maxReveals = rules.info.players.length;
   }),
