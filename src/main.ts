@@ -32,8 +32,10 @@ function fail(thrown: unknown): void {
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  let received = 0;
   process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+    // The same signal again is impatience; another one may come from a parent that stops its whole group.
+    if (++received > 1) process.exit(signal === "SIGINT" ? 130 : 143);
     stop.abort();
   });
 }
