@@ -141,7 +141,7 @@ interface Writers {
 
 function writersOf(database: Database): Writers {
   return {
-    vote: database.prepare("INSERT OR REPLACE INTO votes VALUES (?, ?, ?)"),
+    vote: database.prepare("INSERT INTO votes VALUES (?, ?, ?)"),
     certificate: database.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?)"),
     verdict: database.prepare("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)"),
     body: database.prepare("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)"),

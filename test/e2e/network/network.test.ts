@@ -1,0 +1,154 @@
+// Four validators, four processes: they agree, survive kills of one and of all, take one back that lost everything,
+// and let a follower in.
+import { afterAll, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createWalletClient, http, parseEther } from "viem";
+import { mnemonicToAccount } from "viem/accounts";
+import { startKora, temporaryFolder, until } from "../../support/kora.ts";
+import {
+  ask,
+  checkSameChain,
+  evidenceIn,
+  heightOf,
+  makeNetwork,
+  type TestNode,
+  untilAbove,
+  wipeData,
+} from "../../support/network.ts";
+
+const MINUTE = 60_000;
+const MNEMONIC = "test test test test test test test test test test test junk";
+const network = makeNetwork({ validators: 4, blockTime: 0.2 });
+afterAll(async () => await network[Symbol.asyncDispose]());
+const [first, second, third, fourth] = network.nodes as [TestNode, TestNode, TestNode, TestNode];
+
+/** Sends a transfer to one node and waits for its receipt there. */
+async function transfer(node: TestNode, account: number): Promise<string> {
+  const chain = {
+    id: 1337,
+    name: "net",
+    nativeCurrency: { name: "E", symbol: "E", decimals: 18 },
+    rpcUrls: { default: { http: [] } },
+  };
+  const wallet = createWalletClient({
+    account: mnemonicToAccount(MNEMONIC, { addressIndex: account }),
+    chain,
+    transport: http(node.process?.url),
+  });
+  const hash = await wallet.sendTransaction({ to: `0x${"42".repeat(20)}`, value: parseEther("1") });
+  await until(`the receipt of ${hash}`, () => receipt(node, hash));
+  return hash;
+}
+
+async function receipt(node: TestNode, hash: string): Promise<{ blockHash: string } | undefined> {
+  if (node.process === undefined) return undefined;
+  return (
+    (await ask<{ blockHash: string } | null>(node.process, "eth_getTransactionReceipt", hash)) ?? undefined
+  );
+}
+
+const acknowledged: string[] = [];
+
+test(
+  "transactions sent to any of four become final on all",
+  async () => {
+    await Promise.all(network.nodes.map((node) => network.start(node)));
+    for (const node of network.nodes) acknowledged.push(await transfer(node, node.index));
+    for (const hash of acknowledged) {
+      for (const node of network.nodes)
+        await until(`${hash} on node${node.index}`, () => receipt(node, hash));
+    }
+    await checkSameChain(network.nodes);
+    const balance = await ask<string>(
+      first.process as { url: string },
+      "eth_getBalance",
+      `0x${"42".repeat(20)}`,
+      "latest",
+    );
+    expect(BigInt(balance)).toBe(parseEther("4"));
+  },
+  MINUTE,
+);
+
+test(
+  "three go on without the fourth, which catches up after kill -9",
+  async () => {
+    await network.stop(fourth);
+    acknowledged.push(await transfer(first, 4));
+    const height = await heightOf(first);
+    await network.start(fourth);
+    await untilAbove([fourth], height);
+    await until("the missed transaction", () => receipt(fourth, acknowledged.at(-1) as string));
+    await checkSameChain(network.nodes);
+  },
+  MINUTE,
+);
+
+test(
+  "all killed at once go on where they were, and nothing acknowledged is lost",
+  async () => {
+    await Promise.all(network.nodes.map((node) => network.stop(node)));
+    await Promise.all(network.nodes.map((node) => network.start(node)));
+    acknowledged.push(await transfer(second, 5));
+    for (const hash of acknowledged) {
+      for (const node of network.nodes)
+        await until(`${hash} on node${node.index}`, () => receipt(node, hash));
+    }
+    await checkSameChain(network.nodes);
+  },
+  MINUTE,
+);
+
+test(
+  "one that lost its data but kept its keys rejoins and signs nothing twice",
+  async () => {
+    await network.stop(third);
+    wipeData(third);
+    const height = await heightOf(first);
+    await network.start(third);
+    await untilAbove([third], height);
+    acknowledged.push(await transfer(third, 6));
+    await checkSameChain(network.nodes);
+  },
+  MINUTE,
+);
+
+test(
+  "a follower joins with the group key and one address, and serves the chain",
+  async () => {
+    using folder = temporaryFolder();
+    const output = JSON.parse(readFileSync(join(first.folder, "output.json"), "utf8")) as Record<
+      string,
+      unknown
+    >;
+    const toml = readFileSync(join(first.folder, "node.toml"), "utf8");
+    const peer = /"([0-9a-f]{64}@127\.0\.0\.1:\d+)"/.exec(toml)?.[1];
+    writeFileSync(join(folder.path, "genesis.json"), readFileSync(join(first.folder, "genesis.json")));
+    writeFileSync(
+      join(folder.path, "node.toml"),
+      [
+        '[node]\ndata_dir = "data"\ngenesis = "genesis.json"',
+        `[consensus]\ngroup_public_key = "${output["group_public_key"]}"`,
+        `[network]\nlisten_addr = "127.0.0.1:0"\nbootstrap_peers = ["${peer}"]`,
+        '[rpc]\nhttp_addr = "127.0.0.1:0"\n',
+      ].join("\n"),
+    );
+    await using follower = await startKora(["--config", join(folder.path, "node.toml")]);
+    const node: TestNode = { index: 4, folder: folder.path, process: follower };
+    await untilAbove([node], (await heightOf(first)) - 1);
+    for (const hash of acknowledged) await until(`${hash} on the follower`, () => receipt(node, hash));
+    acknowledged.push(await transfer(node, 7));
+    await checkSameChain([...network.nodes, node]);
+  },
+  MINUTE,
+);
+
+test(
+  "nobody has seen anybody sign twice",
+  async () => {
+    await Promise.all(network.nodes.map((node) => network.stop(node, "SIGTERM")));
+    for (const node of network.nodes) expect(evidenceIn(node)).toEqual([]);
+  },
+  MINUTE,
+);

@@ -1,0 +1,172 @@
+// A network of real validators for tests: the files that kora testnet writes, each node a process of the compiled
+// binary, killed and started at will, and what has to hold of them whatever happened.
+import { Database } from "bun:sqlite";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type RunningKora, runKora, startKora, temporaryFolder, until } from "./kora.ts";
+
+export interface NetworkOptions {
+  readonly validators: number;
+  /** Seconds. */
+  readonly blockTime: number;
+  /** Flags of every node beside its configuration. */
+  readonly flags?: readonly string[];
+}
+
+export interface TestNode {
+  readonly index: number;
+  readonly folder: string;
+  /** Undefined while it is down. */
+  process: RunningKora | undefined;
+}
+
+export interface TestNetwork extends AsyncDisposable {
+  readonly folder: string;
+  readonly nodes: readonly TestNode[];
+  start(node: TestNode): Promise<void>;
+  /** Sends the signal and waits for the end. */
+  stop(node: TestNode, signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  readonly running: () => TestNode[];
+}
+
+/** A run of `count` ports that nobody listens on now. */
+export function freePorts(count: number): number {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const first = 20_000 + Math.floor(Math.random() * 40_000);
+    const probes: { stop(force?: boolean): void }[] = [];
+    try {
+      for (let i = 0; i < count; i++) {
+        probes.push(Bun.listen({ hostname: "127.0.0.1", port: first + i, socket: { data() {} } }));
+      }
+      return first;
+    } catch {
+      // One of them is taken: elsewhere.
+    } finally {
+      for (const probe of probes) probe.stop(true);
+    }
+  }
+  throw new Error("no free ports");
+}
+
+/** Writes the files of a network and starts none of it. */
+export function makeNetwork(options: NetworkOptions): TestNetwork {
+  const { validators, blockTime } = options;
+  const root = temporaryFolder();
+  const folder = join(root.path, "net");
+  const made = runKora([
+    ...["testnet", "--out", folder, "--trusted-dealer", "--validators", String(validators)],
+    ...["--block-time", String(blockTime), "--p2p-port", String(freePorts(validators))],
+  ]);
+  if (made.code !== 0) throw new Error(`kora testnet failed: ${made.err}`);
+  const nodes = Array.from({ length: validators }, (_, index): TestNode => {
+    return { index, folder: join(folder, `node${index}`), process: undefined };
+  });
+  const network: TestNetwork = {
+    folder,
+    nodes,
+    async start(node) {
+      const ports = ["--rpc-http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"];
+      const config = ["--config", join(node.folder, "node.toml"), "--log-format", "json"];
+      node.process = await startKora([...config, ...ports, ...(options.flags ?? [])]);
+    },
+    async stop(node, signal = "SIGKILL") {
+      const { process } = node;
+      node.process = undefined;
+      await process?.stop(signal);
+    },
+    running: () => nodes.filter(({ process }) => process !== undefined),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(nodes.map((node) => network.stop(node)));
+      root[Symbol.dispose]();
+    },
+  };
+  return network;
+}
+
+/** One JSON-RPC call; rejects for an error and when nobody answers. */
+export async function ask<T>(
+  { url }: { readonly url: string },
+  method: string,
+  ...params: unknown[]
+): Promise<T> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const answer = (await response.json()) as { result?: T; error?: { message: string } };
+  if (answer.error !== undefined) throw new Error(`${method}: ${answer.error.message}`);
+  return answer.result as T;
+}
+
+interface BlockView {
+  readonly hash: string;
+  readonly stateRoot: string;
+  readonly number: string;
+}
+
+function processOf(node: TestNode): RunningKora {
+  if (node.process === undefined) throw new Error(`node${node.index} is down`);
+  return node.process;
+}
+
+/** Height of a node's finalized tip. */
+export async function heightOf(node: TestNode): Promise<number> {
+  return Number(await ask<string>(processOf(node), "eth_blockNumber"));
+}
+
+export async function blockAt(node: TestNode, height: number): Promise<BlockView | null> {
+  return await ask(processOf(node), "eth_getBlockByNumber", `0x${height.toString(16)}`, false);
+}
+
+/** Waits until every one of `nodes` has a final block above `height`. */
+export async function untilAbove(
+  nodes: readonly TestNode[],
+  height: number,
+  patienceMs?: number,
+): Promise<void> {
+  for (const node of nodes) {
+    await until(
+      `node${node.index} passes height ${height}`,
+      async () => (await heightOf(node)) > height,
+      patienceMs,
+    );
+  }
+}
+
+/** Throws unless all nodes hold the same chain, as far as each has come, from height `from` on; answers the lowest tip. */
+export async function checkSameChain(nodes: readonly TestNode[], from = 0): Promise<number> {
+  const heights = await Promise.all(nodes.map(heightOf));
+  const common = Math.min(...heights);
+  const first = nodes[0] as TestNode;
+  for (let height = Math.max(0, Math.min(from, common)); height <= common; height++) {
+    const wanted = await blockAt(first, height);
+    for (const node of nodes.slice(1)) {
+      const found = await blockAt(node, height);
+      if (found?.hash !== wanted?.hash || found?.stateRoot !== wanted?.stateRoot) {
+        throw new Error(
+          `fork at height ${height}: ${wanted?.hash} here, ${found?.hash} on node${node.index}`,
+        );
+      }
+    }
+  }
+  return common;
+}
+
+/** Evidence of somebody signing twice that this node's journal holds; the node must be down. */
+export function evidenceIn(node: TestNode): readonly unknown[] {
+  const path = join(node.folder, "data", "consensus.db");
+  if (!existsSync(path)) return [];
+  const database = new Database(path, { readonly: true });
+  try {
+    return database.query("SELECT view, kind, signer FROM faults").all();
+  } finally {
+    database.close();
+  }
+}
+
+/** Loses a node's chain and votes; its keys and signing guard stay. */
+export function wipeData(node: TestNode): void {
+  rmSync(join(node.folder, "data"), { recursive: true, force: true });
+}
