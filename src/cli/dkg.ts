@@ -196,6 +196,10 @@ export const dkg: CommandRun = async (context) => {
     progress.done();
     throw error instanceof KoraError
       ? error
-      : new KoraError("the key ceremony failed", { code: "CEREMONY_FAILED", cause: error });
+      : new KoraError("the key ceremony failed", {
+          code: "CEREMONY_FAILED",
+          hint: "run the same command again: it goes on where it stopped",
+          cause: error,
+        });
   }
 };

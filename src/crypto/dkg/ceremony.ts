@@ -3,8 +3,6 @@
 //   logs, by whoever holds the ceremony: `candidate` and `validate` here, `agreed` back in (logs.ts)
 //   C5 the output (output.ts), confirmed by q with a trial signature before anybody may use it (confirm.ts)
 //   C6 exposure of revealed players (output.ts)                 C7 what every signature binds (signing.ts)
-// Joint-Feldman, or Desmedt-Jajodia for a reshare. Whoever deals last can steer bits of a first key, as in every
-// scheme of one dealing round, but learns nothing of it and can forge nothing with it.
 import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import {

@@ -1,5 +1,6 @@
 // From an agreed set of logs to the key: the group's polynomial, who is exposed, the digest everybody confirms, and
-// this node's own share. A first key sums the dealers' polynomials; a reshare interpolates them at 0 (rule 5).
+// this node's own share. A first key sums the dealers' polynomials (Joint-Feldman: who deals last can steer bits of it,
+// as in every scheme of one dealing round, but learns nothing of it); a reshare interpolates them at 0 (Desmedt-Jajodia).
 import { assert } from "#lib/assert.ts";
 import { Writer } from "#lib/codec.ts";
 import type { DealerLog } from "#types/ceremony.ts";
