@@ -116,7 +116,6 @@ const DEV_FLAGS: readonly Flag[] = [
   { name: "timestamp", value: "SECONDS", summary: "time of genesis, seconds since 1970" },
   { name: "init", value: "FILE", summary: "genesis file to start from" },
   { name: "hardfork", value: "NAME", summary: "newest fork that is active", default: "osaka" },
-  { name: "auto-impersonate", summary: "send transactions of any account without its key" },
   { name: "silent", summary: "print nothing but what scripts wait for" },
   {
     name: "datadir",
@@ -214,6 +213,17 @@ export const commands: readonly Command[] = [
     flags: [JSON_FLAG],
     operands: ["FILE"],
     load: async () => (await import("./genesis.ts")).genesisHash,
+  },
+  {
+    name: "proof verify",
+    summary: "Check an answer of kora_getProof or kora_getFinalization with nothing but the group's key.",
+    flags: [
+      { name: "group-public-key", value: "HEX", summary: "of output.json" },
+      { name: "genesis-hash", value: "HASH", summary: "as kora genesis hash prints it" },
+      JSON_FLAG,
+    ],
+    operands: ["FILE"],
+    load: async () => (await import("./proof.ts")).proofVerify,
   },
   {
     name: "dkg",

@@ -34,11 +34,7 @@ export interface ConsensusSection {
 }
 export interface NetworkSection {
   readonly listenAddr: string;
-  readonly dialableAddr: string | undefined;
   readonly bootstrapPeers: readonly string[];
-}
-export interface AdminSection {
-  readonly socket: string | undefined;
 }
 export interface ExecutionSection {
   readonly gasLimit: number;
@@ -95,7 +91,6 @@ export interface Settings {
   readonly node: NodeSection;
   readonly consensus: ConsensusSection;
   readonly network: NetworkSection;
-  readonly admin: AdminSection | undefined;
   readonly execution: ExecutionSection;
   readonly rpc: RpcSection | undefined;
   readonly metrics: MetricsSection | undefined;
@@ -213,15 +208,7 @@ export const schema: Schema = {
     summary: "how validators and followers reach each other",
     keys: {
       listenAddr: { kind: peer, default: "0.0.0.0:30303", summary: "address to listen on" },
-      dialableAddr: { kind: peer, default: undefined, summary: "address that others are told to dial" },
       bootstrapPeers: { kind: listOf(peer), default: [], summary: "peers to start from" },
-    },
-  },
-  admin: {
-    summary: "operator's door on this machine",
-    optional: true,
-    keys: {
-      socket: { kind: path("admin.sock"), default: undefined, summary: "UNIX socket, mode 0600" },
     },
   },
   execution: {

@@ -23,6 +23,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import { countCalls, observeNode, timedChain } from "./observe.ts";
 import { createReads } from "./reads/reads.ts";
+import { startUpkeep } from "./upkeep.ts";
 
 /** All that is decided before a node starts. */
 export interface NodePlan {
@@ -38,6 +39,8 @@ export interface NodePlan {
   };
   readonly leader: () => LeaderSettings;
   readonly pool: PoolOptions;
+  /** How far back the state can be read: all of it, or a number of blocks. */
+  readonly history: "archive" | number;
   readonly clientVersion: string;
   readonly rpc: RpcPlan | undefined;
   readonly metrics: SocketAddress | undefined;
@@ -155,6 +158,7 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = timedChain(openOwnChain(plan, state, stack), metrics);
+  stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, fail }));
   const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));
   const parts = { plan, chain, state, metrics, engine, stack };

@@ -97,6 +97,7 @@ export function localPlan(options: LocalOptions): NodePlan {
     },
     leader: () => leader,
     pool: DEV_POOL_OPTIONS,
+    history: "archive",
     clientVersion: DEV_CLIENT_VERSION,
     rpc: {
       listen: [{ host: options.host, port: options.port }],

@@ -87,7 +87,7 @@ const NO_PASSPHRASE: PassphraseSource = {
 /** The plan of the node that `settings` describe. Throws BAD_GENESIS and CHAIN_ID_MISMATCH. */
 export function planOf(options: PlanOptions): NodePlan {
   const { settings, logger, bootstrap = NO_BOOTSTRAP } = options;
-  const { node, execution, rpc, metrics, txpool } = settings;
+  const { node, execution, rpc, metrics, txpool, storage } = settings;
   const genesis = options.genesis ?? readGenesis(node.genesis);
   if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
     throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
@@ -110,6 +110,7 @@ export function planOf(options: PlanOptions): NodePlan {
     },
     leader: () => leader,
     pool: poolOptions(txpool),
+    history: storage.history,
     clientVersion,
     rpc: rpc && rpcPlan(rpc),
     metrics: metrics?.addr,

@@ -60,7 +60,7 @@ test("the specification's example loads, paths relative to the file", () => {
 
 test("a section that may be left out switches its part off, an empty one on", () => {
   const without = NodeConfig.load(toml(""));
-  expect([without.rpc, without.metrics, without.admin]).toEqual([undefined, undefined, undefined]);
+  expect([without.rpc, without.metrics]).toEqual([undefined, undefined]);
   const { rpc, metrics } = NodeConfig.load(toml("[rpc]\n[metrics]"));
   expect(rpc?.httpAddr).toEqual({ host: "127.0.0.1", port: 8545 });
   expect(metrics?.addr.port).toBe(9000);
@@ -145,7 +145,7 @@ describe("printing", () => {
   });
 
   test("every key is printed or stands as a comment", () => {
-    const printed = printConfig(loadConfig({ file: toml("[rpc]\n[metrics]\n[admin]") }));
+    const printed = printConfig(loadConfig({ file: toml("[rpc]\n[metrics]") }));
     for (const { path } of allKeys) expect(printed).toContain(path.split(".")[1] as string);
   });
 });
