@@ -11,6 +11,7 @@ import { type Address, bytesOf, type Hash, height, ZERO_HASH } from "#types/ids.
 import { createStateAdapter } from "./adapter.ts";
 import { blobBaseFee } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
+import { rememberJumps } from "./jump-cache.ts";
 import { verifyKzgProof } from "./kzg.ts";
 import { createMeter, type Meter, meterEvm } from "./meter.ts";
 import type { PrecompileMoves } from "./overrides.ts";
@@ -113,6 +114,7 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules, options: Ma
   if (options.moves !== undefined) movePrecompiles(evm, options.moves);
   const meter = options.metered === true ? createMeter() : undefined;
   if (meter !== undefined) meterEvm(evm, meter);
+  rememberJumps(evm);
   const precompiles = new Set(Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address));
   return {
     precompiles,

@@ -17,7 +17,7 @@ export interface FuzzOptions {
 
 export interface FuzzResult {
   readonly sent: number;
-  /** Answers by kind: "ok", a status, or a JSON-RPC code. */
+  /** What came back, by kind: "ok", a JSON-RPC code, a status, or an event of a subscription. */
   readonly answers: ReadonlyMap<string, number>;
   readonly violations: readonly string[];
   readonly seconds: number;
@@ -108,7 +108,9 @@ function judge(status: number, text: string): { readonly kind: string; readonly 
   const first = Array.isArray(answer) ? answer.find((one) => one.error?.code === -32603) : answer;
   const error = (first as { error?: { code: number; message: string } } | undefined)?.error;
   if (error?.code === -32603) return { kind: "-32603", fault: `internal error: ${error.message}` };
-  return { kind: Array.isArray(answer) ? "batch" : error === undefined ? "ok" : String(error.code) };
+  if (Array.isArray(answer)) return { kind: "batch" };
+  if (typeof answer === "object" && answer !== null && "method" in answer) return { kind: "event" };
+  return { kind: error === undefined ? "ok" : String(error.code) };
 }
 
 async function overHttp(url: string, body: string): Promise<{ status: number; text: string }> {
