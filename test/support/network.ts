@@ -106,7 +106,8 @@ interface BlockView {
   readonly number: string;
 }
 
-function processOf(node: TestNode): RunningKora {
+/** The running process of a node. */
+export function processOf(node: TestNode): RunningKora {
   if (node.process === undefined) throw new Error(`node${node.index} is down`);
   return node.process;
 }

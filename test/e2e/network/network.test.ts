@@ -5,13 +5,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createWalletClient, http, parseEther } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
-import { startKora, temporaryFolder, until } from "../../support/kora.ts";
+import { runKora, startKora, temporaryFolder, until } from "../../support/kora.ts";
 import {
   ask,
   checkSameChain,
   evidenceIn,
   heightOf,
   makeNetwork,
+  processOf,
   type TestNode,
   untilAbove,
   wipeData,
@@ -140,6 +141,48 @@ test(
     for (const hash of acknowledged) await until(`${hash} on the follower`, () => receipt(node, hash));
     acknowledged.push(await transfer(node, 7));
     await checkSameChain([...network.nodes, node]);
+  },
+  MINUTE,
+);
+
+test(
+  "a proof from one node holds with nothing but the group key, and no longer once edited",
+  async () => {
+    using folder = temporaryFolder();
+    const { group_public_key: key } = JSON.parse(readFileSync(join(first.folder, "output.json"), "utf8"));
+    const genesis = JSON.parse(
+      runKora(["genesis", "hash", join(first.folder, "genesis.json"), "--json"]).out,
+    );
+    const paid = `0x${"42".repeat(20)}`;
+    const file = join(folder.path, "proof.json");
+    const verify = () =>
+      runKora(["proof", "verify", file, "--group-public-key", key, "--genesis-hash", genesis.hash, "--json"]);
+    const answer = await until("a head with a certificate of its own", async () => {
+      const given = await ask<{ anchor: { certificate: string | null } }>(
+        processOf(first),
+        "kora_getProof",
+        paid,
+        [],
+        "latest",
+      );
+      return given.anchor.certificate !== null && given;
+    });
+    writeFileSync(file, JSON.stringify(answer));
+    const held = verify();
+    expect(held.err).toBe("");
+    expect(held.code).toBe(0);
+    expect(BigInt(JSON.parse(held.out).proven.account.balance)).toBe(parseEther(String(acknowledged.length)));
+    for (const part of ["proof", "certificate", "header"]) {
+      const text = JSON.stringify(answer).replace(
+        new RegExp(`("${part}":"0x[0-9a-f]{200})(.)`),
+        (_, start, digit) => `${start}${digit === "0" ? "1" : "0"}`,
+      );
+      expect(text).not.toBe(JSON.stringify(answer));
+      writeFileSync(file, text);
+      const refused = verify();
+      expect(refused.code).toBe(1);
+      expect(refused.err).toContain("the proof does not hold");
+    }
   },
   MINUTE,
 );
