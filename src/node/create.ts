@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Chain, openChain } from "#chain/chain.ts";
+import type { JournalFile } from "#chain/pool-journal.ts";
 import type { PoolOptions } from "#chain/pool-types.ts";
 import type { LeaderSettings } from "#chain/proposal.ts";
 import type { SocketAddress } from "#config/kind.ts";
@@ -84,11 +85,35 @@ function openState(plan: NodePlan, stack: AsyncDisposableStack): StateDb {
   return state;
 }
 
-function openOwnChain(plan: NodePlan, state: StateDb, stack: AsyncDisposableStack): Chain {
+/** A journal whose failure stops the node: a hash that was to be kept may be lost. */
+function failing(file: JournalFile, fail: (error: unknown) => void): JournalFile {
+  const orFail = async (written: Promise<void>): Promise<void> => {
+    try {
+      await written;
+    } catch (thrown) {
+      fail(thrown);
+      throw thrown;
+    }
+  };
+  return {
+    read: () => file.read(),
+    append: (bytes) => orFail(file.append(bytes)),
+    replace: (bytes) => orFail(file.replace(bytes)),
+  };
+}
+
+interface Opening {
+  readonly stack: AsyncDisposableStack;
+  readonly fail: (error: unknown) => void;
+}
+
+function openOwnChain(plan: NodePlan, state: StateDb, { stack, fail }: Opening): Chain {
   const { directory, genesis, limits, logger } = plan;
   const rules = chainRules(rulesOf(plan));
   const journal =
-    directory === undefined ? undefined : stack.use(openJournalFile(join(directory, "transactions.journal")));
+    directory === undefined
+      ? undefined
+      : failing(stack.use(openJournalFile(join(directory, "transactions.journal"))), fail);
   return openChain({
     state,
     genesis,
@@ -157,7 +182,7 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const { logger } = plan;
   const state = openState(plan, stack);
   const metrics = createMetrics();
-  const chain = timedChain(openOwnChain(plan, state, stack), metrics);
+  const chain = timedChain(openOwnChain(plan, state, { stack, fail }), metrics);
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, fail }));
   const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));

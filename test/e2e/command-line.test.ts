@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { rpc, runKora, startKora, temporaryFolder } from "../support/kora.ts";
+import { rpc, runKora, startKora, temporaryFolder, until } from "../support/kora.ts";
 
 /** Three lines, a code, and no stack trace. */
 function expectRefusal(run: { code: number; err: string }, code: number, ...words: string[]): void {
@@ -205,6 +205,28 @@ describe("kora --config", () => {
     expect((await fetch(`http://${address}/livez`)).status).toBe(200);
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
     expect((await fetch(`http://${address}/other`)).status).toBe(404);
+  }, 60_000);
+
+  test("keeps the window of history that it is told to, and listens twice if it is told to", async () => {
+    using folder = temporaryFolder();
+    const file = writeConfig(folder.path, "[storage]\nhistory = 8\n");
+    const flags = ["--execution-block-time", "0.01", "--execution-empty-block-interval", "0.01"];
+    await using kora = await startKora(["--config", file, ...flags, "--rpc-ws-addr", "127.0.0.1:0"]);
+    const [, second] = await until("two listeners", () => {
+      const ports = [...kora.out().matchAll(/^Listening on 127\.0\.0\.1:(\d+)$/gm)].map((match) => match[1]);
+      return ports.length === 2 && ports;
+    });
+    const refused = await until("old state is let go", async () => {
+      const { error } = await rpc(`http://127.0.0.1:${second}`, "eth_getBalance", [
+        `0x${"00".repeat(20)}`,
+        "0x1",
+      ]);
+      return error !== undefined && error.code === 4444 && error;
+    });
+    const oldest = Number(/\d+/.exec(refused.message)?.[0]);
+    const { result: head } = await rpc(kora.url, "eth_blockNumber");
+    expect(Number(head) - oldest).toBeGreaterThanOrEqual(0);
+    expect((await rpc(kora.url, "eth_getBalance", [`0x${"00".repeat(20)}`, "latest"])).result).toBe("0x0");
   }, 60_000);
 
   test("another genesis on the same data is refused", async () => {
