@@ -2,7 +2,7 @@
 // Deterministic in (parent state, height, changes). Writes nothing to disk and leaves the committed state alone.
 import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
-import type { StateChanges } from "#types/account.ts";
+import type { Account, StateChanges } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
 import {
   type Base,
@@ -20,9 +20,9 @@ import {
 } from "./base.ts";
 import {
   accountPreimage,
-  decodeAccount,
   encodeAccount,
   HASH_BYTES,
+  incarnationOf,
   KIND_DEL,
   KIND_MOVE,
   KIND_PUT,
@@ -109,6 +109,10 @@ function toWrite(at: Wanted, before: Found | undefined, value: Uint8Array | unde
   return { key: at.key, head: headOf(at.key), before, value, preimage: at.preimage };
 }
 
+function recordOf({ nonce, balance, codeHash }: Account, incarnation: number): StoredAccount {
+  return { nonce, balance, codeHash, incarnation };
+}
+
 function resolveAccounts(view: View, height: number, changes: StateChanges, to: Resolved): void {
   const { base } = view;
   const entries = [...changes.accounts];
@@ -117,12 +121,11 @@ function resolveAccounts(view: View, height: number, changes: StateChanges, to: 
   entries.forEach(([address, change], i) => {
     const at = keys[i] as Wanted;
     const before = findFingerprint(view, at.key, at.high, at.low);
-    const old = before === undefined ? undefined : decodeAccount(opValue(before.op));
-    const fresh = old === undefined || change.reset;
+    const fresh = before === undefined || change.reset;
     const account =
       change.account === undefined
         ? undefined
-        : { ...change.account, incarnation: fresh ? height : old.incarnation };
+        : recordOf(change.account, fresh ? height : incarnationOf(opValue(before.op)));
     to.accounts.set(address, account);
     if (account === undefined || fresh) to.reset.add(address);
     const write = toWrite(at, before, account === undefined ? undefined : encodeAccount(account));

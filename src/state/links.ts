@@ -150,6 +150,10 @@ function nextOf(found: Found): Uint8Array {
   return found.op.subarray(OP_NEXT, OP_NEXT + HASH_BYTES);
 }
 
+function linkTo({ key, head, before, value, preimage }: Write, next: Uint8Array): LinkedWrite {
+  return { key, head, before, value, preimage, next };
+}
+
 function changes(write: LinkedWrite): boolean {
   const { before, value, next } = write;
   if (before === undefined || value === undefined) return before !== undefined || value !== undefined;
@@ -161,7 +165,13 @@ function changes(write: LinkedWrite): boolean {
  * `writes` holds distinct keys; those that change nothing are left out.
  */
 export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
-  const all = withPredecessors(view, sortWrites(writes));
+  const sorted = sortWrites(writes);
+  const settled = sorted.every(({ before, value }) => before !== undefined && value !== undefined);
+  if (settled && view.tree.extent.nextSN > 0) {
+    // No key came or went: every link stays.
+    return sorted.map((write) => linkTo(write, nextOf(write.before as Found))).filter(changes);
+  }
+  const all = withPredecessors(view, sorted);
   // Where the gap behind each key ended in the parent state.
   const gapEnds: Uint8Array[] = [];
   let gapEnd = endKey();
@@ -180,7 +190,7 @@ export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
       next = right.value !== undefined ? right.key : (following as Uint8Array);
     }
     following = next;
-    const result: LinkedWrite = { ...write, next };
+    const result = linkTo(write, next);
     if (changes(result)) linked.push(result);
   }
   return linked.reverse();

@@ -108,7 +108,7 @@ describe("edited rows", () => {
     ["a missing twig", "DELETE FROM twigs WHERE id = 1"],
     ["the youngest ops", `UPDATE ops SET ${flip("ops")} WHERE id = (SELECT max(id) FROM ops)`],
     ["missing ops", "DELETE FROM ops WHERE id = (SELECT max(id) - 1 FROM ops)"],
-    ["an op before the floor's end", `UPDATE ops SET ${flip("ops")} WHERE id = (SELECT max(id) FROM ops)`],
+    ["an op amid the log", `UPDATE ops SET ${flip("ops")} WHERE id = (SELECT next_sn / 8 - 150 FROM meta)`],
   ])("%s", (_, sql) => {
     const directory = damaged(edit(sql));
     rmSync(join(directory, "chain.index"));
