@@ -61,6 +61,8 @@ export interface Checkers {
   blocked(node: number, peer: number): void;
   fault(node: number, fault: Fault): void;
   acknowledged(node: number, core: Core, durableView: number): void;
+  /** From `view` on, an honest leader's view must not be given up (L1). */
+  calmFrom(view: number, leads: (view: number) => boolean): void;
   readonly views: Map<number, ViewFacts>;
   readonly chain: SimBody[];
   readonly faults: Set<number>;
@@ -87,6 +89,8 @@ export function createCheckers(options: CheckerOptions): Checkers {
   const floors = new Map<number, number>();
   const faults = new Set<number>();
   const blockedPeers = new Set<number>();
+  let calm = Number.POSITIVE_INFINITY;
+  let wellLed: (view: number) => boolean = () => false;
 
   function at(view: number): ViewFacts {
     let facts = views.get(view);
@@ -127,6 +131,8 @@ export function createCheckers(options: CheckerOptions): Checkers {
       facts.notarized ??= c;
     } else if (c.kind === "nullify") {
       facts.nullified = true;
+      if (c.view >= calm && wellLed(c.view))
+        fail("L1", `view ${c.view} of an honest leader was given up in peace`);
       facts.nullification = c;
     } else {
       if (facts.finalized !== undefined && facts.finalized.payload !== c.payload)
@@ -197,6 +203,10 @@ export function createCheckers(options: CheckerOptions): Checkers {
   }
   return {
     views,
+    calmFrom(view, leads) {
+      calm = view;
+      wellLed = leads;
+    },
     chain,
     faults,
     blockedPeers,

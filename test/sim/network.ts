@@ -6,6 +6,8 @@ export interface Links {
   /** Delivery times of one message, relative to now; empty: lost. */
   deliveries(from: number, to: number): readonly number[];
   split(kind: PartitionKind): void;
+  /** Only members of one group hear each other. */
+  cut(groups: readonly (readonly number[])[]): void;
   heal(): void;
   /** Phase two: everything arrives, soon and once. */
   calm(): void;
@@ -47,6 +49,10 @@ export function createLinks(options: Options, size: number, rng: Rng): Links {
           return gap <= 1 || gap === size - 1;
         });
       } else cut = allow(() => rng.chance(0.6));
+    },
+    cut(groups) {
+      const groupOf = (slot: number): number => groups.findIndex((group) => group.includes(slot));
+      cut = allow((a, b) => groupOf(a) >= 0 && groupOf(a) === groupOf(b));
     },
     heal() {
       cut = undefined;

@@ -47,9 +47,30 @@ export interface Options {
   readonly wire: boolean;
   /** Executable transactions always wait. */
   readonly busy: boolean;
+  /** Shorter than finalizing takes, or longer: only then is a chain ever quiet. */
+  readonly blockTime: number;
   readonly emptyInterval: number;
   readonly phaseOneMs: number;
+  /** Chosen scenarios only: what happens when. */
+  readonly script?: readonly Step[];
+  /** Chosen scenarios only: every process dies right after it made such a record durable for the first time. */
+  readonly killOn?: "nullify" | "verdict" | "notarize";
+  /** Chosen scenarios only: slot whose execution takes that many times longer. */
+  readonly slow?: { readonly slot: number; readonly factor: number };
+  /** Chosen scenarios only: this slot gets no votes, only certificates. */
+  readonly voteless?: number;
+  /** Chosen scenarios only: absent nodes join with another's chain and its newest finalization, and nothing else. */
+  readonly joinAtFloor?: boolean;
+  /** Chosen scenarios only: no goal beyond `views`, which ends the schedule wherever it is. */
+  readonly short?: boolean;
 }
+
+/** One thing that a scenario makes happen; nodes are named by slot. */
+export type Step = { readonly at: number } & (
+  | { readonly do: "kill" | "start" | "backup" | "restore"; readonly slot: number }
+  | { readonly do: "cut"; readonly groups: readonly (readonly number[])[] }
+  | { readonly do: "heal" }
+);
 
 const PARTITIONS: readonly PartitionKind[] = ["halves", "ring", "isolated", "swizzled"];
 
@@ -109,6 +130,7 @@ export function swarmOptions(seed: number): Options {
     careless,
     wire: rng.chance(0.1),
     busy: rng.chance(0.7),
+    blockTime: rng.pick([5, 5, 25]),
     emptyInterval: rng.pick([10, 60, 400]),
     phaseOneMs: rng.pick([200, 600, 1_500, 4_000]),
   };
@@ -142,6 +164,7 @@ export function calmOptions(seed: number, n: number, views: number): Options {
     careless: false,
     wire: false,
     busy: true,
+    blockTime: 5,
     phaseOneMs: 0,
   };
 }

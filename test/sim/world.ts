@@ -1,5 +1,6 @@
 // One schedule: validators that run the real core and driver on simulated clocks, disks, links and execution, from a
 // seed. Phase one: anything may fail. Phase two: a quorum is healed and must make progress.
+import type { JournalRecord } from "#consensus/effects.ts";
 import type { CoreMessage } from "#consensus/events.ts";
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { CoreConfig, Timing } from "#consensus/state.ts";
@@ -16,7 +17,7 @@ import { type Checkers, createCheckers, Violation } from "./checkers.ts";
 import { backup, createSimJournal, type GuardDisk, type JournalDisk, newJournalDisk } from "./disk.ts";
 import { createScheduler, type Scheduler } from "./heap.ts";
 import { createLinks, type Links } from "./network.ts";
-import type { Options } from "./options.ts";
+import type { Options, Step } from "./options.ts";
 import { createStandIn, digestNumber, mix, type StandIn } from "./stand-in.ts";
 
 /** Thrown out of a port to end a simulated process at that very effect. */
@@ -39,6 +40,10 @@ export const SIM_TIMING: Timing = {
 const PHASE_TWO_MS = 60_000;
 /** Final views that phase two must add on every honest node. */
 const PROGRESS_VIEWS = 8;
+/** Virtual ms of peace after which every honest leader must succeed. */
+const SETTLE_MS = 300;
+/** Views of peace that are watched. */
+const PEACEFUL_VIEWS = 12;
 /** Events of one schedule at most; more is a storm. */
 const MAX_EVENTS = 3_000_000;
 /** A peer that was found out is cut off for this long, virtual ms. */
@@ -70,6 +75,9 @@ interface SimNode {
   /** Parcels of the running call, by recipient's slot. */
   readonly outgoing: (((peer: SimNode) => void)[] | undefined)[];
   inside: boolean;
+  restored: boolean;
+  /** It died of `killOn` already. */
+  struck: boolean;
 }
 
 export interface Outcome {
@@ -164,6 +172,8 @@ class Simulation implements World {
       blockedUntil: new Float64Array(n + 1),
       outgoing: [],
       inside: false,
+      restored: false,
+      struck: false,
     };
     this.nodes.push(node);
     let same = this.#slots[index];
@@ -257,12 +267,16 @@ class Simulation implements World {
     if (node.fuse-- === 0) throw KILLED;
   }
 
-  #crash(node: SimNode): void {
+  #crash(node: SimNode, restore = false): void {
     this.#tell(node, "is killed");
     node.driver = undefined;
     node.life++;
     node.fuse = -1;
     const wait = this.#calm ? 1 : this.#rng.unit() * this.#options.downTime;
+    if (restore && node.copy !== undefined) {
+      node.journal = node.copy;
+      node.restored = true;
+    }
     this.#at(wait, () => this.#boot(node));
   }
 
@@ -279,20 +293,22 @@ class Simulation implements World {
   }
 
   #config(node: SimNode): CoreConfig {
-    const { n, scheme, emptyInterval } = this.#options;
+    const { n, scheme, blockTime, emptyInterval } = this.#options;
     return {
       epoch: 0,
       n,
       me: node.index < n ? node.index : undefined,
       scheme,
       genesis: GENESIS,
-      timing: { ...SIM_TIMING, emptyBlockInterval: emptyInterval },
+      timing: { ...SIM_TIMING, blockTime, emptyBlockInterval: Math.max(blockTime, emptyInterval) },
     };
   }
 
   #boot(node: SimNode): void {
     if (node.driver !== undefined) return;
-    const { options, restoredBackup } = { options: this.#options, restoredBackup: this.#maybeRestore(node) };
+    const options = this.#options;
+    const restoredBackup = this.#maybeRestore(node) || node.restored;
+    node.restored = false;
     this.#tell(node, restoredBackup ? "starts from a backup" : "starts");
     const driver = createDriver(this.#config(node), this.#ports(node), this.#rules);
     node.driver = driver;
@@ -378,11 +394,22 @@ class Simulation implements World {
           if (certificate.kind === "finalize") this.#announce(node, certificate);
           if (this.#options.backups && this.#rng.chance(0.05)) node.copy = backup(node.journal);
         }
+        this.#strike(node, record);
         const stored = record.type === "verdict" && node.journal.bodies.has(record.payload);
         if (node.honest) this.checkers.committed(node.slot, record, stored);
       },
       acknowledgedView: () => node.chain.blocks.at(-1)?.facts.view ?? 0,
     });
+  }
+
+  /** A scenario's kill at the worst moment: right after this commit. */
+  #strike(node: SimNode, record: JournalRecord): void {
+    const { killOn } = this.#options;
+    if (killOn === undefined || node.struck || this.#calm) return;
+    const kind = record.type === "vote" ? record.vote.kind : record.type;
+    if (kind !== killOn) return;
+    node.struck = true;
+    node.fuse = 0;
   }
 
   /** Followers hear of finalizations from whoever has them. */
@@ -431,7 +458,8 @@ class Simulation implements World {
   #application(node: SimNode, after: (ms: number, run: () => void) => void): ApplicationPort<SimBody> {
     const { buildTime, verifyTime, finalizeTime } = this.#options;
     const rng = this.#rng;
-    const spent = (ms: number): number => (ms === 0 ? 0 : ms * (0.5 + rng.unit()));
+    const factor = this.#options.slow?.slot === node.slot ? this.#options.slow.factor : 1;
+    const spent = (ms: number): number => (ms === 0 ? 0 : ms * factor * (0.5 + rng.unit()));
     const chain = createSimChain(node.chain, {
       pulse: () => this.#pulse(node),
       after,
@@ -504,6 +532,7 @@ class Simulation implements World {
     let sent = message;
     if (this.#options.wire) sent = decodeMessage(encodeMessage(message), 0) as CoreMessage;
     this.#deliver(node, to, (peer) => {
+      if (sent.type === "vote" && peer.slot === this.#options.voteless && !this.#calm) return;
       if (peer.rogue !== undefined && peer.driver !== undefined) {
         if (peer.adversary?.onReceive?.(peer.rogue, node.index, sent) === false) return;
       }
@@ -566,7 +595,29 @@ class Simulation implements World {
       this.#at(rng.unit() * killEvery * 2, kill);
     };
     if (killEvery > 0) this.#at(rng.unit() * killEvery, kill);
+    for (const step of this.#options.script ?? []) this.#at(step.at, () => this.#perform(step));
     this.#at(phaseOneMs, () => this.#heal());
+  }
+
+  #perform(step: Step): void {
+    if (step.do === "heal") {
+      this.#narrate?.(this.scheduler.now(), -1, "all links are back");
+      this.#links.heal();
+      return;
+    }
+    if (step.do === "cut") {
+      this.#narrate?.(
+        this.scheduler.now(),
+        -1,
+        `links between ${step.groups.map((g) => g.join("+")).join(" | ")} are cut`,
+      );
+      this.#links.cut(step.groups);
+      return;
+    }
+    const node = this.nodes[step.slot]!;
+    if (step.do === "start") this.#boot(node);
+    else if (step.do === "backup") node.copy = backup(node.journal);
+    else this.#crash(node, step.do === "restore");
   }
 
   #scheduleRogues(): void {
@@ -591,11 +642,45 @@ class Simulation implements World {
     for (const node of this.nodes) {
       node.fuse = -1;
       if (this.#options.absentForever && this.#options.absent.has(node.index)) continue;
+      if (this.#options.joinAtFloor && this.#options.absent.has(node.index)) this.#giveFloor(node);
       this.#boot(node);
       if (node.honest && node.driver !== undefined) highest = Math.max(highest, node.driver.core.view);
     }
-    this.#goal = Math.max(this.#options.views, highest + PROGRESS_VIEWS);
+    this.#goal = this.#options.short
+      ? this.#options.views
+      : Math.max(this.#options.views, highest + PROGRESS_VIEWS);
     this.#deadline = this.scheduler.now() + PHASE_TWO_MS;
+    if (!this.#onlyTheNetwork()) return;
+    this.#goal = Number.POSITIVE_INFINITY;
+    this.#at(SETTLE_MS, () => this.#expectPeace());
+  }
+
+  /** Whether nothing else can keep an honest leader from succeeding in peace. */
+  #onlyTheNetwork(): boolean {
+    const { byzantine, backups, careless, short, slow, drift, emptyInterval } = this.#options;
+    if (byzantine.size > 0 || backups || careless || short || slow !== undefined) return false;
+    const { buildTime, verifyTime, cryptoTime } = this.#options;
+    return buildTime + verifyTime + cryptoTime + drift * emptyInterval <= 20;
+  }
+
+  /** L1, where nothing but the network was in the way: honest leaders, fast execution, everybody present. */
+  #expectPeace(): void {
+    const highest = Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0));
+    this.#goal = Math.max(this.#options.views, highest + PEACEFUL_VIEWS);
+    this.checkers.calmFrom(highest + 1, (view) => !this.#options.absent.has(this.#leader(view)));
+  }
+
+  /** What state sync would leave: the chain of another node and the newest finalization, from which the floor follows. */
+  #giveFloor(node: SimNode): void {
+    const donor = this.nodes.find((other) => other.honest && other.chain.blocks.length > 0);
+    if (donor === undefined) return;
+    for (const body of donor.chain.blocks) {
+      node.chain.blocks.push(body);
+      node.chain.heights.set(body.facts.digest, body.facts.height);
+    }
+    const floor = donor.driver?.core.finalization;
+    const lottery = floor === undefined ? undefined : donor.driver?.core.rounds.get(floor.view)?.lottery;
+    if (floor !== undefined) node.journal.records.push({ type: "certificate", certificate: floor, lottery });
   }
 
   #done(): boolean {
@@ -621,12 +706,14 @@ class Simulation implements World {
     const { absent } = this.#options;
     for (const node of this.nodes)
       if (!absent.has(node.index)) this.#at(this.#rng.unit() * 5, () => this.#boot(node));
+    if (this.#options.short === true) this.#goal = this.#options.views;
     this.#scheduleRogues();
     this.#schedulePhaseOne();
     let count = 0;
     while (this.scheduler.next()) {
       if (count > MAX_EVENTS) throw new Violation("L6", `more than ${MAX_EVENTS} events`);
-      if ((++count & 31) !== 0 || !this.#calm) continue;
+      const short = this.#options.short === true;
+      if (!short && ((++count & 31) !== 0 || !this.#calm)) continue;
       if (this.#done()) break;
       if (this.scheduler.now() > this.#deadline) this.#stuck();
     }

@@ -1,0 +1,56 @@
+// The slice of the simulator that the suite runs; campaigns are `bun test/sim/run.ts`.
+import { describe, expect, test } from "bun:test";
+import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
+import { ADVERSARY_NAMES } from "./adversaries/names.ts";
+import { calmOptions } from "./options.ts";
+import { repro, runSchedule, runSeed } from "./schedule.ts";
+
+describe("simulated schedules", () => {
+  test("300 schedules of the default mix hold every invariant", () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      expect(runSeed(seed).violation, repro(seed)).toBeUndefined();
+    }
+  }, 120_000);
+
+  test("the same seed gives the same trace", () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const [first, second] = [runSeed(seed).outcome, runSeed(seed).outcome];
+      expect(first).toBeDefined();
+      expect(second).toEqual(first);
+    }
+    expect(runSeed(1).outcome?.trace).not.toBe(runSeed(2).outcome?.trace);
+  });
+
+  test("every size from 1 to 10 makes progress in peace", () => {
+    for (let n = 1; n <= 10; n++)
+      expect(runSchedule(calmOptions(n, n, 40)).violation, `n = ${n}`).toBeUndefined();
+  });
+
+  test("each adversary alone is withstood, and the provable ones are found out", () => {
+    for (const name of ADVERSARY_NAMES) {
+      for (let seed = 1; seed <= 3; seed++) {
+        const options = { ...calmOptions(seed, 4, 40), byzantine: new Map([[seed % 4, name]]) };
+        expect(runSchedule(options).violation, `${name}, seed ${seed}`).toBeUndefined();
+      }
+    }
+  });
+
+  // A few of the rules; test/sim/mutations.md has them all.
+  test.each<RuleName>([
+    "r3NotNullified",
+    "r6Certified",
+    "r6NotNullified",
+    "r8Nullifications",
+    "r15CommitFirst",
+    "quorum",
+  ])(
+    "without %s the simulator finds a violation",
+    (rule) => {
+      const rules = { ...ALL_RULES, [rule]: false };
+      let found = false;
+      for (let seed = 1; seed <= 200 && !found; seed++) found = runSeed(seed, rules).violation !== undefined;
+      expect(found).toBeTrue();
+    },
+    60_000,
+  );
+});
