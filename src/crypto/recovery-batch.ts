@@ -1,7 +1,7 @@
 // The bytes between the main thread and a recovery thread: wire forms one way, hashes and senders the other. Packed
 // into one buffer each way, since a structured copy of many small objects costs more than it carries.
 import { Reader, Writer } from "#lib/codec.ts";
-import { address, bytesOf, hash } from "#types/ids.ts";
+import { address, hash } from "#types/ids.ts";
 import type { SignedTransaction, Transaction } from "#types/transaction.ts";
 import { keccak256 } from "./hash.ts";
 import { recoverSenderOf } from "./recovery-parts.ts";
@@ -26,7 +26,7 @@ export function answerRequest(request: Uint8Array): Uint8Array {
     const raw = reader.bytes(request.length);
     const sender = recoverSenderOf(raw);
     writer.raw(keccak256(raw)).u8(sender === undefined ? 0 : 1);
-    if (sender !== undefined) writer.raw(bytesOf(sender));
+    if (sender !== undefined) writer.raw(sender);
   }
   return writer.finish();
 }

@@ -3,64 +3,93 @@
 import { assert } from "#lib/assert.ts";
 import { bytesToBigint, compareBytes, concatBytes, fromHex } from "#lib/bytes.ts";
 import { encodeRlp, joinRlpList, rlpUint } from "#lib/rlp.ts";
-import type { Address } from "#types/ids.ts";
 import { keccak256 } from "./hash.ts";
-import { publicKeyToAddress, secp256k1Backend } from "./secp256k1.ts";
+import { secp256k1Backend } from "./secp256k1.ts";
 
 /** Half the order of secp256k1: s above it is invalid (EIP-2). */
 const HALF_ORDER = fromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
 const EMPTY_ITEM = Uint8Array.of(0x80);
 const FIRST_LIST_BYTE = 0xc0;
+/** RLP lengths up to this stand in the first byte. */
+const MAX_SHORT_LENGTH = 55;
+const WORD_BYTES = 32;
 
-/** Where an RLP item's content begins and ends. */
-function contentOf(bytes: Uint8Array, at: number): readonly [start: number, end: number] {
+/** Where the content of the RLP item at `at` begins. */
+function contentStart(bytes: Uint8Array, at: number): number {
   const first = bytes[at] as number;
-  if (first < 0x80) return [at, at + 1];
+  if (first < 0x80) return at;
   const short = first < FIRST_LIST_BYTE ? first - 0x80 : first - FIRST_LIST_BYTE;
-  if (short <= 55) return [at + 1, at + 1 + short];
-  const count = short - 55;
+  return short <= MAX_SHORT_LENGTH ? at + 1 : at + 1 + short - MAX_SHORT_LENGTH;
+}
+
+/** Where the item at `at` ends, its content beginning at `start`. */
+function itemEnd(bytes: Uint8Array, at: number, start: number): number {
+  const first = bytes[at] as number;
+  if (first < 0x80) return at + 1;
+  const short = first < FIRST_LIST_BYTE ? first - 0x80 : first - FIRST_LIST_BYTE;
+  if (short <= MAX_SHORT_LENGTH) return start + short;
   let length = 0;
-  for (let i = 1; i <= count; i++) length = length * 256 + (bytes[at + i] as number);
-  return [at + 1 + count, at + 1 + count + length];
+  for (let i = at + 1; i < start; i++) length = length * 256 + (bytes[i] as number);
+  return start + length;
 }
 
-interface Item {
-  readonly at: number;
-  readonly content: Uint8Array;
+interface Cut {
+  /** The encoded fields before the signature. */
+  readonly fields: Uint8Array;
+  /** yParity, or v of a legacy transaction. */
+  readonly v: Uint8Array;
+  /** r ‖ s, 64 bytes; undefined if one of them is longer than 32. */
+  readonly compact: Uint8Array | undefined;
 }
 
-/** The items of the list that spans `body`. */
-function itemsOf(body: Uint8Array): readonly Item[] {
-  const items: Item[] = [];
-  const [start, end] = contentOf(body, 0);
-  for (let at = start; at < end; ) {
-    const [from, to] = contentOf(body, at);
-    items.push({ at, content: body.subarray(from, to) });
-    at = to;
+/** Cuts the list that spans `body` before its last three items. */
+function cut(body: Uint8Array): Cut {
+  const first = contentStart(body, 0);
+  // Where the last three items seen so far begin, and their contents.
+  let [at1, at2, at3] = [0, 0, 0];
+  let [start1, start2, start3] = [0, 0, 0];
+  let [end1, end2] = [0, 0];
+  let at = first;
+  let items = 0;
+  for (; at < body.length; items++) {
+    const start = contentStart(body, at);
+    [at1, at2, at3] = [at2, at3, at];
+    [start1, start2, start3] = [start2, start3, start];
+    [end1, end2] = [end2, at];
+    at = itemEnd(body, at, start);
   }
-  return items;
+  assert(items > 3, "a signature ends a transaction");
+  const [r, s] = [body.subarray(start2, end2), body.subarray(start3, at)];
+  const fits = r.length <= WORD_BYTES && s.length <= WORD_BYTES;
+  const compact = new Uint8Array(2 * WORD_BYTES);
+  if (fits) {
+    compact.set(r, WORD_BYTES - r.length);
+    compact.set(s, 2 * WORD_BYTES - s.length);
+  }
+  return {
+    fields: body.subarray(first, at1),
+    v: body.subarray(start1, end1),
+    compact: fits ? compact : undefined,
+  };
 }
 
-/** The sender of a well-formed wire form; undefined for an invalid signature. */
-export function recoverSenderOf(raw: Uint8Array): Address | undefined {
-  const typed = (raw[0] as number) < FIRST_LIST_BYTE;
-  const body = typed ? raw.subarray(1) : raw;
-  const items = itemsOf(body);
-  const [v, r, s] = items.slice(-3);
-  const [first] = items;
-  assert(first !== undefined && v !== undefined && r !== undefined && s !== undefined, "three items end it");
-  if (r.content.length > 32 || s.content.length > 32) return undefined;
-  const compact = new Uint8Array(64);
-  compact.set(r.content, 32 - r.content.length);
-  compact.set(s.content, 64 - s.content.length);
-  if (compareBytes(compact.subarray(32), HALF_ORDER) > 0) return undefined;
-  const fields = body.subarray(first.at, v.at);
-  const value = bytesToBigint(v.content);
-  let payload: Uint8Array;
-  if (typed) payload = concatBytes(raw.subarray(0, 1), joinRlpList([fields]));
-  else if (value < 35n) payload = joinRlpList([fields]);
-  else payload = joinRlpList([fields, encodeRlp(rlpUint((value - 35n) / 2n)), EMPTY_ITEM, EMPTY_ITEM]);
-  const parity = typed ? value : (value - (value < 35n ? 27n : 35n)) % 2n;
-  const key = secp256k1Backend().recover(keccak256(payload), compact, Number(parity));
-  return key === undefined ? undefined : publicKeyToAddress(key.subarray(1));
+/** The bytes that were signed, and the parity of the nonce's point. */
+function signedPart(type: number | undefined, { fields, v }: Cut): readonly [Uint8Array, number] {
+  if (type !== undefined) return [concatBytes(Uint8Array.of(type), joinRlpList([fields])), v[0] ?? 0];
+  const value = bytesToBigint(v);
+  if (value < 35n) return [joinRlpList([fields]), Number(value - 27n)];
+  const chainId = encodeRlp(rlpUint((value - 35n) / 2n));
+  return [joinRlpList([fields, chainId, EMPTY_ITEM, EMPTY_ITEM]), Number((value - 35n) % 2n)];
+}
+
+/** The 20 bytes of the sender of a well-formed wire form; undefined for an invalid signature. */
+export function recoverSenderOf(raw: Uint8Array): Uint8Array | undefined {
+  const first = raw[0] as number;
+  const type = first < FIRST_LIST_BYTE ? first : undefined;
+  const parts = cut(type === undefined ? raw : raw.subarray(1));
+  const { compact } = parts;
+  if (compact === undefined || compareBytes(compact.subarray(WORD_BYTES), HALF_ORDER) > 0) return undefined;
+  const [payload, parity] = signedPart(type, parts);
+  const key = secp256k1Backend().recover(keccak256(payload), compact, parity);
+  return key === undefined ? undefined : keccak256(key.subarray(1)).subarray(12);
 }

@@ -9,6 +9,7 @@ import { createSenderRecovery } from "#crypto/recovery.ts";
 import { recoverSenderOf } from "#crypto/recovery-parts.ts";
 import { SECP256K1_ORDER } from "#crypto/secp256k1.ts";
 import { utf8 } from "#lib/bytes.ts";
+import { type Address, address } from "#types/ids.ts";
 import { decodeTransaction, encodeTransaction, type Signature } from "#types/transaction.ts";
 import { signedRaw, signRaw, transfer } from "./transactions.ts";
 
@@ -22,10 +23,15 @@ function resigned(raw: Uint8Array, change: (signature: Signature) => Partial<Sig
   return encodeTransaction({ ...tx, signature: { ...tx.signature, ...change(tx.signature) } });
 }
 
+function senderOf(raw: Uint8Array): Address | undefined {
+  const sender = recoverSenderOf(raw);
+  return sender && address(sender);
+}
+
 test("cutting the wire form gives the sender that decoding gives", () => {
   fc.assert(
     fc.property(signedRaw, (raw) => {
-      expect(recoverSenderOf(raw)).toBe(recoverSender(decodeTransaction(raw))!);
+      expect(senderOf(raw)).toBe(recoverSender(decodeTransaction(raw))!);
     }),
     { numRuns: 300 },
   );
@@ -39,7 +45,7 @@ test("invalid signatures are refused alike", () => {
   fc.assert(
     fc.property(signedRaw, values, values, fc.constantFrom(0, 1), (raw, r, s, yParity) => {
       const changed = resigned(raw, () => ({ r, s, yParity }));
-      expect(recoverSenderOf(changed)).toEqual(recoverSender(decodeTransaction(changed))!);
+      expect(senderOf(changed)).toEqual(recoverSender(decodeTransaction(changed))!);
     }),
     { numRuns: 200 },
   );
@@ -47,7 +53,7 @@ test("invalid signatures are refused alike", () => {
     s: SECP256K1_ORDER - s,
     yParity: 1 - yParity,
   }));
-  expect(recoverSenderOf(high)).toBeUndefined();
+  expect(senderOf(high)).toBeUndefined();
 });
 
 test("a batch keeps its order, with broken ones among the good", async () => {

@@ -1,6 +1,7 @@
 // The native implementation: blst signs, verifies and checks points; mcl does the scalar multiplications that blst's
 // binding does not offer, on points that blst has checked.
 
+import { createLru } from "#lib/bounded.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import type { MclArithmetic, SignatureReader } from "./mcl.ts";
 import { hasPublicKeyForm, hasSignatureForm } from "./points.ts";
@@ -48,13 +49,20 @@ function requireBlst(): Blst {
 type PublicKey = InstanceType<Blst["PublicKey"]>;
 type Signature = InstanceType<Blst["Signature"]>;
 
+/** Public keys kept that were read and found right: the group's, and the shares of a large committee. */
+const READ_KEYS = 128;
+
 /** The native implementation over `arithmetic`; throws where the addon does not load. */
 export function loadBlstBackend(arithmetic: MclArithmetic): BlsBackend {
   const blst = requireBlst();
+  const known = createLru<string, PublicKey>(READ_KEYS);
   const openPublicKey = (bytes: Uint8Array): PublicKey | undefined => {
     if (!hasPublicKeyForm(bytes)) return undefined;
+    const name = bytes.toHex();
     try {
-      return blst.PublicKey.fromBytes(bytes, true);
+      const key = known.get(name) ?? blst.PublicKey.fromBytes(bytes, true);
+      known.set(name, key);
+      return key;
     } catch {
       return undefined;
     }

@@ -23,7 +23,6 @@ export interface MclModule {
   _mclBnG2_clear(z: Place): void;
   _mclBnG1_isZero(x: Place): number;
   _mclBnG2_isZero(x: Place): number;
-  _mclBnG2_isValid(x: Place): number;
   _mclBnG1_add(z: Place, x: Place, y: Place): void;
   _mclBnG2_add(z: Place, x: Place, y: Place): void;
   _mclBnG2_dbl(z: Place, x: Place): void;

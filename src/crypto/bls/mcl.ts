@@ -27,9 +27,12 @@ import {
 
 /** Hashed messages kept: a node signs a vote and soon after verifies the certificate over the same bytes. */
 const HASHED_MESSAGES = 16;
+/** Public keys kept that were read and found right: the group's, and the shares of a large committee. */
+const READ_KEYS = 128;
 /** The generator of G1, compressed. */
-const GENERATOR =
-  "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb";
+const GENERATOR = Uint8Array.fromHex(
+  "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
+);
 
 /** Puts signatures given as bytes into memory, strictly; false for a malformed one. */
 export type SignatureReader = (at: Place, bytes: Uint8Array) => boolean;
@@ -110,7 +113,40 @@ function createHasher(module: MclModule, tag: Uint8Array): (at: Place, message: 
   };
 }
 
-type Hasher = ReturnType<typeof createHasher>;
+/** Reads public keys strictly, remembering the last ones that passed: a node verifies under few. */
+function createKeyReader(module: MclModule): (at: Place, bytes: Uint8Array) => boolean {
+  const known = createLru<string, Uint8Array>(READ_KEYS);
+  return (at, bytes) => {
+    const name = bytes.toHex();
+    const kept = known.get(name);
+    if (kept !== undefined) {
+      module.HEAP8.set(kept, at);
+      return true;
+    }
+    if (!readPublicKey(module, at, bytes)) return false;
+    known.set(name, bytesAt(module, at, G1_BYTES));
+    return true;
+  };
+}
+
+/** What verification keeps between calls. */
+interface Verifier {
+  readonly module: MclModule;
+  readonly hash: (at: Place, message: Uint8Array) => void;
+  readonly readKey: (at: Place, bytes: Uint8Array) => boolean;
+  /** The negated generator of G1 as the module holds it. */
+  readonly minusGenerator: Uint8Array;
+}
+
+function createVerifier(module: MclModule, tag: Uint8Array): Verifier {
+  const minusGenerator = borrow(module, () => {
+    const point = module.stackAlloc(G1_BYTES);
+    readPublicKey(module, point, GENERATOR);
+    module._mclBnG1_neg(point, point);
+    return bytesAt(module, point, G1_BYTES);
+  });
+  return { module, hash: createHasher(module, tag), readKey: createKeyReader(module), minusGenerator };
+}
 
 /** The product of pairings over `factors` (G1 and G2 points in a row) equals one. */
 function productIsOne(module: MclModule, g1: Place, g2: Place, factors: number): boolean {
@@ -122,8 +158,7 @@ function productIsOne(module: MclModule, g1: Place, g2: Place, factors: number):
 
 /** Fills one factor of the product from claims under one key or for one message; false if a key is malformed. */
 function fillFactor(
-  module: MclModule,
-  hash: Hasher,
+  { module, hash, readKey }: Verifier,
   by: "publicKey" | "message",
   group: readonly WeightedClaim[],
   key: Place,
@@ -139,14 +174,14 @@ function fillFactor(
       hashed,
       group.map(({ coefficient }) => coefficient),
     );
-    return readPublicKey(module, key, first.claim.publicKey);
+    return readKey(key, first.claim.publicKey);
   }
   hash(message, first.claim.message);
   module._mclBnG1_clear(key);
   return group.every(({ claim, coefficient }) =>
     borrow(module, () => {
       const term = module.stackAlloc(G1_BYTES);
-      if (!readPublicKey(module, term, claim.publicKey)) return false;
+      if (!readKey(term, claim.publicKey)) return false;
       if (coefficient !== 1n) module._mclBnG1_mul(term, term, readScalar(module, scalarBytes(coefficient)));
       module._mclBnG1_add(key, key, term);
       return true;
@@ -154,7 +189,8 @@ function fillFactor(
   );
 }
 
-function verifyAll(module: MclModule, hash: Hasher, claims: readonly SignatureClaim[]): boolean {
+function verifyAll(verifier: Verifier, claims: readonly SignatureClaim[]): boolean {
+  const { module } = verifier;
   if (claims.length === 0) return false;
   return borrow(module, () => {
     const { by, groups } = groupClaims(claims);
@@ -169,13 +205,11 @@ function verifyAll(module: MclModule, hash: Hasher, claims: readonly SignatureCl
         coefficients.push(coefficient);
       }
       const filled = borrow(module, () =>
-        fillFactor(module, hash, by, group, keys + i * G1_BYTES, messages + i * G2_BYTES),
+        fillFactor(verifier, by, group, keys + i * G1_BYTES, messages + i * G2_BYTES),
       );
       if (!filled) return false;
     }
-    const key = keys + groups.length * G1_BYTES;
-    readPublicKey(module, key, Uint8Array.fromHex(GENERATOR));
-    module._mclBnG1_neg(key, key);
+    module.HEAP8.set(verifier.minusGenerator, keys + groups.length * G1_BYTES);
     sumG2(module, messages + groups.length * G2_BYTES, signatures, coefficients);
     return productIsOne(module, keys, messages, groups.length + 1);
   });
@@ -222,8 +256,7 @@ function readAffine(module: MclModule, at: Place, coordinates: Uint8Array): bool
     }
     const one = new Uint8Array(2 * FP_BYTES);
     one[2 * FP_BYTES - 1] = 1;
-    module._mclBnFp2_deserialize(at + 4 * FP_BYTES, place(module, one), 2 * FP_BYTES);
-    return module._mclBnG2_isValid(at) === 1;
+    return module._mclBnFp2_deserialize(at + 4 * FP_BYTES, place(module, one), 2 * FP_BYTES) !== 0;
   });
 }
 
@@ -233,7 +266,7 @@ function readAffine(module: MclModule, at: Place, coordinates: Uint8Array): bool
  */
 export async function loadMclArithmetic(tag: string = SIGNATURE_TAG): Promise<MclArithmetic> {
   const module = await loadMcl();
-  const hash = createHasher(module, utf8(tag));
+  const verifier = createVerifier(module, utf8(tag));
   const read: SignatureReader = (at, bytes) => readSignature(module, at, bytes);
   const backend: BlsBackend = {
     name: "mcl",
@@ -242,18 +275,18 @@ export async function loadMclArithmetic(tag: string = SIGNATURE_TAG): Promise<Mc
     publicKey: (secret) =>
       withSecret(module, secret, (scalar) => {
         const point = module.stackAlloc(G1_BYTES);
-        readPublicKey(module, point, Uint8Array.fromHex(GENERATOR));
+        readPublicKey(module, point, GENERATOR);
         module._mclBnG1_mulCT(point, point, scalar);
         return writePublicKey(module, point);
       }),
     sign: (secret, message) =>
       withSecret(module, secret, (scalar) => {
         const point = module.stackAlloc(G2_BYTES);
-        hash(point, message);
+        verifier.hash(point, message);
         module._mclBnG2_mulCT(point, point, scalar);
         return writeSignature(module, point);
       }),
-    verifyAll: (claims) => verifyAll(module, hash, claims),
+    verifyAll: (claims) => verifyAll(verifier, claims),
     combine: (signatures, weights, divisor) => combine(module, read, signatures, weights, divisor),
     evaluate: (polynomial, x) => evaluate(module, polynomial, x),
   };
