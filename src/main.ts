@@ -30,12 +30,14 @@ function fail(thrown: unknown): void {
   process.exit(exitCodeOf(thrown));
 }
 
+/** A signal may come twice at once, from the terminal and from a parent; one that comes later is impatience. */
+const IMPATIENCE_MS = 500;
 const stop = new AbortController();
+let firstSignal: number | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  let received = 0;
   process.on(signal, () => {
-    // The same signal again is impatience; another one may come from a parent that stops its whole group.
-    if (++received > 1) process.exit(signal === "SIGINT" ? 130 : 143);
+    firstSignal ??= performance.now();
+    if (performance.now() - firstSignal > IMPATIENCE_MS) process.exit(signal === "SIGINT" ? 130 : 143);
     stop.abort();
   });
 }

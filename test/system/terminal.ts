@@ -1,10 +1,12 @@
 // `kora dev` and `kora help` on a real terminal (tmux): what a person sees, and Ctrl-C.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { resolve } from "node:path";
 import { koraBinary, temporaryFolder, until } from "../support/kora.ts";
 
 const server = `kora-test-${process.pid}`;
 const folder = temporaryFolder();
 const COLUMNS = 120;
+const ROOT = resolve(import.meta.dir, "../..");
 
 function tmux(...args: string[]): string {
   const run = Bun.spawnSync(["tmux", "-L", server, ...args], { cwd: folder.path });
@@ -16,11 +18,15 @@ const type = (...keys: string[]): string => tmux("send-keys", ...keys);
 
 /** Types a command, and waits for what it says. */
 async function see(what: RegExp): Promise<string> {
-  return await until(String(what), () => (what.test(screen()) ? screen() : undefined), 20_000);
+  return await until(String(what), () => (what.test(screen()) ? screen() : undefined), 60_000);
 }
 
 beforeAll(() => {
   tmux("-f", "/dev/null", "new-session", "-d", "-x", String(COLUMNS), "-y", "60", "sh");
+});
+beforeEach(() => {
+  tmux("respawn-pane", "-k", "sh");
+  tmux("clear-history");
 });
 afterAll(() => {
   tmux("kill-server");
@@ -46,8 +52,14 @@ test("kora dev shows its accounts, logs a block for a person, and Ctrl-C ends it
   await see(/ended-with-0\s*$/m);
 }, 60_000);
 
+test("npm start -- --port 0 ends cleanly on Ctrl-C too, which npm passes on once more", async () => {
+  type(`cd ${ROOT} && npm start -- --port 0 --silent; echo ended-with-$?`, "Enter");
+  await see(/Listening on 127\.0\.0\.1:\d+/);
+  type("C-c");
+  await see(/ended-with-0\s*$/m);
+}, 120_000);
+
 test("help fits a terminal and ends with 0", async () => {
-  type("clear", "Enter");
   type(`${koraBinary()} help; echo ended-with-$?`, "Enter");
   const shown = await see(/ended-with-0\s*$/m);
   for (const line of shown.split("\n")) expect(line.length).toBeLessThanOrEqual(COLUMNS);
@@ -55,7 +67,6 @@ test("help fits a terminal and ends with 0", async () => {
 }, 60_000);
 
 test("a mistake is three lines", async () => {
-  type("clear", "Enter");
   type(`${koraBinary()} dve; echo ended-with-$?`, "Enter");
   const shown = await see(/ended-with-2\s*$/m);
   expect(shown).toContain('try: did you mean "kora dev"?');
