@@ -1,5 +1,5 @@
-// Change sets as something to read through: on top of a state, merged into one another, or made from inputs that
-// wait for their block. Nothing here is committed and nothing has a root.
+// Change sets as something to read through: on top of a state, and made from inputs that wait for their block.
+// Nothing here is committed and nothing has a root.
 import { keccakHash } from "#crypto/hash.ts";
 import type { StateInput } from "#execution/types.ts";
 import { EMPTY_BYTES, trimLeft } from "#lib/bytes.ts";
@@ -30,24 +30,6 @@ export function overlayReader(base: StateReader, changes: StateChanges): StateRe
       return !change.reset && change.account !== undefined && base.hasStorage(address);
     },
   };
-}
-
-function mergeAccount(first: AccountChange | undefined, then: AccountChange): AccountChange {
-  if (first === undefined || then.reset) return then;
-  return {
-    account: then.account,
-    reset: first.reset,
-    storage: new Map([...first.storage, ...then.storage]),
-  };
-}
-
-/** The net effect of `first` and then `then`. */
-export function mergeChanges(first: StateChanges, then: StateChanges): StateChanges {
-  const accounts = new Map(first.accounts);
-  for (const [address, change] of then.accounts) {
-    accounts.set(address, mergeAccount(accounts.get(address), change));
-  }
-  return { accounts, code: new Map([...first.code, ...then.code]) };
 }
 
 const ABSENT: Account = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH };

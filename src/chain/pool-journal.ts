@@ -20,8 +20,6 @@ export interface PoolJournal {
   load(): readonly Uint8Array[];
   /** Resolves when `raw` is durable; rejects with JOURNAL_FAILED, after which the process must stop. */
   record(raw: Uint8Array): Promise<void>;
-  /** Resolves when everything recorded before is durable. */
-  flush(): Promise<void>;
 }
 
 /** Bytes of history that a journal may hold beside twice what is live before it is compacted. */
@@ -111,6 +109,5 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
   return {
     load: () => parse(held),
     record: (raw) => enqueue(frame(raw)),
-    flush: () => enqueue(new Uint8Array(0)),
   };
 }

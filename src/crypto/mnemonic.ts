@@ -2,7 +2,7 @@
 // anyway: those of local chains and load generators. No validator's key comes from here. The derivation is our own:
 // a local chain starts with it, and the library's pure JavaScript would take half of that start.
 import { createHmac, pbkdf2Sync } from "node:crypto";
-import { generateMnemonic, validateMnemonic } from "@scure/bip39";
+import { validateMnemonic } from "@scure/bip39";
 import { wordlist } from "@scure/bip39/wordlists/english.js";
 import { bigintToBytes, bytesToBigint, concatBytes, padLeft, utf8 } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -76,9 +76,4 @@ export function secretsOfMnemonic(phrase: string, count: number, path: string = 
   const root = nodeOf(hmacSha512(utf8("Bitcoin seed"), seed), 0n);
   const parent = pathIndexes(path).reduce(child, root);
   return Array.from({ length: count }, (_, index) => child(parent, index).secret);
-}
-
-/** A fresh mnemonic of twelve words. */
-export function randomMnemonic(): string {
-  return generateMnemonic(wordlist, 128);
 }

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { JournalFile } from "#chain/pool-journal.ts";
 import { DEV_POOL_OPTIONS } from "#chain/pool-types.ts";
 import { keccak256 } from "#crypto/hash.ts";
 import { TEST_MNEMONIC } from "#crypto/mnemonic.ts";
@@ -60,13 +61,14 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-function setUp(mode: MiningMode, directory?: string): Setup {
+function setUp(mode: MiningMode, directory?: string, journal?: JournalFile): Setup {
   const addresses = [...accounts.addresses, ...Array.from({ length: 5 }, (_, i) => testAddress(i))];
   const genesis = devGenesis({ addresses, timestamp: 1_000 });
   const chain = openTestChain({
     genesis,
     pool: DEV_POOL_OPTIONS,
     ...(directory !== undefined && { directory }),
+    ...(journal !== undefined && { journal }),
   });
   const timers = handTimers();
   const wall = { now: 2_000 };
@@ -245,6 +247,23 @@ test("what is signed recovers to the account, v as 27 or 28", () => {
   expect(personalDigest(utf8(message))).toEqual(digest);
   expect(recovered(call(setup, "personal_sign", toHex(utf8(message)), from), digest)).toBe(from);
   expect(recovered(call(setup, "eth_sign", from, message), digest)).toBe(from);
+});
+
+test("what is mined at once is not journalled, what waits is before its hash is answered", async () => {
+  const written: Uint8Array[] = [];
+  const journal: JournalFile = {
+    read: () => new Uint8Array(0),
+    append: async (bytes) => void written.push(bytes),
+    replace: async () => undefined,
+  };
+  const setup = setUp(AUTOMINE, undefined, journal);
+  await setup.local.submit(transfer({ from: 0, nonce: 0 }).raw);
+  expect(written.length).toBe(0);
+  await setup.local.submit(transfer({ from: 0, nonce: 2 }).raw);
+  expect(written.length).toBe(1);
+  call(setup, "evm_setAutomine", false);
+  await setup.local.submit(transfer({ from: 1, nonce: 0 }).raw);
+  expect(written.length).toBe(2);
 });
 
 test("it says that it is an anvil, with an instance id that outlives a restart", async () => {
