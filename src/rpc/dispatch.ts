@@ -7,12 +7,14 @@ import {
   PARSE_ERROR,
   RESPONSE_TOO_LARGE,
   RpcError,
+  TIMEOUT,
   toRpcError,
 } from "./errors.ts";
-import { BATCH_SLICE, type RpcLimits } from "./limits.ts";
+import { BATCH_TIME, type RpcLimits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { Arguments } from "./params.ts";
 import type { AnsweredCall } from "./ports.ts";
+import { createPause } from "./slice.ts";
 import type { Subscriber } from "./subscriptions.ts";
 
 /** Answers one message; the empty string when nothing is to be said (notifications only). */
@@ -30,6 +32,7 @@ export interface DispatchOptions {
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
 const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");
 const TOO_LARGE = new RpcError(RESPONSE_TOO_LARGE, "response too large");
+const TIMED_OUT = new RpcError(TIMEOUT, "request timed out");
 
 /** A response without a result. `id` is JSON. */
 export function errorResponse(id: string, error: RpcError): string {
@@ -120,9 +123,7 @@ function firstId(batch: readonly unknown[]): string {
   return "null";
 }
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Answers in order; lets others run every few milliseconds, and stops answering past the response's bound. */
+/** Answers in order; lets others run every few milliseconds, and refuses what is past the bounds of size and time. */
 async function answerBatch(
   options: DispatchOptions,
   batch: readonly unknown[],
@@ -135,23 +136,22 @@ async function answerBatch(
   }
   const parts: string[] = [];
   let size = 0;
-  let sliceEnd = performance.now() + BATCH_SLICE;
+  const pause = createPause();
+  const end = performance.now() + BATCH_TIME;
   for (const value of batch) {
-    let part = size > maxResponseBytes ? tooLarge(value) : answer(options, value, subscriber);
+    const refusal = size > maxResponseBytes ? TOO_LARGE : performance.now() > end ? TIMED_OUT : undefined;
+    let part = refusal === undefined ? answer(options, value, subscriber) : refuse(value, refusal);
     if (typeof part !== "string") part = await part;
     if (part !== "") parts.push(part);
     size += part.length;
-    if (performance.now() > sliceEnd) {
-      await nextTurn();
-      sliceEnd = performance.now() + BATCH_SLICE;
-    }
+    await pause();
   }
   return parts.length === 0 ? "" : `[${parts.join(",")}]`;
 }
 
-function tooLarge(value: unknown): string {
+function refuse(value: unknown, error: RpcError): string {
   const { id } = parseRequest(value);
-  return id === "" ? "" : errorResponse(id, TOO_LARGE);
+  return id === "" ? "" : errorResponse(id, error);
 }
 
 /** The dispatcher of a server. */

@@ -8,6 +8,7 @@ export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
 export const INTERNAL_ERROR = -32603;
 export const SERVER_ERROR = -32000;
+export const TIMEOUT = -32002;
 export const RESPONSE_TOO_LARGE = -32003;
 export const NOT_SUPPORTED = -32004;
 export const LIMIT_EXCEEDED = -32005;

@@ -1,6 +1,7 @@
 // eth_: fee suggestions and history, computed from the blocks themselves.
+import { createLru } from "#lib/bounded.ts";
 import type { Block } from "#types/block.ts";
-import { type Height, height } from "#types/ids.ts";
+import { type Hash, type Height, height } from "#types/ids.ts";
 import type { Receipt } from "#types/receipt.ts";
 import type { Transaction } from "#types/transaction.ts";
 import { heightOf } from "./blocks.ts";
@@ -10,6 +11,7 @@ import { MAX_FEE_HISTORY, MAX_FEE_PERCENTILES } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, blockNumber, hexOrDecimal, listOf } from "./params.ts";
 import type { ChainPort } from "./ports.ts";
+import { createPause } from "./slice.ts";
 
 /** Blocks a tip suggestion looks at (geth's). */
 const TIP_BLOCKS = 20;
@@ -32,22 +34,38 @@ function tipOf(tx: Transaction, baseFee: bigint): bigint {
 
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function lowestTips(block: Block): bigint[] {
-  const baseFee = block.header.baseFeePerGas ?? 0n;
-  const tips = block.transactions.map(({ tx }) => tipOf(tx, baseFee)).filter((tip) => tip >= IGNORED_TIP);
-  return tips.sort(ascending).slice(0, TIPS_PER_BLOCK);
+interface BlockTips {
+  readonly parentHash: Hash;
+  readonly lowest: readonly bigint[];
 }
 
-/** Suggests a tip from the last blocks; remembers the answer for the head it was computed at. */
+function tipsOf(block: Block): BlockTips {
+  const { baseFeePerGas = 0n, parentHash } = block.header;
+  const tips = block.transactions
+    .map(({ tx }) => tipOf(tx, baseFeePerGas))
+    .filter((tip) => tip >= IGNORED_TIP);
+  return { parentHash, lowest: tips.sort(ascending).slice(0, TIPS_PER_BLOCK) };
+}
+
+/** Suggests a tip from the last blocks; remembers the answer for its head, and of each block what matters. */
 export function createTipOracle(chain: ChainPort): () => bigint {
+  const remembered = createLru<Hash, BlockTips>(4 * TIP_BLOCKS);
   let known: { readonly head: string; readonly tip: bigint } | undefined;
   return () => {
     const head = chain.head();
     if (known?.head === head.hash) return known.tip;
     const tips: bigint[] = [];
+    let hash = head.hash;
     for (let back = 0; back < TIP_BLOCKS && back <= head.header.number; back++) {
-      const block = chain.block(height(head.header.number - back));
-      if (block !== undefined) tips.push(...lowestTips(block));
+      let found = remembered.get(hash);
+      if (found === undefined) {
+        const block = chain.block(height(head.header.number - back));
+        if (block === undefined) break;
+        found = tipsOf(block);
+        remembered.set(block.hash, found);
+      }
+      tips.push(...found.lowest);
+      hash = found.parentHash;
     }
     tips.sort(ascending);
     const tip = tips[Math.floor(((tips.length - 1) * TIP_PERCENTILE) / 100)] ?? DEFAULT_TIP;
@@ -98,7 +116,7 @@ function feesAfter(chain: ChainPort, at: Height): { readonly base: bigint; reado
   return { base: next?.baseFeePerGas ?? 0n, blob: next === undefined ? 0n : chain.blobBaseFee(next) };
 }
 
-function feeHistory(chain: ChainPort, args: Arguments): unknown {
+async function feeHistory(chain: ChainPort, args: Arguments): Promise<unknown> {
   const wanted = Math.min(args.required(0, hexOrDecimal), MAX_FEE_HISTORY);
   const ref = args.required(1, blockNumber);
   const percentiles = percentilesOf(args);
@@ -112,7 +130,9 @@ function feeHistory(chain: ChainPort, args: Arguments): unknown {
   const ratios: number[] = [];
   const blobRatios: number[] = [];
   const reward: string[][] = [];
+  const pause = createPause();
   for (let at = oldest; at <= newest; at++) {
+    await pause();
     const block = chain.block(height(at));
     if (block === undefined) throw serverError(`block ${at} is not held`);
     const { header } = block;

@@ -4,7 +4,7 @@ import { logJson } from "./encode.ts";
 import { serverError } from "./errors.ts";
 import { transactionByHash } from "./eth-transactions.ts";
 import { createFilterStore, createHashRing, type Filter } from "./filters.ts";
-import { MAX_FILTER_CHANGES, type RpcLimits } from "./limits.ts";
+import { MAX_FILTER_BLOCKS, MAX_FILTER_CHANGES, type RpcLimits } from "./limits.ts";
 import { createLogReader, logFilter, logsOf } from "./log-query.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, type BlockRef, boolean, text } from "./params.ts";
@@ -29,7 +29,7 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
   const stopPending = pool.onPending((transaction) => recent.push(transaction.hash));
 
   const newBlocks = (filter: Extract<Filter, { kind: "block" }>): unknown[] => {
-    const to = Math.min(head(), filter.cursor + MAX_FILTER_CHANGES);
+    const to = Math.min(head(), filter.cursor + MAX_FILTER_BLOCKS);
     const hashes: unknown[] = [];
     for (let at = filter.cursor + 1; at <= to; at++) hashes.push(chain.block(height(at))?.hash);
     filter.cursor = to;

@@ -61,9 +61,13 @@ export const MAX_FEE_HISTORY = 1_024;
 export const MAX_FEE_PERCENTILES = 100;
 /** Slots of one `eth_getStorageValues` (reth's), and of one proof. */
 export const MAX_STORAGE_SLOTS = 1_024;
-/** Entries of one answer of a block filter, and hashes of pending transactions kept for filters. */
+/** Hashes of pending transactions kept for filters. */
 export const MAX_FILTER_CHANGES = 10_000;
-/** Wider log queries run in a worker. */
-export const INLINE_LOG_RANGE = 32;
-/** Milliseconds the server works on one batch before it lets others run. */
-export const BATCH_SLICE = 8;
+/** Blocks of one answer of a block filter: each may have to be decoded. The next poll goes on. */
+export const MAX_FILTER_BLOCKS = 1_000;
+/** Log queries over more blocks run in a worker: each block with a hit has to be decoded. */
+export const INLINE_LOG_RANGE = 4;
+/** Milliseconds of work on one request before others may run. */
+export const WORK_SLICE = 8;
+/** Milliseconds after which the rest of a batch is refused: well before its connection counts as idle. */
+export const BATCH_TIME = 30_000;

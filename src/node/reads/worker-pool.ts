@@ -25,6 +25,8 @@ export interface WorkerPool {
 
 interface Task {
   readonly order: Order;
+  /** Milliseconds of the monotonic clock. */
+  readonly since: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: KoraError) => void;
 }
@@ -44,6 +46,14 @@ function workerLocation(): string {
 
 /** Milliseconds past its limit within which a job ends by itself; a thread that does not is ended. */
 const GRACE_MS = 250;
+
+/** Milliseconds a job waits for a thread at most: whoever asked has given up by then. */
+const MAX_WAIT_MS = 30_000;
+
+function busy(): KoraError {
+  const hint = "try again later, or ask for less at once";
+  return new KoraError("too many heavy requests are waiting", { code: "READS_BUSY", hint });
+}
 
 function closed(): KoraError {
   return new KoraError("the node is shutting down", { code: "READS_CLOSED" });
@@ -72,13 +82,12 @@ class Pool implements WorkerPool {
 
   run(job: Job, timeLimit: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const task: Task = { order: { job, timeLimit }, resolve, reject };
+      const task: Task = { order: { job, timeLimit }, since: performance.now(), resolve, reject };
       if (this.#closed) return reject(closed());
       const thread = this.#idle.pop() ?? this.#spawn();
       if (thread !== undefined) return this.#start(thread, task);
       if (this.#waiting.length < this.#options.queue) return void this.#waiting.push(task);
-      const hint = "try again later, or ask for less at once";
-      reject(new KoraError("too many heavy requests are waiting", { code: "READS_BUSY", hint }));
+      reject(busy());
     });
   }
 
@@ -120,11 +129,20 @@ class Pool implements WorkerPool {
     if (task === undefined) return;
     clearTimeout(thread.timer);
     thread.task = undefined;
-    const next = this.#waiting.shift();
+    const next = this.#next();
     if (next !== undefined) this.#start(thread, next);
     else this.#rest(thread);
     if (outcome.kind === "done") task.resolve(outcome.value);
     else task.reject(received(outcome));
+  }
+
+  /** What waits longest of what has not waited too long. */
+  #next(): Task | undefined {
+    for (let task = this.#waiting.shift(); task !== undefined; task = this.#waiting.shift()) {
+      if (performance.now() - task.since < MAX_WAIT_MS) return task;
+      task.reject(busy());
+    }
+    return undefined;
   }
 
   #rest(thread: Thread): void {
@@ -138,8 +156,10 @@ class Pool implements WorkerPool {
     this.#end(thread)?.reject(error);
     if (this.#closed || this.#waiting.length === 0) return;
     const next = this.#spawn();
-    const task = next === undefined ? undefined : this.#waiting.shift();
-    if (next !== undefined && task !== undefined) this.#start(next, task);
+    if (next === undefined) return;
+    const task = this.#next();
+    if (task === undefined) this.#rest(next);
+    else this.#start(next, task);
   }
 
   /** Lets go of a thread; answers the task it had. */
