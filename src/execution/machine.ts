@@ -9,6 +9,7 @@ import { bytesToBigint } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { type Address, bytesOf, type Hash, height, ZERO_HASH } from "#types/ids.ts";
 import { createStateAdapter } from "./adapter.ts";
+import { PrecompileBls } from "./bls.ts";
 import { blobBaseFee } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
 import { rememberJumps } from "./jump-cache.ts";
@@ -107,6 +108,7 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules, options: Ma
       },
     },
     bn254: new NobleBN254(),
+    bls: new PrecompileBls(),
     allowUnlimitedContractSize: !rules.codeSizeLimit,
     allowUnlimitedInitCodeSize: !rules.codeSizeLimit,
   });
