@@ -9,8 +9,8 @@ test("thousands of random and mutated requests do the node no harm", async () =>
   const seed = Number(process.env["KORA_FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
   console.log(`rpc fuzz seed ${seed}`);
   await using kora = await startKora(["dev", "--port", "0", "--silent"]);
-  const quiet = (): void => {};
-  const result = await fuzzRpc({ count: COUNT, seed, url: kora.url, pid: kora.pid, progress: quiet });
+  // Memory is not judged here: so short a run is all warming up.
+  const result = await fuzzRpc({ count: COUNT, seed, url: kora.url, pid: undefined, progress: () => {} });
   expect(result.violations).toEqual([]);
   expect(result.sent).toBe(COUNT);
   expect(result.answers.get("ok") ?? 0).toBeGreaterThan(COUNT / 20);
