@@ -17,6 +17,8 @@ const TIMING: Timing = {
   emptyBlockInterval: 1_000_000,
 };
 
+const HASTY: Timing = { ...TIMING, leaderTimeout: 3, certificationTimeout: 5, timeoutRetry: 4 };
+
 export interface SimulatedAgreement extends Agreement {
   /** Rings the alarm if it is due. */
   poll(): void;
@@ -28,6 +30,7 @@ export function createSimulatedAgreement(
   disk: Uint8Array[],
   world: {
     now(): number;
+    readonly hasty: boolean;
     send(dealer: number, bytes: Uint8Array): void;
     agreed(set: Uint8Array): void;
     halted(reason: string): void;
@@ -43,7 +46,7 @@ export function createSimulatedAgreement(
         disk.push(...entries);
       },
     }),
-    timing: TIMING,
+    timing: world.hasty ? HASTY : TIMING,
     clock: {
       now: world.now,
       wall: () => 0,

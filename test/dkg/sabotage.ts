@@ -2,6 +2,7 @@
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyRules } from "#crypto/dkg/rules.ts";
 import type { SimulationOptions } from "./sim.ts";
+import { CALM } from "./world.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -15,13 +16,18 @@ export const SABOTAGES: Readonly<Record<string, SimulationOptions>> = {
   "agreement on the logs": { noAgreement: true },
   "proposed sets are judged": {
     core: true,
+    weather: CALM,
     sabotage: (ceremony) => {
       (ceremony as Mutable<Ceremony>).validate = () => ({ kind: "valid", logs: [] });
     },
   },
-  "at most f reveals a log": bend((rules) => {
-    rules.maxReveals = rules.info.players.length;
-  }),
+  "at most f reveals a log": {
+    ...bend((rules) => {
+      rules.maxReveals = rules.info.players.length;
+    }),
+    // Dealers that lose patience before most have answered.
+    weather: { ...CALM, loss: 0.8, maxDelay: 40, earlyDeadline: 1 },
+  },
   "shares are checked": bend((rules) => {
     rules.scheme = { ...rules.scheme, isShare: () => true };
   }),

@@ -26,6 +26,8 @@ export interface SimulationOptions {
   readonly noAgreement?: boolean;
   /** The consensus core agrees on the logs; else an ideal box does. */
   readonly core?: boolean;
+  /** Instead of what the seed says. */
+  readonly weather?: Weather;
 }
 
 export interface Verdict {
@@ -70,7 +72,8 @@ function createCast(count: number, real: Bls | undefined, rng: Rng): Cast {
   };
 }
 
-function pickWeather(rng: Rng): Weather {
+function pickWeather(rng: Rng, fixed: Weather | undefined): Weather {
+  if (fixed !== undefined) return fixed;
   if (rng.chance(0.15)) return CALM;
   return {
     loss: rng.chance(0.6) ? rng.unit() * 0.5 : 0,
@@ -78,6 +81,8 @@ function pickWeather(rng: Rng): Weather {
     maxDelay: 2 + rng.below(30),
     kill: rng.chance(0.5) ? rng.unit() * 0.03 : 0,
     partition: rng.chance(0.4),
+    hasty: rng.chance(0.3),
+    blackout: rng.chance(0.3) ? rng.below(120) : undefined,
     earlyDeadline: rng.chance(0.5) ? rng.unit() : 0,
   };
 }
@@ -163,12 +168,19 @@ export function simulate(seed: number, options: SimulationOptions = {}): Verdict
   const faulty = pickFaulty(info, rng);
   if (rng.chance(0.25) && violations.length === 0) {
     violations.push(
-      ...play({ info, previousShares, faulty, weather: pickWeather(rng), abort: true }).violations,
+      ...play({ info, previousShares, faulty, weather: pickWeather(rng, options.weather), abort: true })
+        .violations,
     );
     info = { ...info, round: ++round };
   }
   if (violations.length === 0) {
-    const world = play({ info, previousShares, faulty, weather: pickWeather(rng), abort: false });
+    const world = play({
+      info,
+      previousShares,
+      faulty,
+      weather: pickWeather(rng, options.weather),
+      abort: false,
+    });
     violations.push(...inspect(world, rng));
     const mixed = old === undefined ? undefined : checkReshare(old, world, rng);
     if (mixed !== undefined) violations.push(mixed);

@@ -31,6 +31,10 @@ export interface Weather {
   /** Chance per effect that its node is killed just before it is performed. */
   readonly kill: number;
   readonly partition: boolean;
+  /** When everybody is killed at once; undefined: never. */
+  readonly blackout: number | undefined;
+  /** Timers of the agreement are shorter than what it waits for, so that views split. */
+  readonly hasty: boolean;
   /** Chance that a node's deadline comes early in the first phase. */
   readonly earlyDeadline: number;
 }
@@ -41,6 +45,8 @@ export const CALM: Weather = {
   maxDelay: 2,
   kill: 0,
   partition: false,
+  blackout: undefined,
+  hasty: false,
   earlyDeadline: 0,
 };
 
@@ -193,6 +199,7 @@ class Simulation {
       : ceremony;
     node.agreement = createSimulatedAgreement(bent, node.votes, {
       now: () => this.now,
+      hasty: this.options.weather.hasty,
       send: (dealer, bytes) => {
         if (!byzantine && this.now < PHASE_ONE && this.rng.chance(this.options.weather.kill)) this.kill(node);
         if (node.agreement === undefined) return;
@@ -399,6 +406,9 @@ class Simulation {
     for (const node of this.nodes) if (this.rng.chance(0.8)) this.boot(node);
     const end = PHASE_ONE + PHASE_TWO;
     for (; this.now < (abort ? PHASE_ONE : end); this.now++) {
+      if (this.now === weather.blackout) {
+        for (const node of this.nodes) if (!(node.faulty instanceof Set)) this.kill(node);
+      }
       if (weather.partition && this.now % 20 === 0) {
         this.#groups = this.rng.chance(0.6) ? this.nodes.map(() => this.rng.below(2)) : [];
       }

@@ -117,7 +117,9 @@ function createApplication(ports: AgreementPorts): Application {
   const finals = createLru<Hash, true>(MAX_KNOWN);
   let tip = { digest: genesis, height: 0 };
   let waiting: (() => boolean) | undefined;
-  const heightOf = (digest: Hash): number | undefined => (digest === genesis ? 0 : heights.get(digest));
+  // What the journal holds was verified before a crash.
+  const heightOf = (digest: Hash): number | undefined =>
+    digest === genesis ? 0 : (heights.get(digest) ?? ports.journal.body(digest)?.facts.height);
   return {
     tip: () => tip,
     isFinal: (digest) => digest === genesis || finals.has(digest),
