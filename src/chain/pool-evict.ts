@@ -20,7 +20,7 @@ export interface Victim {
 }
 
 /** Share of the pool that is freed at once, so that a full pool is not searched for every newcomer. */
-const BATCH_SHARE = 128;
+const BATCH_SHARE = 64;
 
 interface Candidate {
   readonly account: PoolAccount;
