@@ -23,6 +23,7 @@ export interface ConsensusSection {
   readonly shareKey: string | undefined;
   readonly dkgOutput: string | undefined;
   readonly groupPublicKey: string | undefined;
+  readonly blsBackend: "blst" | "mcl" | "noble" | undefined;
   readonly threshold: number | undefined;
   readonly participants: readonly string[];
   readonly leaderTimeoutMs: number;
@@ -160,6 +161,11 @@ export const schema: Schema = {
         summary: "public result of the key ceremony; beside validator_key when left out",
       },
       groupPublicKey: { kind: groupKey, default: undefined, summary: "all that a follower needs to trust" },
+      blsBackend: {
+        kind: oneOf("blst", "mcl", "noble"),
+        default: undefined,
+        summary: "implementation of BLS12-381; the fastest that works here when left out",
+      },
       threshold: {
         kind: integer(1, 256),
         default: undefined,

@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Settings } from "#config/schema.ts";
 import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
-import { openBls } from "#crypto/bls.ts";
+import { reportBackends } from "#crypto/backends.ts";
+import { type Bls, openBls } from "#crypto/bls.ts";
 import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
@@ -73,9 +74,18 @@ async function networkOf(settings: Settings, passphrase: PassphraseSource): Prom
   return { identity, listen: network.listenAddr, peers: network.bootstrapPeers.map(parsePeerAddress) };
 }
 
-async function startFollower(settings: Settings, network: NetworkPlan, parts: EngineParts) {
+/** The implementation that is asked for, else the fastest; says which, and warns of every fallback. */
+async function openCryptography({ consensus }: Settings, { logger }: EngineParts): Promise<Bls> {
+  const bls = await openBls(consensus.blsBackend);
+  for (const { primitive, backend, fallback } of reportBackends(bls)) {
+    if (fallback === undefined) logger.info("cryptography", { primitive, backend });
+    else logger.warn("slower cryptography in use", { primitive, backend, reason: fallback });
+  }
+  return bls;
+}
+
+function startFollower(settings: Settings, network: NetworkPlan, parts: EngineParts, bls: Bls) {
   const { consensus, execution } = settings;
-  const bls = await openBls();
   const text = consensus.groupPublicKey ?? "";
   const publicKey = Uint8Array.fromHex(text.startsWith("0x") ? text.slice(2) : text);
   if (!bls.isPublicKey(publicKey)) {
@@ -100,10 +110,12 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
   return async (parts) => {
     const { consensus, execution, node } = settings;
     const network = await networkOf(settings, passphrase);
+    const bls = await openCryptography(settings, parts);
     const beside = dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
     const output = consensus.dkgOutput ?? join(beside, OUTPUT_FILE);
     const member = consensus.participants.some((name) => identityKey(name) === network.identity.publicKey);
-    if (!member && consensus.groupPublicKey !== undefined) return startFollower(settings, network, parts);
+    if (!member && consensus.groupPublicKey !== undefined)
+      return startFollower(settings, network, parts, bls);
     if (!existsSync(output)) {
       throw refuse(
         "the group's key is not there",
@@ -111,11 +123,16 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
         "hold the ceremony with kora dkg on every validator, or give consensus.group_public_key to follow",
       );
     }
-    const scheme = await loadThresholdScheme(output, passphrase.given ? await passphrase.read() : undefined);
+    const scheme = await loadThresholdScheme(
+      output,
+      passphrase.given ? await passphrase.read() : undefined,
+      bls,
+    );
     checkScheme(settings, scheme, output);
     if (!member || scheme.index === undefined) {
       const groupPublicKey = scheme.groupPublicKey.toHex();
-      return startFollower({ ...settings, consensus: { ...consensus, groupPublicKey } }, network, parts);
+      const follower = { ...settings, consensus: { ...consensus, groupPublicKey } };
+      return startFollower(follower, network, parts, bls);
     }
     if (scheme.participants()[scheme.index] !== network.identity.publicKey) {
       throw new KoraError("share.key is another participant's", {
