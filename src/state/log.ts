@@ -74,6 +74,8 @@ export class OpLog {
   readonly #fetched = new Map<number, Uint8Array>();
   #ahead: Uint8Array[] = [];
   #aheadFrom = 0;
+  /** Rollbacks there had been when the cache was last valid. */
+  rollbacks = 0;
 
   constructor(store: Store) {
     this.#store = store;

@@ -31,6 +31,15 @@ const CACHED_CODE = 512;
 const PAGE = 256;
 
 const PRUNED_SN = "SELECT pruned_sn FROM meta";
+const ROLLBACKS = "SELECT rollbacks FROM meta";
+
+/** How many rollbacks there were. After another one, SNs may stand for other ops: the cache of ops is dropped. */
+function rollbacksOf({ store, log }: HistorySource): number {
+  const rollbacks = store.prepare(ROLLBACKS).get()?.[0] as number;
+  if (rollbacks !== log.rollbacks) log.forget();
+  log.rollbacks = rollbacks;
+  return rollbacks;
+}
 
 /** A StateReader that also tells incarnations. */
 export interface RecordReader extends StateReader {
@@ -234,6 +243,7 @@ export function openAt(source: HistorySource, height: number): RecordReader {
     if (height < held) throw pruned(height, held);
   };
   if (height < (oldest as number)) throw pruned(height, oldest as number);
+  const rollbacks = rollbacksOf(source);
   const record = (address: Address): StoredAccount | undefined =>
     reading(() => {
       const value = valueBefore(source, accountKey(address), bound);
@@ -241,6 +251,12 @@ export function openAt(source: HistorySource, height: number): RecordReader {
     });
   const reading = <T>(work: () => T): T =>
     store.read(() => {
+      if (rollbacksOf(source) !== rollbacks) {
+        throw new KoraError(`the chain was rolled back while its state at ${height} was read`, {
+          code: "STATE_UNKNOWN",
+          details: { height },
+        });
+      }
       try {
         return work();
       } catch (error) {

@@ -41,7 +41,7 @@ export function ensureSchema(store: Store): void {
       for (const sql of SCHEMA) store.prepare(sql).run();
       const secret = crypto.getRandomValues(new Uint8Array(16));
       store
-        .prepare("INSERT INTO meta VALUES (0, ?, NULL, NULL, NULL, 0, 0, 0, 0, 0, ?)")
+        .prepare("INSERT INTO meta VALUES (0, ?, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, ?)")
         .run(SCHEMA_VERSION, secret);
     });
     return;

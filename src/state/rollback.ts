@@ -95,7 +95,10 @@ export function rollbackTo(parts: Rollback, height: number): void {
     store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(target.nextSN / TWIG_LEAVES));
     blocks.removeAbove(height);
     store
-      .prepare("UPDATE meta SET height = ?, digest = ?, root = ?, next_sn = ?, floor_sn = ?, live = ?")
+      .prepare(
+        `UPDATE meta SET height = ?, digest = ?, root = ?, next_sn = ?, floor_sn = ?, live = ?,
+           rollbacks = rollbacks + 1`,
+      )
       .run(height, hash as Uint8Array, root as Uint8Array, target.nextSN, target.floorSN, target.live);
     const { leftRoots, young } = loadLeftRoots(base, target.nextSN);
     tree.load(target, leftRoots, bits, young);

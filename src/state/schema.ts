@@ -9,7 +9,7 @@ export const SCHEMA: readonly string[] = [
   `CREATE TABLE meta(
      id INTEGER PRIMARY KEY CHECK (id = 0), schema INTEGER NOT NULL, height INTEGER, digest BLOB, root BLOB,
      next_sn INTEGER NOT NULL, floor_sn INTEGER NOT NULL, live INTEGER NOT NULL,
-     oldest INTEGER NOT NULL, pruned_sn INTEGER NOT NULL, secret BLOB NOT NULL)`,
+     oldest INTEGER NOT NULL, pruned_sn INTEGER NOT NULL, rollbacks INTEGER NOT NULL, secret BLOB NOT NULL)`,
   // Ops in groups of consecutive SNs, appended at the right edge.
   "CREATE TABLE ops(id INTEGER PRIMARY KEY, ops BLOB NOT NULL)",
   // Preimages of the keys that exist, in key order (predecessors) and by account (storage ranges).
