@@ -1,7 +1,6 @@
 // Roots of Merkle-Patricia tries (yellow paper, appendix D) built in one pass from all their entries: the
 // transactions, receipts and withdrawals roots of a header. Nothing is stored and nothing can be looked up.
 import { keccak256 } from "#crypto/hash.ts";
-import { concatBytes } from "#lib/bytes.ts";
 import { encodeRlp, type RlpItem, rlpUint } from "#lib/rlp.ts";
 import { EMPTY_TRIE_ROOT, type Hash, hash } from "#types/ids.ts";
 
@@ -88,12 +87,4 @@ export function trieRoot(entries: Iterable<readonly [key: Uint8Array, value: Uin
 /** Root of the trie that maps rlp(index) to each item: transactionsRoot, receiptsRoot, withdrawalsRoot. */
 export function orderedTrieRoot(items: readonly Uint8Array[]): Hash {
   return trieRoot(items.map((item, index) => [encodeRlp(rlpUint(index)), item] as const));
-}
-
-/** sha256 over the hashes of the non-empty requests (EIP-7685), each being type ‖ data. */
-export function requestsHash(
-  requests: readonly Uint8Array[],
-  sha256: (data: Uint8Array) => Uint8Array,
-): Hash {
-  return hash(sha256(concatBytes(...requests.filter((item) => item.length > 1).map(sha256))));
 }

@@ -6,9 +6,9 @@ import { createExecutor } from "#execution/executor.ts";
 import { isGasLimitReachable, nextBaseFee, nextExcessBlobGas } from "#execution/fees.ts";
 import { featuresOf } from "#execution/forks.ts";
 import { blobScheduleOf, chainRules } from "#execution/rules.ts";
-import { orderedTrieRoot, requestsHash } from "#execution/tries.ts";
+import { orderedTrieRoot } from "#execution/tries.ts";
 import type { BlockEnv, BlockExecutor, ChainRules, RejectionCode, Withdrawal } from "#execution/types.ts";
-import { fromHex, toHex } from "#lib/bytes.ts";
+import { concatBytes, fromHex, toHex } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { decodeRlp, encodeRlp, type RlpItem, rlpBigint, rlpBytes, rlpList } from "#lib/rlp.ts";
 import { encodeHeader, type Header, headerFromRlp } from "#types/header.ts";
@@ -125,6 +125,11 @@ function withdrawalOf(item: RlpItem): Withdrawal {
   };
 }
 
+/** sha256 over the hashes of the requests (EIP-7685), each being type ‖ data. */
+function requestsHash(requests: readonly Uint8Array[]): Hash {
+  return hash(sha256(concatBytes(...requests.map(sha256))));
+}
+
 interface Decoded {
   readonly header: Header;
   readonly transactions: readonly SignedTransaction[];
@@ -232,7 +237,7 @@ class FixtureChain {
     need(done.receiptsRoot === header.receiptsRoot, "INVALID_RECEIPTS_ROOT");
     need(toHex(done.logsBloom) === toHex(header.logsBloom), "INVALID_LOG_BLOOM");
     if (header.requestsHash !== undefined) {
-      need(requestsHash(done.requests, sha256) === header.requestsHash, "INVALID_REQUESTS");
+      need(requestsHash(done.requests) === header.requestsHash, "INVALID_REQUESTS");
     }
     need(mptStateRoot(state.dump()) === header.stateRoot, "INVALID_STATE_ROOT");
     const digest = headerHash(header);
