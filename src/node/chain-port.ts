@@ -81,7 +81,13 @@ export function createChainPort(parts: ChainPortParts): ChainPort {
     maxBlobGas: (header) => BigInt(scheduleOf(header)?.max ?? 0) * GAS_PER_BLOB,
     pending() {
       const header = pendingHeader(parts);
-      return { header, transactions: pendingTransactions(parts, header) };
+      // Most callers want the header alone, and a walk through the pool costs more than the rest.
+      return {
+        header,
+        get transactions() {
+          return pendingTransactions(parts, header);
+        },
+      };
     },
     state: (at) => (typeof at === "number" ? state.at(at) : inputs.latest()),
     view(at) {

@@ -71,6 +71,21 @@ function watchPool({ chain, metrics, engine }: ObservedParts): void {
   });
 }
 
+/** What the engine counts, as far as it has views. */
+function watchViews({ metrics, engine }: ObservedParts): void {
+  const view = metrics.gauge("kora_consensus_view", "The view this node is in.");
+  const nullified = metrics.counter("kora_consensus_nullified_total", "Views that were given up.");
+  const proposed = metrics.counter("kora_consensus_proposed_total", "Blocks that this node proposed.");
+  let before = { nullifiedCount: 0, proposedCount: 0 };
+  metrics.beforeScrape(() => {
+    const { currentView, nullifiedCount, proposedCount } = engine.status.nodeStatus();
+    view.set(currentView);
+    nullified.add({}, nullifiedCount - before.nullifiedCount);
+    proposed.add({}, proposedCount - before.proposedCount);
+    before = { nullifiedCount, proposedCount };
+  });
+}
+
 /** Counts and logs each block that becomes final; the result ends it. */
 function watchBlocks({ chain, state, metrics, logger }: ObservedParts): () => void {
   const height = metrics.gauge("kora_finalized_height", "Height of the last final block.");
@@ -138,6 +153,7 @@ export function observeNode(parts: ObservedParts): Observation {
   const lag = watchLag(metrics);
   watchProcess(metrics);
   watchPool(parts);
+  watchViews(parts);
   const stop = watchBlocks(parts);
   return {
     readiness() {

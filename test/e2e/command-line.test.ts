@@ -197,6 +197,8 @@ describe("kora --config", () => {
       "kora_block_execution_seconds_count",
       "kora_commit_seconds_count",
       "kora_finalized_height",
+      "kora_consensus_view",
+      "kora_consensus_nullified_total",
       "kora_event_loop_lag_seconds",
       "kora_txpool_transactions",
     ]) {
