@@ -7,13 +7,7 @@ import type { SharingScheme } from "#crypto/dkg/scheme.ts";
 import type { CeremonyIdentity } from "#crypto/dkg/signing.ts";
 import { equalBytes, toHex } from "#lib/bytes.ts";
 import type { Rng } from "#lib/rng.ts";
-import {
-  type CeremonyInfo,
-  decodeCeremonyMessage,
-  decodeLog,
-  decodeLogSet,
-  encodeLog,
-} from "#types/ceremony.ts";
+import { type CeremonyInfo, decodeCeremonyMessage, encodeLog } from "#types/ceremony.ts";
 import {
   type CeremonyFault,
   type CeremonyRecord,
@@ -251,14 +245,10 @@ class Simulation {
         return;
       }
       if (effect.kind === "persist")
-        this.persist(node, effect.record, lazyDisk === true ? waiting : node.records);
+        (lazyDisk === true ? waiting : node.records).push(encodeCeremonyRecord(effect.record));
       else this.react(node, effect, honest);
     }
     node.records.push(...waiting);
-  }
-
-  persist(_node: Node, record: CeremonyRecord, disk: Uint8Array[]): void {
-    disk.push(encodeCeremonyRecord(record));
   }
 
   react(node: Node, effect: Exclude<CeremonyEffect, { kind: "persist" }>, honest: boolean): void {
@@ -372,7 +362,6 @@ class Simulation {
     if (verdicts.size > 1) this.note("honest nodes judge one candidate differently");
     if (verdicts.size === 1 && verdicts.has("valid")) {
       this.agreed = candidate;
-      for (const log of decodeLogSet(candidate)) decodeLog(encodeLog(log));
     } else if (proposer.faulty === undefined) this.note(`honest ${proposer.member} proposes an invalid set`);
   }
 
