@@ -1,5 +1,5 @@
 // The three BLS12-381 implementations against each other: the same bytes, the same verdicts, the same refusals.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import fc from "fast-check";
 import {
@@ -14,6 +14,9 @@ import type { BlsBackend, SignatureClaim } from "#crypto/bls/types.ts";
 import { blsOver, loadBlsBackend, openBls } from "#crypto/bls.ts";
 import { utf8 } from "#lib/bytes.ts";
 import { haveVectors, hex, readVectors } from "./vector-files.ts";
+
+// Generous: the machine may be busy with other things.
+setDefaultTimeout(60_000);
 
 const backends = await Promise.all((["noble", "mcl", "blst"] as const).map((name) => loadBlsBackend(name)));
 const [noble, mcl, blst] = backends as [BlsBackend, BlsBackend, BlsBackend];

@@ -1,5 +1,5 @@
 // ed25519 identities: Wycheproof on both backends, agreement on every edge, and what is no key.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import { chooseEd25519, isEd25519Key, portableEd25519 } from "#crypto/ed25519-backend.ts";
@@ -7,6 +7,9 @@ import { generateSeed, identityFromSeed, isValidIdentity, verifyIdentity } from 
 import { utf8 } from "#lib/bytes.ts";
 import { identityKey, identityKeyBytes } from "#types/identity.ts";
 import { haveVectors, hex, readVectors, type WycheproofFile } from "./vector-files.ts";
+
+// Generous: the machine may be busy with other things.
+setDefaultTimeout(60_000);
 
 const portable = portableEd25519("asked for");
 

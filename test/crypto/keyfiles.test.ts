@@ -1,5 +1,5 @@
 // Key files: what is written is read back, anything else is refused without showing a secret; age as others speak it.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Decrypter } from "age-encryption";
 import fc from "fast-check";
 import { openBls } from "#crypto/bls.ts";
@@ -17,6 +17,9 @@ import {
 import { decryptText, encryptText, isEncrypted } from "#crypto/passphrase.ts";
 import { utf8 } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
+
+// Generous: the machine may be busy with other things.
+setDefaultTimeout(60_000);
 
 const bls = await openBls();
 const members = [1, 2, 3, 4].map((i) => identityFromSeed(new Uint8Array(32).fill(i)).publicKey);

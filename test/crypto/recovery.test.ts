@@ -1,5 +1,5 @@
 // Senders in batches: the same as one by one, in order, whatever is mixed in, on threads and without them.
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,6 +12,9 @@ import { utf8 } from "#lib/bytes.ts";
 import { type Address, address } from "#types/ids.ts";
 import { decodeTransaction, encodeTransaction, type Signature } from "#types/transaction.ts";
 import { signedRaw, signRaw, transfer } from "./transactions.ts";
+
+// Generous: the machine may be busy with other things.
+setDefaultTimeout(60_000);
 
 const ROOT = resolve(import.meta.dir, "../..");
 const recovery = createSenderRecovery({ threads: 2 });
@@ -126,4 +129,4 @@ test("the threads start inside an executable too", async () => {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-}, 60_000);
+});

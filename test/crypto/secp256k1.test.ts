@@ -1,5 +1,5 @@
 // secp256k1: both backends against published vectors and against each other.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import fc from "fast-check";
 import { keccak256, sha256 } from "#crypto/hash.ts";
@@ -13,6 +13,9 @@ import {
 import { chooseSecp256k1, portableSecp256k1 } from "#crypto/secp256k1-backend.ts";
 import { bytesToBigint, utf8 } from "#lib/bytes.ts";
 import { haveVectors, hex, readVectors, type WycheproofFile } from "./vector-files.ts";
+
+// Generous: the machine may be busy with other things.
+setDefaultTimeout(60_000);
 
 const backends = [chooseSecp256k1(), portableSecp256k1("asked for")];
 

@@ -185,3 +185,23 @@ test(
   },
   TIMEOUT,
 );
+
+test(
+  "where no native code can be loaded, the portable one deals the same kind of key",
+  () => {
+    using folder = temporaryFolder();
+    const out = join(folder.path, "net");
+    const run = Bun.spawnSync([koraBinary(), "dkg", "deal", "--out", out, "--validators", "4"], {
+      // Native parts are unpacked here before they are loaded.
+      env: { TMPDIR: "/proc" },
+      cwd: folder.path,
+    });
+    expect({ code: run.exitCode, err: run.stderr.toString().includes("Error") }).toEqual({
+      code: 0,
+      err: false,
+    });
+    const shown = runKora(["keys", "show", join(out, "node3", "share.key"), "--json"]);
+    expect(JSON.parse(shown.out)).toMatchObject({ shareIndex: 3 });
+  },
+  TIMEOUT,
+);
