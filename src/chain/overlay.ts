@@ -7,7 +7,10 @@ import type { StateReader } from "#state/types.ts";
 import type { Account, AccountChange, StateChanges } from "#types/account.ts";
 import { type Address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
 
-/** `base` as it would be after `changes`. */
+/**
+ * `base` as it would be after `changes`. Only `hasStorage` may say yes too often: whether zeroed slots were the only
+ * ones cannot be asked of a base.
+ */
 export function overlayReader(base: StateReader, changes: StateChanges): StateReader {
   return {
     account(address) {
