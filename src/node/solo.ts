@@ -52,6 +52,8 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
   const sealer = createSoloSealer(chain.genesisHash);
   const buildMs = Math.max(MIN_BUILD_MS, Math.min(MAX_BUILD_MS, pace.blockTime));
   let stopped = false;
+  /** The last block took nothing of what waits: another one at once would not either. */
+  let barren = false;
   let last = performance.now();
   const options = {
     application: chain.application,
@@ -69,7 +71,7 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
     chain.pool.hasExecutable() ||
     (chain.rules.bootstrap.length > 0 && chain.ledger.tip().header.number === 0);
   const untilDue = (): number => {
-    const pause = hasWork() ? pace.blockTime : pace.emptyBlockInterval;
+    const pause = hasWork() && !barren ? pace.blockTime : pace.emptyBlockInterval;
     return last + pause - performance.now();
   };
   const produce = async (): Promise<void> => {
@@ -80,10 +82,14 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
         continue;
       }
       last = performance.now();
-      await produceBlock(options);
+      const { transactions } = await produceBlock(options);
+      barren = transactions.length === 0;
     }
   };
-  const stopListening = chain.pool.onPending(() => alarm.ring());
+  const stopListening = chain.pool.onPending(() => {
+    barren = false;
+    alarm.ring();
+  });
   const running = produce().catch(fail);
   return {
     async [Symbol.asyncDispose]() {
