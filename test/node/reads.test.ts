@@ -72,6 +72,27 @@ describe("a read in a thread", () => {
     expect(list).toMatchObject({ status: "listed", call: { status: "success" } });
   }, 30_000);
 
+  test("sees the blocks that replaced others after a rollback", async () => {
+    using small = reads(10_000, 1);
+    const slowParentHash = fromHex("0x62030d405b600190038060045760014303405f5260205ff3");
+    const parentHash = async (): Promise<string> => {
+      const answer = await small.call(task(slowParentHash));
+      if (answer.status !== "success") throw new Error(answer.status);
+      return toHex(answer.output);
+    };
+    const first = await chain.produce();
+    await chain.produce();
+    expect(await parentHash()).toBe(first.hash);
+    chain.state.rollback(height(first.header.number - 1));
+    chain.history.clear();
+    chain.ledger.reset();
+    chain.pool.add(transfer({ from: 0, nonce: 0 }));
+    const other = await chain.produce();
+    await chain.produce();
+    expect(other.hash).not.toBe(first.hash);
+    expect(await parentHash()).toBe(other.hash);
+  }, 30_000);
+
   test("logs of a wide range", async () => {
     using small = reads(10_000);
     const query = { from: height(0), to: height(2), addresses: [], topics: [], limit: 10 };

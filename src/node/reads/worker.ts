@@ -1,6 +1,6 @@
 // A reading thread: performs jobs one after the other over its own read-only connection to chain.db. It is started
 // with what it reads; the pool ends it.
-import { createHistory } from "#chain/history.ts";
+import { createHistory, type History } from "#chain/history.ts";
 import { createCalls } from "#execution/call.ts";
 import { chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
@@ -9,7 +9,9 @@ import { isAbandoned, type Order, type Outcome, performCall, type Sources, type 
 
 declare const self: Worker;
 
-function openSources({ path, rules }: WorkerBoot): Sources {
+type ThreadSources = Sources & { readonly history: History };
+
+function openSources({ path, rules }: WorkerBoot): ThreadSources {
   const reader = openStateReader(path);
   return {
     state: (at) => reader.at(at),
@@ -18,7 +20,9 @@ function openSources({ path, rules }: WorkerBoot): Sources {
   };
 }
 
-async function perform(sources: Sources, { job, timeLimit }: Order): Promise<Outcome> {
+async function perform(sources: ThreadSources, { job, timeLimit }: Order): Promise<Outcome> {
+  // The owner may have rolled back since the last job: decoded blocks serve one job only.
+  sources.history.clear();
   if (job.kind === "logs") return { kind: "done", value: sources.history.logs(job.query) };
   const end = performance.now() + timeLimit;
   const value = await performCall(sources, job, { expired: () => performance.now() > end });
@@ -36,7 +40,7 @@ function failure(error: unknown): Outcome {
   return { kind: "error", code: error.code, message: error.message, details: error.details };
 }
 
-let sources: Sources | undefined;
+let sources: ThreadSources | undefined;
 let boot: WorkerBoot | undefined;
 
 self.onmessage = async ({ data }: MessageEvent<WorkerBoot | Order>) => {
