@@ -83,7 +83,7 @@ function createNarrator(context: CommandContext, plan: CeremonyPlan, progress: P
     last = text;
     const { stage, shares, acks, closed, logs, confirms } = found;
     const fields = { stage, shares, acks, closed, logs, confirms: confirms.length };
-    if (json || !process.stderr.isTTY) say("progress", text, fields);
+    if (json || !context.terminal.interactive) say("progress", text, fields);
   }
   return {
     say,
@@ -158,12 +158,7 @@ export const dkg: CommandRun = async (context) => {
     read: () => readPassphrase(context),
   });
   const bls = await openBls();
-  const terminal = {
-    interactive: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
-    write: (text: string) => process.stderr.write(text),
-  };
-  const progress = createProgress(terminal, hasFlag(args, "json"));
+  const progress = createProgress(context.terminal, hasFlag(args, "json"));
   const narrator = createNarrator(context, plan, progress);
   const seen = new Set<string>();
   try {
