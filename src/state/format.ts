@@ -68,7 +68,8 @@ export function writeU64(out: Uint8Array, offset: number, value: number): void {
   out[offset + 7] = low;
 }
 
-function u32At(data: Uint8Array, offset: number): number {
+/** Reads 4 big-endian bytes. */
+export function readU32(data: Uint8Array, offset: number): number {
   return (
     (((data[offset] as number) << 24) |
       ((data[offset + 1] as number) << 16) |
@@ -80,8 +81,8 @@ function u32At(data: Uint8Array, offset: number): number {
 
 /** Reads 8 big-endian bytes: a safe integer, or NONE for ff × 8; throws BAD_OP for anything between. */
 export function readU64(data: Uint8Array, offset: number): number {
-  const high = u32At(data, offset);
-  const low = u32At(data, offset + 4);
+  const high = readU32(data, offset);
+  const low = readU32(data, offset + 4);
   if (high > 0x1f_ffff) {
     if (high === 0xffff_ffff && low === 0xffff_ffff) return NONE;
     throw new KoraError("integer above 2^53 - 1 in an op", { code: "BAD_OP" });

@@ -71,7 +71,8 @@ export function openHistoryReader(store: Store, fingerprint: Fingerprinter, out:
   return {
     before(key, bound) {
       fingerprint(key, 0);
-      const [high, low] = out as unknown as readonly [number, number];
+      const high = out[0] as number;
+      const low = out[1] as number;
       const recent = recentBelow.get(fingerprintBytes(high, low), bound)?.[0];
       if (recent !== undefined) return recent as number;
       for (const row of runsBelow.all(bound)) {
@@ -82,7 +83,8 @@ export function openHistoryReader(store: Store, fingerprint: Fingerprinter, out:
     },
     after(key, from) {
       fingerprint(key, 0);
-      const [high, low] = out as unknown as readonly [number, number];
+      const high = out[0] as number;
+      const low = out[1] as number;
       for (const row of runsFrom.all(from)) {
         const sn = reader.after(toRun(row), high, low, from);
         if (sn >= 0) return sn;

@@ -2,7 +2,7 @@
 // ops. Reads and appends by SN, one by one or many at once; what an op means is decided elsewhere.
 import { assert } from "#lib/assert.ts";
 import { createLru, type LruMap } from "#lib/bounded.ts";
-import { TWIG_LEAVES } from "./format.ts";
+import { readU32, TWIG_LEAVES } from "./format.ts";
 import type { Statement, Store } from "./store.ts";
 import type { OpRun } from "./tree.ts";
 
@@ -35,9 +35,9 @@ function writeChecksum(group: Uint8Array, value: number): void {
 
 /** Reads the checksum and leaves zeros in its place. */
 function takeChecksum(group: Uint8Array): number {
-  const [a, b, c, d] = group as unknown as readonly [number, number, number, number];
-  group.fill(0, 0, 4);
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  const stored = readU32(group, 0);
+  writeChecksum(group, 0);
+  return stored;
 }
 
 /** A group of ops; `parts` are messages, first to last. */

@@ -128,11 +128,13 @@ export function openLatest(base: Base, code: (codeHash: Hash) => Uint8Array): La
     },
     follow(layer) {
       view = viewOf(base, undefined);
+      // What a block writes it mostly read before; only what is held must follow.
       for (const [address, account] of layer.accounts) {
-        accounts.set(address, account ?? null);
+        if (accounts.has(address)) accounts.set(address, account ?? null);
         if (account === undefined) continue;
         for (const [slot, value] of layer.slots.get(address) ?? []) {
-          slots.set(slotName(address, account.incarnation, slot), value);
+          const name = slotName(address, account.incarnation, slot);
+          if (slots.has(name)) slots.set(name, value);
         }
       }
     },

@@ -134,8 +134,8 @@ export function openRunWriter(insert: Statement, id: number, lo: number): RunWri
   let length = 0;
   const flush = (): void => {
     if (length === 0) return;
-    const [high, low, relative] = words as unknown as readonly [number, number, number];
-    insert.run(id, position(high, low, lo + relative), new Uint8Array(words.buffer, 0, length * 4));
+    const first = position(words[0] as number, words[1] as number, lo + (words[2] as number));
+    insert.run(id, first, new Uint8Array(words.buffer, 0, length * 4));
     length = 0;
   };
   return {
