@@ -223,6 +223,18 @@ describe("README", () => {
     expect(shown.sort()).toEqual(real.sort());
   });
 
+  test("every file it names exists, and every script it names is one", () => {
+    const text = read("README.md");
+    const files = [...text.matchAll(/`((?:src|test|genesis)\/[\w./-]+)`/g)].map(
+      (match) => match[1] as string,
+    );
+    expect(files.length).toBeGreaterThan(5);
+    expect(files.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    const named = [...text.matchAll(/`npm (?:run )?([\w:]+)`/g)].map((match) => match[1] as string);
+    expect(named.filter((name) => name !== "pack" && !(name in scripts))).toEqual([]);
+  });
+
   test("its folder table is the one that is enforced", () => {
     const rows = [...read("README.md").matchAll(/^\| `(\w+)` \| ([^|]*) \|/gm)];
     const shown = Object.fromEntries(
