@@ -214,6 +214,17 @@ describe("budgets", () => {
     expect(result.status).toBe("success");
   });
 
+  test("an EVM that has run jumps before is bounded like a new one", async () => {
+    // Counts down from five: jumps, then ends.
+    const countdown = context([[CONTRACT, account({ code: "0x60055b6001900380600257" })]]);
+    for (let round = 0; round < 3; round++) {
+      expect(await calls.call(countdown, request())).toMatchObject({ status: "success" });
+    }
+    expect(await calls.call(endless, request(), { budget: { units: 1000 } })).toEqual({
+      status: "abandoned",
+    });
+  });
+
   test("recursion and heavy precompiles are bounded too", async () => {
     const self = "0x5f5f5f5f5f305af15000";
     const deep = await calls.call(context([[CONTRACT, account({ code: self })]]), request(), {
