@@ -103,6 +103,11 @@ function tooMuch(what: string, range: Range): Error {
   );
 }
 
+/** Characters that the data of logs takes in an answer: told before an answer that is too large is put together. */
+function hexLength(logs: readonly LocatedLog[]): number {
+  return logs.reduce((sum, { log }) => sum + 2 * log.data.length, 0);
+}
+
 /** Runs a query in order; wide ones in a worker. Throws −32602 with a smaller range for those past the bounds. */
 async function run(
   chain: ChainPort,
@@ -119,6 +124,10 @@ async function run(
   const { addresses, topics } = criteria;
   const query: LogQuery = { from, to, addresses, topics, limit: maxLogResults };
   const found = to - from < INLINE_LOG_RANGE ? chain.logs(query) : await calls.logs(query);
+  if (hexLength(found) > limits.maxResponseBytes) {
+    const half = height(from + Math.floor((to - from) / 2));
+    throw tooMuch(`response size ${limits.maxResponseBytes}`, { from, to: half });
+  }
   if (found.length <= maxLogResults) return found;
   const last = found[found.length - 1]?.block.height ?? to;
   throw tooMuch(`results ${maxLogResults}`, { from, to: height(Math.max(from, last - 1)) });

@@ -59,6 +59,14 @@ describe("logs", () => {
   });
 });
 
+test("logs that would make too large an answer are refused with half the range", async () => {
+  const { node, error } = harness({ maxResponseBytes: 3 });
+  node.mine(oneOfEach(10n));
+  expect(await error("eth_getLogs", { fromBlock: "0x0", toBlock: "latest" })).toBe(
+    "-32602 query exceeds max response size 3 (block range too large). Try with this block range [0x0, 0x1]",
+  );
+});
+
 describe("filters", () => {
   test("block, log and pending filters answer what is new since the last poll", async () => {
     const { node, result, error } = harness();
