@@ -182,7 +182,9 @@ export function createThresholdScheme(bls: Bls, key: ThresholdKey, share?: Thres
       index,
       claims: claimsOf(publicShare(index), messages, given),
     }));
-    return { kind: "bad", signers: findBad(bls, members) };
+    const signers = findBad(bls, members);
+    assert(signers.length > 0, "partials that are all right recover signatures that are right");
+    return { kind: "bad", signers };
   }
   return {
     key,

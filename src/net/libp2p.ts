@@ -1,9 +1,7 @@
-// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. The only file that knows the library,
-// none of whose types leave it.
-import { createHash } from "node:crypto";
+// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With noise-crypto.ts the only file that
+// knows the library, none of whose types leave the two.
 import { isIP } from "node:net";
-import { ChaCha20Poly1305, newInstance } from "@chainsafe/as-chacha20poly1305";
-import { type ICryptoInterface, noise, pureJsCrypto } from "@chainsafe/libp2p-noise";
+import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
@@ -14,12 +12,15 @@ import { createLibp2p } from "libp2p";
 import type { Identity } from "#crypto/identity.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
+import { createNoiseCrypto } from "./noise-crypto.ts";
 import type { PeerAddress } from "./types.ts";
 import type { Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
 
 /** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
 const MAX_CONNECTIONS = 1_024;
-const MAX_PENDING_CONNECTIONS = 256;
+const MAX_PENDING_CONNECTIONS = 64;
+/** Connections a second from one address: a handshake costs some ten milliseconds, and validators may share one. */
+const MAX_CONNECTION_RATE = 24;
 /** Streams of one channel that a peer may hold open at once: the one in use, and one that replaces it. */
 const MAX_CHANNEL_STREAMS = 2;
 /** Bytes in flight on one stream; what a stream that is not read can make this node hold. */
@@ -36,26 +37,6 @@ export interface Libp2pOptions {
   readonly listen: readonly string[];
   /** Names the chain in every protocol's name: nodes of different chains share no channel. */
   readonly network: string;
-}
-
-/**
- * Noise with primitives that work in this runtime for payloads of every size: its node:crypto has no
- * ChaCha20-Poly1305, which the library's own choice only finds out beyond 1,200 bytes.
- */
-function noiseCrypto(): ICryptoInterface {
-  const cipher = new ChaCha20Poly1305(newInstance());
-  return {
-    ...pureJsCrypto,
-    hashSHA256: (data) => new Uint8Array(createHash("sha256").update(data.subarray()).digest()),
-    chaCha20Poly1305Encrypt: (plaintext, nonce, ad, key) => cipher.seal(key, nonce, plaintext.subarray(), ad),
-    chaCha20Poly1305Decrypt(ciphertext, nonce, ad, key, out) {
-      const plaintext = cipher.open(key, nonce, ciphertext.subarray(), ad, out);
-      if (plaintext === null) {
-        throw new KoraError("a packet's authentication failed", { code: "BAD_PACKET" });
-      }
-      return plaintext;
-    },
-  };
 }
 
 function keyOf(peer: PeerId): IdentityKey | undefined {
@@ -152,7 +133,7 @@ async function createNode(options: Libp2pOptions, events: WireEvents): Promise<L
     start: false,
     addresses: { listen: options.listen.map(listenAddress) },
     transports: [tcp()],
-    connectionEncrypters: [noise({ crypto: noiseCrypto() })],
+    connectionEncrypters: [noise({ crypto: createNoiseCrypto() })],
     streamMuxers: [
       yamux({
         streamOptions: {
@@ -164,8 +145,7 @@ async function createNode(options: Libp2pOptions, events: WireEvents): Promise<L
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
-      // Many validators may share one address, as on one machine or behind one gateway.
-      inboundConnectionThreshold: MAX_PENDING_CONNECTIONS,
+      inboundConnectionThreshold: MAX_CONNECTION_RATE,
       // The transport redials by itself.
       reconnectRetries: 0,
     },
