@@ -25,7 +25,7 @@ import {
   openLatest,
 } from "./readers.ts";
 import { readMarker, recover } from "./recovery.ts";
-import { pruneBelow, type Rollback, rollbackTo } from "./rollback.ts";
+import { pruneBelow, type Rollback, rollbackTarget, rollbackTo } from "./rollback.ts";
 import type { Archive, Finalized, Head, Notes, StateBatch, StateDb, StateReader } from "./types.ts";
 
 /** Ops after which the index file is written anew, or as many as are live: bounds what opening must scan. */
@@ -203,9 +203,10 @@ export class StateOwner implements StateDb {
   rollback(to: Height): void {
     if (to === this.#head?.height) return;
     const base = this.#base;
+    const target = rollbackTarget(this.#parts, to);
     if (base.indexFile !== undefined) removeIndexFile(base.indexFile);
     try {
-      rollbackTo(this.#parts, to);
+      rollbackTo(this.#parts, target);
     } catch (error) {
       base.log.forget();
       this.#parts.history.abandon();

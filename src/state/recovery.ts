@@ -46,6 +46,11 @@ export function ensureSchema(store: Store): void {
     });
     return;
   }
+  checkSchema(store);
+}
+
+/** Refuses a database that is not Kora's, or has another layout. */
+export function checkSchema(store: Store): void {
   if (store.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get() === undefined) {
     throw store.corrupt("it is a database, but not one of Kora");
   }

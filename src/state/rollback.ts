@@ -72,37 +72,55 @@ function undoOps({ base }: Rollback, target: Extent): Uint8Array {
   return bits.slice(0, (twigCount(target.nextSN) - firstTwig) * TWIG_BITS_BYTES);
 }
 
-/** Returns to `height`. On failure the caller must load everything again. */
-export function rollbackTo(parts: Rollback, height: number): void {
+/** The state of an earlier block. */
+export interface RollbackTarget extends Extent {
+  readonly height: number;
+  readonly hash: Uint8Array;
+  readonly root: Uint8Array;
+}
+
+/** What returning to `height` would restore; throws STATE_UNKNOWN or STATE_PRUNED. */
+export function rollbackTarget({ base }: Rollback, height: number): RollbackTarget {
+  const row = base.store
+    .prepare(
+      "SELECT hash, root, next_sn, floor_sn, live, (SELECT oldest FROM meta) FROM blocks WHERE height = ?",
+    )
+    .get(height);
+  if (row === undefined) {
+    throw new KoraError(`no block at height ${height} to return to`, { code: "STATE_UNKNOWN" });
+  }
+  const [hash, root] = row as readonly Uint8Array[] as readonly [Uint8Array, Uint8Array];
+  const [nextSN, floorSN, live, oldest] = row.slice(2) as readonly number[] as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (height < oldest) throw pruned(height, oldest);
+  return { height, hash, root, nextSN, floorSN, live };
+}
+
+/** Returns to `target`. On failure the caller must load everything again. */
+export function rollbackTo(parts: Rollback, target: RollbackTarget): void {
   const { base, history, blocks } = parts;
   const { store, log, tree } = base;
+  const { height, hash, root, nextSN, floorSN, live } = target;
   store.write(() => {
-    const row = store
-      .prepare(
-        "SELECT hash, root, next_sn, floor_sn, live, (SELECT oldest FROM meta) FROM blocks WHERE height = ?",
-      )
-      .get(height);
-    if (row === undefined) {
-      throw new KoraError(`no block at height ${height} to return to`, { code: "STATE_UNKNOWN" });
-    }
-    const [hash, root, nextSN, floorSN, live, oldest] = row;
-    if (height < (oldest as number)) throw pruned(height, oldest as number);
-    const target: Extent = { nextSN: nextSN as number, floorSN: floorSN as number, live: live as number };
     const bits = undoOps(parts, target);
-    log.truncate(target.nextSN);
-    history.truncate(target.nextSN);
-    store.prepare("DELETE FROM gone WHERE sn >= ?").run(target.nextSN);
-    store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(target.nextSN / TWIG_LEAVES));
+    log.truncate(nextSN);
+    history.truncate(nextSN);
+    store.prepare("DELETE FROM gone WHERE sn >= ?").run(nextSN);
+    store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(nextSN / TWIG_LEAVES));
     blocks.removeAbove(height);
     store
       .prepare(
         `UPDATE meta SET height = ?, digest = ?, root = ?, next_sn = ?, floor_sn = ?, live = ?,
            rollbacks = rollbacks + 1`,
       )
-      .run(height, hash as Uint8Array, root as Uint8Array, target.nextSN, target.floorSN, target.live);
-    const { leftRoots, young } = loadLeftRoots(base, target.nextSN);
-    tree.load(target, leftRoots, bits, young);
-    if (!equalBytes(tree.root, root as Uint8Array)) {
+      .run(height, hash, root, nextSN, floorSN, live);
+    const { leftRoots, young } = loadLeftRoots(base, nextSN);
+    tree.load({ nextSN, floorSN, live }, leftRoots, bits, young);
+    if (!equalBytes(tree.root, root)) {
       throw store.corrupt(`undoing blocks down to height ${height} does not give that block's root`);
     }
   });

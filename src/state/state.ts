@@ -11,7 +11,7 @@ import { createKeyIndex } from "./keyindex.ts";
 import { OpLog } from "./log.ts";
 import { StateOwner } from "./owner.ts";
 import { type HistorySource, openAt, openCode } from "./readers.ts";
-import { ensureSchema, readMarker, recover } from "./recovery.ts";
+import { checkSchema, ensureSchema, readMarker, recover } from "./recovery.ts";
 import { createFingerprinter } from "./siphash.ts";
 import { openStore, type Store } from "./store.ts";
 import { createTemporaryDirectory } from "./temporary.ts";
@@ -106,6 +106,16 @@ export interface StateDbReader {
 /** Opens the chain.db at `path` for reading beside its owner; throws STATE_OPEN, STATE_SCHEMA or STATE_CORRUPT. */
 export function openStateReader(path: string): StateDbReader {
   const store = openStore(path, { mode: "reader", synchronous: "FULL" });
+  try {
+    checkSchema(store);
+    return readerOver(store);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+function readerOver(store: Store): StateDbReader {
   const out = new Uint32Array(2);
   const fingerprint = createFingerprinter(readMarker(store).secret, out);
   const source: HistorySource = {
@@ -118,7 +128,11 @@ export function openStateReader(path: string): StateDbReader {
   return {
     archive: openArchive(store),
     at: (to) => openAt(source, to),
-    latest: () => openAt(source, tip.get()?.[0] as number),
+    latest() {
+      const height = tip.get()?.[0];
+      if (typeof height === "number") return openAt(source, height);
+      throw new KoraError("the store holds no block yet", { code: "NO_GENESIS" });
+    },
     close: store.close,
   };
 }

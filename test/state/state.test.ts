@@ -243,6 +243,7 @@ describe("edges", () => {
     }
     expect(db.at(height(4)).account(addressAt(1))?.nonce).toBe(4n);
     expect(() => db.rollback(height(3))).toThrow("pruned");
+    expect(() => db.rollback(height(9))).toThrow("no block at height 9");
     db.rollback(height(4));
     expect(db.latest().account(addressAt(1))?.nonce).toBe(4n);
     db.close();
@@ -291,6 +292,25 @@ describe("edges", () => {
     expect(archive.transactionBySender(addressAt(3), 5n)).toBeUndefined();
     expect(found({})).toEqual([]);
     expect(found({ topics: [[slotAt(1)]] })).toEqual([]);
+    db.close();
+  });
+
+  test("a reader sees what is committed, and that a chain was rolled back under it", () => {
+    const directory = scratch();
+    const path = join(directory, "chain.db");
+    expect(() => openStateReader(path)).toThrow("cannot open");
+    const db = openStateDb({ directory });
+    const reader = openStateReader(path);
+    expect(() => reader.latest()).toThrow("no block yet");
+    for (let at = 0; at < 3; at++) finalize(db, [db.prepare(undefined, height(at), one(account(at)))]);
+    const tip = reader.latest();
+    expect(tip.account(addressAt(1))?.nonce).toBe(2n);
+    expect(() => reader.at(height(3))).toThrow("no block at height 3");
+    db.rollback(height(1));
+    finalize(db, [db.prepare(undefined, height(2), one(account(7)))]);
+    expect(() => tip.account(addressAt(1))).toThrow("rolled back");
+    expect(reader.latest().account(addressAt(1))?.nonce).toBe(7n);
+    reader.close();
     db.close();
   });
 
