@@ -24,6 +24,17 @@ export interface ProduceOptions {
   readonly deadline: () => () => boolean;
 }
 
+/** What the next block of a node alone depends on beside the chain. */
+export interface BlockRequest {
+  /** Wall clock, seconds: the timestamp unless an input says another. */
+  readonly now: number;
+  /** Building stops after so many milliseconds; Infinity for as long as it takes. */
+  readonly buildMs: number;
+}
+
+/** Makes the next block on the finalized tip and resolves when it is durable. Calls must not overlap. */
+export type MakeBlock = (request: BlockRequest) => Promise<Block>;
+
 /** Makes one block on the finalized tip and resolves when it is durable. Calls must not overlap. */
 export async function produceBlock(options: ProduceOptions): Promise<Block> {
   const { application, ledger, sealer } = options;

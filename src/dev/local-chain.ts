@@ -1,7 +1,7 @@
 // A local chain at work: its clock, its miner, and the pool's door that answers once a transaction is mined where it
 // is mined at once. Blocks come about through the interface that consensus uses.
 import type { Chain } from "#chain/chain.ts";
-import { produceBlock, type Sealer } from "#chain/produce.ts";
+import type { MakeBlock } from "#chain/produce.ts";
 import type { Submission } from "#chain/service.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
@@ -13,7 +13,8 @@ import { createDevClock, type DevClock } from "./time.ts";
 export interface LocalChainParts {
   readonly chain: Chain;
   readonly state: StateDb;
-  readonly sealer: Sealer;
+  /** Consensus of this one node. */
+  readonly makeBlock: MakeBlock;
   readonly mode: MiningMode;
   /** Wall clock, seconds. */
   readonly wall: () => number;
@@ -36,20 +37,13 @@ export interface LocalChain extends AsyncDisposable {
 
 /** A local chain over an open chain whose genesis says dev. */
 export function createLocalChain(parts: LocalChainParts): LocalChain {
-  const { chain, state, sealer, timers, fail } = parts;
+  const { chain, state, makeBlock, timers, fail } = parts;
   const { pool, service, ledger, inputs } = chain;
   const clock = createDevClock(state.notes, parts.wall);
 
   const produce = async (): Promise<Block> => {
     const forced = inputs.for(height(ledger.tip().header.number + 1))?.timestamp;
-    const block = await produceBlock({
-      application: chain.application,
-      ledger,
-      sealer,
-      now: clock.now,
-      epoch: chain.epoch,
-      deadline: () => () => false,
-    });
+    const block = await makeBlock({ now: clock.now(), buildMs: Number.POSITIVE_INFINITY });
     // Time goes on from a timestamp that was set by hand.
     if (forced !== undefined) clock.setTo(forced);
     return block;

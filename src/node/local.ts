@@ -1,5 +1,6 @@
 // The engine of `kora dev`: a local chain with its mining modes and unlocked accounts, and the plan it runs on.
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { DEV_POOL_OPTIONS } from "#chain/pool-types.ts";
 import type { DevAccounts } from "#dev/accounts.ts";
 import { createLocalChain } from "#dev/local-chain.ts";
@@ -9,10 +10,11 @@ import { createFill } from "#rpc/eth-fill.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import { type Genesis, NO_BOOTSTRAP } from "#types/genesis.ts";
 import { DEFAULT_MAX_BLOCK_BYTES } from "#types/limits.ts";
+import { createSoloProducer } from "./consensus/solo.ts";
 import type { NodePlan } from "./create.ts";
 import type { StartEngine } from "./engine.ts";
 import type { Logger } from "./log.ts";
-import { createSoloSealer, soloStatus } from "./solo.ts";
+import { soloStatus } from "./solo.ts";
 import { buildInfo } from "./version.ts";
 
 /** hardhat's and foundry's helpers run only against a chain whose name begins so. */
@@ -30,14 +32,16 @@ const timers: Timers = {
 };
 
 /** The engine of a local chain. */
-function localEngine(accounts: DevAccounts, mode: MiningMode): StartEngine {
+function localEngine(accounts: DevAccounts, mode: MiningMode, directory: string | undefined): StartEngine {
   return ({ chain, state, fail }) => {
     const startedAt = performance.now();
     const firstHeight = chain.ledger.tip().header.number;
+    const journal = directory === undefined ? undefined : join(directory, "consensus.db");
+    const producer = createSoloProducer({ chain, journal, fail });
     const local = createLocalChain({
       chain,
       state,
-      sealer: createSoloSealer(chain.genesisHash),
+      makeBlock: producer.makeBlock,
       mode,
       wall: () => Math.floor(Date.now() / 1000),
       timers,
@@ -65,7 +69,10 @@ function localEngine(accounts: DevAccounts, mode: MiningMode): StartEngine {
             fill: createFill({ ...ports, dev: undefined }, limits),
           }),
       },
-      [Symbol.asyncDispose]: () => local[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        await local[Symbol.asyncDispose]();
+        producer[Symbol.dispose]();
+      },
     };
   };
 }
@@ -108,7 +115,7 @@ export function localPlan(options: LocalOptions): NodePlan {
       callTimeout: CALL_TIMEOUT_MS,
     },
     metrics: undefined,
-    engine: localEngine(options.accounts, options.mode),
+    engine: localEngine(options.accounts, options.mode, options.directory),
     logger: options.logger,
   };
 }

@@ -1,4 +1,5 @@
 // From a configuration to the plan of a node. Checks what no single key can know: the genesis file against the rest.
+import { join } from "node:path";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "#chain/pool-types.ts";
 import type { RpcSection, Settings, TxpoolSection } from "#config/schema.ts";
 import { KoraError } from "#lib/error.ts";
@@ -59,6 +60,7 @@ function engineOf(settings: Settings, passphrase: PassphraseSource): StartEngine
   return soloEngine({
     blockTime: milliseconds(execution.blockTime),
     emptyBlockInterval: milliseconds(execution.emptyBlockInterval),
+    journal: join(settings.node.dataDir, "consensus.db"),
   });
 }
 

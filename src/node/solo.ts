@@ -1,13 +1,9 @@
 // Paces the blocks of a node that is alone: one as soon as there is work and the pace allows, an empty one when nothing
-// comes for long. How a block is made is the chain's.
+// comes for long. Consensus of this one node makes them.
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
-import { produceBlock, type Sealer } from "#chain/produce.ts";
-import { keccak256 } from "#crypto/hash.ts";
-import { concatBytes, utf8 } from "#lib/bytes.ts";
-import { Writer } from "#lib/codec.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
-import { bytesOf, type Hash } from "#types/ids.ts";
+import { createSoloProducer } from "./consensus/solo.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
 
 export interface Pace {
@@ -15,22 +11,13 @@ export interface Pace {
   readonly blockTime: number;
   /** Milliseconds between blocks that hold none. */
   readonly emptyBlockInterval: number;
+  /** consensus.db; undefined for a chain that ends with the process. */
+  readonly journal: string | undefined;
 }
 
 /** Longest that building a block may take; a short pace shortens it. */
 const MAX_BUILD_MS = 1_000;
 const MIN_BUILD_MS = 50;
-
-/**
- * Seeds of a committee of one: everybody can compute them in advance, so prevrandao is no secret on such a chain.
- * Distinct per chain, epoch and view.
- */
-export function createSoloSealer(genesisHash: Hash): Sealer {
-  const domain = concatBytes(utf8("kora solo seed"), bytesOf(genesisHash));
-  return {
-    seed: (epoch, view) => keccak256(concatBytes(domain, new Writer(16).u64(epoch).u64(view).finish())),
-  };
-}
 
 /** Something to wait for that is either a moment or a call. */
 function createAlarm(): { wait(ms: number): Promise<void>; ring(): void } {
@@ -49,23 +36,12 @@ function createAlarm(): { wait(ms: number): Promise<void>; ring(): void } {
 /** Makes blocks on the chain's tip until it is disposed; disposing waits for the block at hand. */
 function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposable {
   const alarm = createAlarm();
-  const sealer = createSoloSealer(chain.genesisHash);
   const buildMs = Math.max(MIN_BUILD_MS, Math.min(MAX_BUILD_MS, pace.blockTime));
   let stopped = false;
   /** The last block took nothing of what waits: another one at once would not either. */
   let barren = false;
   let last = performance.now();
-  const options = {
-    application: chain.application,
-    ledger: chain.ledger,
-    sealer,
-    now: () => Math.floor(Date.now() / 1000),
-    epoch: () => 0,
-    deadline: () => {
-      const end = performance.now() + buildMs;
-      return () => performance.now() > end;
-    },
-  };
+  const producer = createSoloProducer({ chain, journal: pace.journal, fail });
   /** Transactions wait: in the pool, or those that block 1 has to open with. */
   const hasWork = (): boolean =>
     chain.pool.hasExecutable() ||
@@ -82,7 +58,10 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
         continue;
       }
       last = performance.now();
-      const { transactions } = await produceBlock(options);
+      const { transactions } = await producer.makeBlock({
+        now: Math.floor(Date.now() / 1000),
+        buildMs,
+      });
       barren = transactions.length === 0;
     }
   };
@@ -97,6 +76,7 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
       stopListening();
       alarm.ring();
       await running;
+      producer[Symbol.dispose]();
     },
   };
 }

@@ -19,10 +19,10 @@ import { encodeTransaction } from "#types/transaction.ts";
 import {
   GWEI,
   openTestChain,
-  TEST_SEALER,
   type TestChain,
   testAddress,
   testGenesis,
+  testMakeBlock,
   transfer,
 } from "../support/chain.ts";
 
@@ -78,7 +78,7 @@ function setUp(mode: MiningMode, directory?: string, journal?: JournalFile): Set
   const local = createLocalChain({
     chain,
     state: chain.state,
-    sealer: TEST_SEALER,
+    makeBlock: testMakeBlock(chain),
     mode,
     wall: () => wall.now,
     timers,

@@ -3,7 +3,7 @@
 import { type Chain, type ChainOptions, openChain } from "#chain/chain.ts";
 import { parseGenesis } from "#chain/genesis-file.ts";
 import { DEV_POOL_OPTIONS, type PoolOptions } from "#chain/pool-types.ts";
-import { type ProduceOptions, produceBlock } from "#chain/produce.ts";
+import { type MakeBlock, type ProduceOptions, produceBlock } from "#chain/produce.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import { createExecutor } from "#execution/executor.ts";
@@ -149,4 +149,19 @@ export function openTestChain(options: TestChainOptions = {}): TestChain {
       deadline: () => () => false,
     });
   return { ...chain, state, executor, clock, produce, close: () => state.close() };
+}
+
+/** Blocks through the chain's own interface, without consensus beneath. */
+export function testMakeBlock(chain: Pick<TestChain, "application" | "ledger" | "epoch">): MakeBlock {
+  return ({ now, buildMs }) => {
+    const end = performance.now() + buildMs;
+    return produceBlock({
+      application: chain.application,
+      ledger: chain.ledger,
+      sealer: TEST_SEALER,
+      now: () => now,
+      epoch: chain.epoch,
+      deadline: () => () => performance.now() > end,
+    });
+  };
 }

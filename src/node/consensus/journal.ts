@@ -25,6 +25,8 @@ const SCHEMA = [
    first BLOB NOT NULL, second BLOB NOT NULL)`,
   "CREATE TABLE reservation (one INTEGER PRIMARY KEY CHECK (one = 1), counter INTEGER, up_to INTEGER)",
 ] as const;
+/** What is of one epoch; evidence and the reservation are of the validator. */
+const EPOCH_TABLES = ["votes", "certificates", "verdicts", "bodies"] as const;
 /** Evidence kept; a committee has few enough members that more says nothing new. */
 const MAX_FAULTS = 4_096;
 
@@ -42,6 +44,8 @@ export interface JournalOptions<B extends Body> {
 export interface ConsensusJournal<B extends Body> extends JournalPort<B>, Disposable {
   /** Evidence about views from `fromView` on, oldest first. */
   faults(fromView: number): readonly Fault[];
+  /** Forgets the votes, certificates, verdicts and bodies of an epoch that is over (section 12). */
+  beginEpoch(): void;
 }
 
 function refuse(path: string, why: string, cause?: unknown): KoraError {
@@ -224,6 +228,9 @@ export function openJournal<B extends Body>(options: JournalOptions<B>): Consens
       return row === null ? undefined : decodeBody(row.body);
     },
     prune: (below) => prune(database, below),
+    beginEpoch: database.transaction(() => {
+      for (const table of EPOCH_TABLES) database.run(`DELETE FROM ${table}`);
+    }),
     faults: (fromView) =>
       (database.query("SELECT * FROM faults WHERE view >= ? ORDER BY id").all(fromView) as Row[]).map(
         (row) => ({

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createLocalChain } from "#dev/local-chain.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
-import { openTestChain, TEST_SEALER, type TestChain, testGenesis, transfer } from "../../support/chain.ts";
+import { openTestChain, type TestChain, testGenesis, testMakeBlock, transfer } from "../../support/chain.ts";
 
 const { values } = parseArgs({
   options: {
@@ -57,7 +57,7 @@ function localChain(chain: TestChain) {
   return createLocalChain({
     chain,
     state: chain.state,
-    sealer: TEST_SEALER,
+    makeBlock: testMakeBlock(chain),
     mode: { automine: true, interval: undefined },
     wall: () => Math.floor(Date.now() / 1000),
     timers: { after: () => () => undefined },
