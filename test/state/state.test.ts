@@ -144,6 +144,12 @@ describe("model", () => {
   test.each([1, 2, 3])("small random chains, seed %d", (seed) => {
     campaign(seed, 60, 8, SPAN);
   });
+
+  test("a small chain of a new seed", () => {
+    const seed = Date.now() % 0x1_0000_0000;
+    console.log(`seed ${seed}`);
+    campaign(seed, 60, 1 + (seed % 30), 4 + (seed % 17));
+  });
 });
 
 describe("edges", () => {
