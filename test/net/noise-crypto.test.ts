@@ -65,5 +65,5 @@ test.skipIf(!haveVectors)("X25519: Wycheproof", () => {
   }
   expect(agreed).toBe(518);
   const pair = crypto.generateX25519KeyPair();
-  expect(x25519.getPublicKey(pair.privateKey.subarray())).toEqual(pair.publicKey.subarray());
+  expect(x25519.getPublicKey(pair.privateKey.subarray()).toHex()).toBe(pair.publicKey.subarray().toHex());
 });
