@@ -205,6 +205,14 @@ class CoreDriver<B extends Body> implements Driver<B> {
         scheme.examine(certificates, seeds, (results) => this.#feed({ type: "examined", from, results }));
         break;
       }
+      case "certify": {
+        // A verdict that R3 left behind costs no turn of its own, and so no second commit.
+        const { view, payload } = effect.context;
+        const valid = this.#verifier.known(payload);
+        if (valid === undefined) this.#outbox.push(effect);
+        else this.#inbox.push({ type: "certified", view, payload, valid });
+        break;
+      }
       default:
         if (this.#rules.r15CommitFirst) this.#outbox.push(effect);
         else this.#release(effect);

@@ -21,6 +21,8 @@ export interface Verifier<B extends Body> {
   certify(context: BlockContext, done: (valid: boolean) => void): void;
   /** Executes a block and whatever ancestors it lacks, with no look at its header. */
   execute(body: B, until: number, done: (valid: boolean) => void): void;
+  /** The verdict on a block that was looked at before. */
+  known(digest: Hash): boolean | undefined;
   /** A block built here needs no second execution. */
   built(digest: Hash): void;
 }
@@ -80,6 +82,7 @@ export function createVerifier<B extends Body>(
     certify(context, done) {
       bodies.need(context.payload, context.view, (body) => inspect(context, body, done));
     },
+    known: (digest) => verdicts.get(digest),
     built(digest) {
       verdicts.set(digest, true);
     },
