@@ -264,8 +264,8 @@ export interface Manifest {
   readonly twigs: readonly { readonly left: Uint8Array; readonly bits: Uint8Array }[];
 }
 
-/** Twigs of one manifest at most: 64 Gi ops between floor and tip. */
-export const MAX_MANIFEST_TWIGS: number = 2 ** 15;
+/** Twigs of one manifest at most: 2^28 ops between floor and tip, 38 MB. */
+export const MAX_MANIFEST_TWIGS: number = 2 ** 17;
 const TWIG_BYTES = HASH_BYTES + TWIG_BITS_BYTES;
 
 /** Heights of the maximal complete subtrees over the first `twigs` twigs, left to right. */
