@@ -157,6 +157,8 @@ export function createCheckers(options: CheckerOptions): Checkers {
     const { view, parentView, payload } = vote;
     if (!at(view).proposals.has(payload))
       fail("R3", `node ${node} notarized what the leader of ${view} did not propose`);
+    if (core.rounds.get(view)?.equivocated)
+      fail("R3", `node ${node} notarized view ${view}, whose leader it saw equivocate`);
     if (parentView >= view) fail("S6", `node ${node} voted for a parent at ${parentView} in view ${view}`);
     for (let skipped = parentView + 1; skipped < view; skipped++) {
       if (core.rounds.get(skipped)?.certificates.nullify === undefined && skipped > core.finalizedView) {
