@@ -4,19 +4,20 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Settings } from "#config/schema.ts";
 import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
-import { reportBackends } from "#crypto/backends.ts";
-import { type Bls, openBls } from "#crypto/bls.ts";
+import type { Bls } from "#crypto/bls.ts";
 import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
 import { identityKey } from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
+import { openCommitteeBls } from "./cryptography.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
 import { type PassphraseSource, readIdentity } from "./key-files.ts";
 import { loadThresholdScheme } from "./threshold-files.ts";
-import { type NetworkPlan, validatorEngine } from "./validators/engine.ts";
+import { validatorEngine } from "./validators/engine.ts";
 import { followerEngine } from "./validators/follower.ts";
+import type { NetworkPlan } from "./validators/peers.ts";
 
 const GUARD_FILE = "signing.guard";
 const OUTPUT_FILE = "output.json";
@@ -71,21 +72,16 @@ async function networkOf(settings: Settings, passphrase: PassphraseSource): Prom
   const key = consensus.validatorKey;
   const identity =
     key === undefined ? identityFromSeed(generateSeed()) : (await readIdentity(key, passphrase)).identity;
-  return { identity, listen: network.listenAddr, peers: network.bootstrapPeers.map(parsePeerAddress) };
-}
-
-/** The implementation that is asked for, else the fastest; says which, and warns of every fallback. */
-async function openCryptography({ consensus }: Settings, { logger }: EngineParts): Promise<Bls> {
-  const bls = await openBls(consensus.blsBackend);
-  for (const { primitive, backend, fallback } of reportBackends(bls)) {
-    if (fallback === undefined) logger.info("cryptography", { primitive, backend });
-    else logger.warn("slower cryptography in use", { primitive, backend, reason: fallback });
-  }
-  return bls;
+  return {
+    identity,
+    listen: network.listenAddr,
+    peers: network.bootstrapPeers.map(parsePeerAddress),
+    maxBlockBytes: settings.execution.maxBlockBytes,
+  };
 }
 
 function startFollower(settings: Settings, network: NetworkPlan, parts: EngineParts, bls: Bls) {
-  const { consensus, execution } = settings;
+  const { consensus } = settings;
   const text = consensus.groupPublicKey ?? "";
   const publicKey = Uint8Array.fromHex(text.startsWith("0x") ? text.slice(2) : text);
   if (!bls.isPublicKey(publicKey)) {
@@ -100,7 +96,6 @@ function startFollower(settings: Settings, network: NetworkPlan, parts: EnginePa
     scheme: { verify: (signed) => bls.verifyAll(signed.map((claim) => ({ ...claim, publicKey }))) },
     participants: consensus.participants.map((name) => identityKey(name)),
     fetchTimeout: consensus.fetchTimeoutMs,
-    maxBlockBytes: execution.maxBlockBytes,
   });
   return start(parts);
 }
@@ -108,9 +103,9 @@ function startFollower(settings: Settings, network: NetworkPlan, parts: EnginePa
 /** The engine of a chain with a committee. */
 export function committeeEngine(settings: Settings, passphrase: PassphraseSource): StartEngine {
   return async (parts) => {
-    const { consensus, execution, node } = settings;
+    const { consensus, node } = settings;
     const network = await networkOf(settings, passphrase);
-    const bls = await openCryptography(settings, parts);
+    const bls = await openCommitteeBls(consensus.blsBackend, parts.logger);
     const beside = dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
     const output = consensus.dkgOutput ?? join(beside, OUTPUT_FILE);
     const member = consensus.participants.some((name) => identityKey(name) === network.identity.publicKey);
@@ -148,7 +143,6 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
       timing: timingOf(settings),
       directory: node.dataDir,
       guard: join(beside, GUARD_FILE),
-      maxBlockBytes: execution.maxBlockBytes,
     });
     return start(parts);
   };

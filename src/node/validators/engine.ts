@@ -4,39 +4,18 @@ import { join } from "node:path";
 import { positionOf } from "#chain/header-rules.ts";
 import type { CoreConfig, Timing } from "#consensus/state.ts";
 import { leaderAt } from "#consensus/state.ts";
-import type { Identity } from "#crypto/identity.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
-import { libp2pWire } from "#net/libp2p.ts";
-import { createTransport } from "#net/transport.ts";
-import type { PeerAddress, Transport } from "#net/types.ts";
 import { type ChainBody, createChainApplication, openChainBody } from "#node/consensus/chain-application.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
-import type { Logger } from "#node/log.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
-import type { Hash } from "#types/ids.ts";
-import { startAnnouncing } from "./announce.ts";
-import { createBackfill } from "./backfill.ts";
-import { channelSpecs } from "./channels.ts";
-import { createCommittee } from "./committee.ts";
 import { createGateway } from "./gateway.ts";
-import { startRelay } from "./relay.ts";
-import { createSync, type Sync } from "./sync.ts";
+import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
-
-/** How a node reaches the others. */
-export interface NetworkPlan {
-  readonly identity: Identity;
-  /** As host:port or multiaddr. */
-  readonly listen: string;
-  readonly peers: readonly PeerAddress[];
-  /** Instead of libp2p. */
-  readonly openTransport?: (identity: Identity) => Transport;
-}
 
 export interface ValidatorPlan extends NetworkPlan {
   readonly scheme: ThresholdScheme;
@@ -45,24 +24,9 @@ export interface ValidatorPlan extends NetworkPlan {
   readonly directory: string;
   /** The guard file beside the identity key. */
   readonly guard: string;
-  readonly maxBlockBytes: number;
 }
 
-/** Transactions offered to a peer that just connected. */
-const MAX_OFFERED = 4_096;
 const EPOCH = 0;
-
-/** The transport of `plan` for the chain of `genesis`. */
-export function openTransport(plan: NetworkPlan, genesis: Hash, logger: Logger): Transport {
-  const { identity, listen } = plan;
-  if (plan.openTransport !== undefined) return plan.openTransport(identity);
-  const log = logger.module("net");
-  return createTransport({
-    self: identity.publicKey,
-    wire: libp2pWire({ identity, listen: [listen], network: genesis.slice(2, 18) }),
-    log: (message, details) => log.debug(message, details),
-  });
-}
 
 /** A clock whose alarm calls `wake`; disposing stops it. */
 function createClock(wake: () => void): ClockPort & Disposable {
@@ -119,12 +83,7 @@ function observed(journal: ConsensusJournal<ChainBody>, counters: Counters): Con
   };
 }
 
-function statusOf(
-  driver: Driver<ChainBody>,
-  { chain }: EngineParts,
-  transport: Transport,
-  plan: ValidatorPlan,
-) {
+function statusOf(driver: Driver<ChainBody>, { chain }: EngineParts, peers: Peers, plan: ValidatorPlan) {
   const startedAt = performance.now();
   return (counters: Counters): NodeStatus => {
     const { core } = driver;
@@ -139,7 +98,7 @@ function statusOf(
       finalizedCount: height,
       nullifiedCount: counters.nullified,
       proposedCount: counters.proposed,
-      peerCount: transport.peers().length,
+      peerCount: peers.port.count(),
       uptime: (performance.now() - startedAt) / 1000,
     };
   };
@@ -154,14 +113,12 @@ interface Committed {
 function openConsensus(
   parts: EngineParts,
   plan: ValidatorPlan,
-  transport: Transport,
-  sync: Sync,
+  { transport, committee, specs, sync }: Peers,
   stack: AsyncDisposableStack,
 ): Committed {
   const { chain, logger, fail } = parts;
   const log = logger.module("consensus");
   const counters = { proposed: 0, nullified: 0 };
-  const committee = createCommittee(plan.scheme.participants(), transport.self);
   const journal = stack.use(openOwnJournal(parts, plan));
   const clock = stack.use(createClock(() => driver.wake()));
   const stopped = new AbortController();
@@ -169,7 +126,7 @@ function openConsensus(
   const gateway = createGateway<ChainBody>({
     transport,
     committee,
-    specs: channelSpecs(plan.maxBlockBytes),
+    specs,
     maxBlockBytes: plan.maxBlockBytes,
     decodeBody: (bytes) => openChainBody(chain, bytes),
   });
@@ -224,63 +181,33 @@ function openConsensus(
 export function validatorEngine(plan: ValidatorPlan): StartEngine {
   return async (parts): Promise<Engine> => {
     await using stack = new AsyncDisposableStack();
-    const { chain, state, logger } = parts;
-    const transport = openTransport(plan, chain.genesisHash, logger);
-    stack.defer(() => transport.close());
-    transport.allow(plan.scheme.participants());
-    const specs = channelSpecs(plan.maxBlockBytes);
-    const verifier = createCertificateVerifier(plan.scheme, chain.genesisHash);
-    const backfill = createBackfill({
-      transport,
-      spec: specs.backfill,
-      archive: state.archive,
-      verifier,
-      maxBlockBytes: plan.maxBlockBytes,
-      timeoutMs: plan.timing.fetchTimeout * 4,
-    });
-    const sync = createSync(chain, backfill);
-    const { driver, counters } = openConsensus(parts, plan, transport, sync, stack);
-    const committee = createCommittee(plan.scheme.participants(), transport.self);
-    stack.use(
-      startRelay({
-        transport,
-        committee,
-        spec: specs.transactions,
-        service: chain.service,
-        pending: () =>
-          chain.pool
-            .all()
-            .slice(0, MAX_OFFERED)
-            .map(({ raw }) => raw),
-      }),
-    );
-    stack.use(
-      startAnnouncing({
-        transport,
-        spec: specs.finality,
-        chain,
-        verifier,
-        maxBlockBytes: plan.maxBlockBytes,
+    const { chain } = parts;
+    const peers = stack.use(
+      await openPeers(parts, {
+        plan,
+        participants: plan.scheme.participants(),
+        verifier: createCertificateVerifier(plan.scheme, chain.genesisHash),
+        fetchTimeout: plan.timing.fetchTimeout,
         announced: () => {},
       }),
     );
-    await transport.start();
-    for (const peer of plan.peers) transport.keep(peer);
+    const { driver, counters } = openConsensus(parts, plan, peers, stack);
+    await peers.start();
     driver.start();
     driver.work(chain.pool.hasExecutable());
-    const status = statusOf(driver, parts, transport, plan);
+    const status = statusOf(driver, parts, peers, plan);
     const owned = stack.move();
     return {
       status: {
         nodeStatus: () => status(counters),
         syncing() {
           const current = chain.ledger.tip().header.number;
-          return sync.active
+          return peers.sync.active
             ? { startingBlock: current, currentBlock: current, highestBlock: current }
             : undefined;
         },
       },
-      peers: { count: () => transport.peers().length, listening: () => transport.listening().length > 0 },
+      peers: peers.port,
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

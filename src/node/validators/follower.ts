@@ -4,16 +4,12 @@ import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
-import type { NodeStatus } from "#rpc/ports.ts";
+import type { NodeStatus, SyncProgress } from "#rpc/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
-import type { Height } from "#types/ids.ts";
-import { startAnnouncing } from "./announce.ts";
-import { createBackfill } from "./backfill.ts";
-import { channelSpecs } from "./channels.ts";
-import { createCommittee } from "./committee.ts";
-import { type NetworkPlan, openTransport } from "./engine.ts";
-import { startRelay } from "./relay.ts";
-import { createSync } from "./sync.ts";
+import { type Height, height } from "#types/ids.ts";
+import type { Announced } from "./announce.ts";
+import { type NetworkPlan, openPeers } from "./peers.ts";
+import type { Sync } from "./sync.ts";
 import { createCertificateVerifier } from "./votes.ts";
 
 export interface FollowerPlan extends NetworkPlan {
@@ -22,13 +18,10 @@ export interface FollowerPlan extends NetworkPlan {
   /** Where known: transactions go to them first. */
   readonly participants: readonly IdentityKey[];
   readonly fetchTimeout: number;
-  readonly maxBlockBytes: number;
 }
 
 /** How often a follower that hears nothing asks whether there is more. */
 const ASK_MS = 5_000;
-/** Own clients' transactions offered to a peer that just connected. */
-const MAX_OFFERED = 4_096;
 
 function statusOf(chain: Chain, startedAt: number, peerCount: number): NodeStatus {
   const { header } = chain.ledger.tip();
@@ -47,88 +40,72 @@ function statusOf(chain: Chain, startedAt: number, peerCount: number): NodeStatu
   };
 }
 
+interface Pursuit extends Disposable {
+  /** A final block was announced. */
+  announced(block: Announced): void;
+  progress(): SyncProgress | undefined;
+}
+
+/** Follows announcements: applies what fits the tip, fetches what was missed, asks when nothing is heard. */
+function startPursuit(chain: Chain, sync: Sync, fail: (error: unknown) => void): Pursuit {
+  const stopped = new AbortController();
+  const tip = (): Height => chain.ledger.tip().header.number;
+  let starting = tip();
+  let highest = starting;
+  const pursue = (signal: AbortSignal): void => {
+    starting = tip();
+    sync.until(() => tip() >= highest, signal).catch(fail);
+  };
+  // Announcements are not promised to arrive: asking for the block after the tip finds out what was missed.
+  const asking = setInterval(() => {
+    if (sync.active) return;
+    highest = height(tip() + 1);
+    pursue(AbortSignal.any([AbortSignal.timeout(ASK_MS), stopped.signal]));
+  }, ASK_MS);
+  return {
+    announced({ wire, hash, certificate }) {
+      const { number, parentHash } = wire.header;
+      if (number > highest) highest = number;
+      const fits = parentHash === chain.ledger.tip().hash;
+      if (fits) sync.apply({ blocks: [{ wire, hash }], certificate }).catch(fail);
+      else if (!sync.active) pursue(stopped.signal);
+    },
+    progress() {
+      const currentBlock = tip();
+      const behind = sync.active && currentBlock + 1 < highest;
+      return behind ? { startingBlock: starting, currentBlock, highestBlock: highest } : undefined;
+    },
+    [Symbol.dispose]() {
+      clearInterval(asking);
+      stopped.abort();
+    },
+  };
+}
+
 /** The engine of a follower. */
 export function followerEngine(plan: FollowerPlan): StartEngine {
-  return async ({ chain, state, logger, fail }: EngineParts): Promise<Engine> => {
+  return async (parts: EngineParts): Promise<Engine> => {
     await using stack = new AsyncDisposableStack();
+    const { chain, fail } = parts;
     const startedAt = performance.now();
-    const specs = channelSpecs(plan.maxBlockBytes);
-    const transport = openTransport(plan, chain.genesisHash, logger);
-    stack.defer(() => transport.close());
-    transport.allow(plan.participants);
-    const verifier = createCertificateVerifier(plan.scheme, chain.genesisHash);
-    const { maxBlockBytes } = plan;
-    const timeoutMs = plan.fetchTimeout * 4;
-    const backfill = createBackfill({
-      transport,
-      spec: specs.backfill,
-      archive: state.archive,
-      verifier,
-      maxBlockBytes,
-      timeoutMs,
-    });
-    const sync = createSync(chain, backfill);
-    const committee = createCommittee(plan.participants, transport.self);
-    const stopped = new AbortController();
-    let starting = chain.ledger.tip().header.number;
-    let highest = starting;
-    const caughtUp = (): boolean => chain.ledger.tip().header.number >= highest;
-    const pursue = (): void => {
-      if (!sync.active) starting = chain.ledger.tip().header.number;
-      sync.until(caughtUp, stopped.signal).catch(fail);
-    };
-    stack.use(
-      startRelay({
-        transport,
-        committee,
-        spec: specs.transactions,
-        service: chain.service,
-        pending: () =>
-          chain.pool
-            .all()
-            .slice(0, MAX_OFFERED)
-            .map(({ raw }) => raw),
+    const peers = stack.use(
+      await openPeers(parts, {
+        plan,
+        participants: plan.participants,
+        verifier: createCertificateVerifier(plan.scheme, chain.genesisHash),
+        fetchTimeout: plan.fetchTimeout,
+        announced: (block) => pursuit.announced(block),
       }),
     );
-    stack.use(
-      startAnnouncing({
-        transport,
-        spec: specs.finality,
-        chain,
-        verifier,
-        maxBlockBytes,
-        announced({ wire, hash, certificate }) {
-          const { number, parentHash } = wire.header;
-          if (number > highest) highest = number;
-          if (parentHash === chain.ledger.tip().hash)
-            sync.apply({ blocks: [{ wire, hash }], certificate }).catch(fail);
-          else if (!sync.active) pursue();
-        },
-      }),
-    );
-    await transport.start();
-    for (const peer of plan.peers) transport.keep(peer);
-    // Announcements are not promised to arrive: asking for the block after the tip finds out what was missed.
-    const asking = setInterval(() => {
-      if (sync.active) return;
-      highest = (chain.ledger.tip().header.number + 1) as Height;
-      const once = AbortSignal.timeout(ASK_MS - 1);
-      sync.until(caughtUp, AbortSignal.any([once, stopped.signal])).catch(fail);
-    }, ASK_MS);
-    stack.defer(() => clearInterval(asking));
-    stack.defer(() => stopped.abort());
+    const pursuit = stack.use(startPursuit(chain, peers.sync, fail));
+    await peers.start();
     const owned = stack.move();
     return {
       status: {
-        nodeStatus: () => statusOf(chain, startedAt, transport.peers().length),
-        syncing() {
-          const currentBlock = chain.ledger.tip().header.number;
-          return sync.active && currentBlock + 1 < highest
-            ? { startingBlock: starting, currentBlock, highestBlock: highest }
-            : undefined;
-        },
+        nodeStatus: () => statusOf(chain, startedAt, peers.port.count()),
+        syncing: pursuit.progress,
       },
-      peers: { count: () => transport.peers().length, listening: () => transport.listening().length > 0 },
+      peers: peers.port,
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

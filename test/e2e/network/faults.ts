@@ -172,6 +172,15 @@ function show(text: string): void {
   else process.stderr.write(`${text}\n`);
 }
 
+/** What every node says of its consensus, for the report of a violation. */
+async function describeNodes(network: TestNetwork): Promise<string> {
+  const lines = network.running().map(async (node) => {
+    const status = await ask<Record<string, unknown>>(processOf(node), "kora_nodeStatus").catch(String);
+    return `node${node.index} ${JSON.stringify(status)}`;
+  });
+  return (await Promise.all(lines)).join("\n");
+}
+
 function keepLogs(network: TestNetwork): void {
   if (values.logs === undefined) return;
   for (const { index, process: node } of network.nodes) {
@@ -204,6 +213,7 @@ async function run(): Promise<void> {
       );
     }
   } catch (error) {
+    console.error(`\n${await describeNodes(network)}`);
     keepLogs(network);
     throw error;
   } finally {

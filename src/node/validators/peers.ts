@@ -1,0 +1,111 @@
+// What a validator and a follower have in common towards the network: the transport, final blocks served and fetched,
+// transactions relayed, final blocks announced. Opened before the transport starts, closed in reverse.
+import type { Identity } from "#crypto/identity.ts";
+import { libp2pWire } from "#net/libp2p.ts";
+import { createTransport } from "#net/transport.ts";
+import type { PeerAddress, Transport } from "#net/types.ts";
+import type { Engine, EngineParts } from "#node/engine.ts";
+import type { Logger } from "#node/log.ts";
+import type { IdentityKey } from "#types/identity.ts";
+import type { Hash } from "#types/ids.ts";
+import { type Announced, startAnnouncing } from "./announce.ts";
+import { createBackfill } from "./backfill.ts";
+import { channelSpecs } from "./channels.ts";
+import { type Committee, createCommittee } from "./committee.ts";
+import { startRelay } from "./relay.ts";
+import { createSync, type Sync } from "./sync.ts";
+import type { CertificateVerifier } from "./votes.ts";
+
+/** How a node reaches the others. */
+export interface NetworkPlan {
+  readonly identity: Identity;
+  /** As host:port or multiaddr. */
+  readonly listen: string;
+  readonly peers: readonly PeerAddress[];
+  readonly maxBlockBytes: number;
+  /** Instead of libp2p. */
+  readonly openTransport?: (identity: Identity) => Transport;
+}
+
+export interface PeersOptions {
+  readonly plan: NetworkPlan;
+  readonly participants: readonly IdentityKey[];
+  readonly verifier: CertificateVerifier;
+  /** Milliseconds after which a request for a certificate or body is repeated. */
+  readonly fetchTimeout: number;
+  readonly announced: (block: Announced) => void;
+}
+
+export interface Peers extends AsyncDisposable {
+  readonly transport: Transport;
+  readonly committee: Committee;
+  readonly specs: ReturnType<typeof channelSpecs>;
+  readonly sync: Sync;
+  /** Listens and begins to dial. */
+  start(): Promise<void>;
+  /** What RPC says of connections. */
+  readonly port: Engine["peers"];
+}
+
+/** Transactions offered to a peer that just connected. */
+const MAX_OFFERED = 4_096;
+/** A run of blocks is larger than a body and may take as many times longer. */
+const RUN_PATIENCE = 4;
+/** Digits of the genesis hash that name the chain in protocols. */
+const CHAIN_NAME_DIGITS = 16;
+
+function openTransport({ identity, listen, ...plan }: NetworkPlan, genesis: Hash, logger: Logger): Transport {
+  if (plan.openTransport !== undefined) return plan.openTransport(identity);
+  const log = logger.module("net");
+  const network = genesis.slice(2, 2 + CHAIN_NAME_DIGITS);
+  return createTransport({
+    self: identity.publicKey,
+    wire: libp2pWire({ identity, listen: [listen], network }),
+    log: (message, details) => log.debug(message, details),
+  });
+}
+
+/** Opens everything but the consensus channels; nothing is sent before `start`. */
+export async function openPeers(
+  { chain, state, logger }: EngineParts,
+  options: PeersOptions,
+): Promise<Peers> {
+  const { plan, participants, verifier, fetchTimeout, announced } = options;
+  const { maxBlockBytes } = plan;
+  await using stack = new AsyncDisposableStack();
+  const transport = openTransport(plan, chain.genesisHash, logger);
+  stack.defer(() => transport.close());
+  transport.allow(participants);
+  const specs = channelSpecs(maxBlockBytes);
+  const committee = createCommittee(participants, transport.self);
+  const timeoutMs = fetchTimeout * RUN_PATIENCE;
+  const { archive } = state;
+  const backfill = createBackfill({
+    transport,
+    spec: specs.backfill,
+    archive,
+    verifier,
+    maxBlockBytes,
+    timeoutMs,
+  });
+  const pending = (): Uint8Array[] => {
+    const offered = chain.pool.all().slice(0, MAX_OFFERED);
+    return offered.map(({ raw }) => raw);
+  };
+  const { service } = chain;
+  stack.use(startRelay({ transport, committee, spec: specs.transactions, service, pending }));
+  stack.use(startAnnouncing({ transport, spec: specs.finality, chain, verifier, maxBlockBytes, announced }));
+  const owned = stack.move();
+  return {
+    transport,
+    committee,
+    specs,
+    sync: createSync(chain, backfill),
+    async start() {
+      await transport.start();
+      for (const peer of plan.peers) transport.keep(peer);
+    },
+    port: { count: () => transport.peers().length, listening: () => transport.listening().length > 0 },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
