@@ -7,20 +7,25 @@ import { secp256k1Backend } from "./secp256k1.ts";
 export interface BackendReport {
   readonly primitive: "bls12-381" | "secp256k1" | "ed25519";
   readonly backend: string;
-  /** Why a faster one is not in use; undefined if this is the fastest. */
+  /** Why a faster one is not in use; undefined if this is the fastest, or the one that was asked for. */
   readonly fallback: string | undefined;
 }
 
-/** A report of every primitive with more than one implementation; `bls` where the node uses it. */
-export function reportBackends(bls?: Bls): readonly BackendReport[] {
-  const reports: BackendReport[] = [];
-  if (bls !== undefined) {
-    const reasons = bls.rejected.map(({ name, reason }) => `${name}: ${reason}`);
-    const fallback = reasons.length === 0 ? undefined : reasons.join("; ");
-    reports.push({ primitive: "bls12-381", backend: bls.backend, fallback });
-  }
+/** Reports of the primitives that every node uses. */
+export function reportBackends(): readonly BackendReport[] {
   const [secp256k1, ed25519] = [secp256k1Backend(), ed25519Backend()];
-  reports.push({ primitive: "secp256k1", backend: secp256k1.name, fallback: secp256k1.reason });
-  reports.push({ primitive: "ed25519", backend: ed25519.name, fallback: ed25519.reason });
-  return reports;
+  return [
+    { primitive: "secp256k1", backend: secp256k1.name, fallback: secp256k1.reason },
+    { primitive: "ed25519", backend: ed25519.name, fallback: ed25519.reason },
+  ];
+}
+
+/** The report of a node's threshold signatures. */
+export function reportBls({ backend, rejected }: Bls): BackendReport {
+  const reasons = rejected.map(({ name, reason }) => `${name}: ${reason}`);
+  return {
+    primitive: "bls12-381",
+    backend,
+    fallback: reasons.length === 0 ? undefined : reasons.join("; "),
+  };
 }

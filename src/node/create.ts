@@ -16,6 +16,7 @@ import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { createChainPort, createPoolPort } from "./chain-port.ts";
+import { announceCryptography } from "./cryptography.ts";
 import { openDirectory } from "./directory.ts";
 import type { Engine, StartEngine } from "./engine.ts";
 import { openJournalFile } from "./journal-file.ts";
@@ -180,6 +181,7 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   // Nobody may be waiting yet when a part fails.
   failed.catch(() => undefined);
   const { logger } = plan;
+  announceCryptography(logger);
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = timedChain(openOwnChain(plan, state, { stack, fail }), metrics);

@@ -2,7 +2,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
-import { chooseEd25519, isEd25519Key, portableEd25519 } from "#crypto/ed25519-backend.ts";
+import {
+  chooseEd25519,
+  isEd25519Key,
+  passesEd25519Probes,
+  portableEd25519,
+} from "#crypto/ed25519-backend.ts";
 import { generateSeed, identityFromSeed, isValidIdentity, verifyIdentity } from "#crypto/identity.ts";
 import { utf8 } from "#lib/bytes.ts";
 import { identityKey, identityKeyBytes } from "#types/identity.ts";
@@ -15,6 +20,13 @@ const portable = portableEd25519("asked for");
 
 test("the native backend is in use", () => {
   expect(chooseEd25519()).toMatchObject({ name: "native", reason: undefined });
+});
+
+test("both pass the self-test, which a backend with another answer fails", () => {
+  const native = chooseEd25519();
+  expect([native, portable].map(passesEd25519Probes)).toEqual([true, true]);
+  expect(passesEd25519Probes({ ...native, verifier: () => () => true })).toBe(false);
+  expect(passesEd25519Probes({ ...native, signer: () => native.signer(new Uint8Array(32)) })).toBe(false);
 });
 
 test.skipIf(!haveVectors)("Wycheproof on both backends", () => {

@@ -10,7 +10,7 @@ import {
   secretToAddress,
   signDigest,
 } from "#crypto/secp256k1.ts";
-import { chooseSecp256k1, portableSecp256k1 } from "#crypto/secp256k1-backend.ts";
+import { chooseSecp256k1, passesSecp256k1Probes, portableSecp256k1 } from "#crypto/secp256k1-backend.ts";
 import { bytesToBigint, utf8 } from "#lib/bytes.ts";
 import { haveVectors, hex, readVectors, type WycheproofFile } from "./vector-files.ts";
 
@@ -23,6 +23,18 @@ test("the native backend is in use where a prebuilt addon exists", () => {
   const expected = process.platform === "linux" && process.arch === "x64" ? "native" : backends[0]!.name;
   expect(backends[0]!.name).toBe(expected);
   expect(backends[0]!.reason === undefined).toBe(backends[0]!.name === "native");
+});
+
+test("both pass the self-test, which a backend with another answer fails", () => {
+  const [native, portable] = backends;
+  expect(backends.map(passesSecp256k1Probes)).toEqual([true, true]);
+  expect(passesSecp256k1Probes({ ...native!, recover: () => undefined })).toBe(false);
+  expect(passesSecp256k1Probes({ ...native!, publicKey: () => new Uint8Array(65) })).toBe(false);
+  const flipped = (digest: Uint8Array, secret: Uint8Array) => ({
+    ...portable!.sign(digest, secret),
+    recovery: 1 - portable!.sign(digest, secret).recovery,
+  });
+  expect(passesSecp256k1Probes({ ...portable!, sign: flipped })).toBe(false);
 });
 
 describe.skipIf(!haveVectors)("published vectors", () => {
