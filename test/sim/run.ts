@@ -1,47 +1,95 @@
-// bun test/sim/run.ts --seed N --count M [--jobs J] [--n SIZE] [--calm VIEWS]: runs seeds N to N+M-1, each exactly
-// reproducible. Exits 1 at a violation with the line that repeats it; ends with a summary line.
+// bun test/sim/run.ts --seed N --count M [--jobs J] [--calm VIEWS --n SIZE] [--verbose]: runs seeds N to N+M-1, each
+// exactly reproducible. Exits 1 at a violation with the line that repeats it; ends with a summary line whose trace covers
+// every schedule. --calm: the plain schedules by which speed is measured, instead of the default mix.
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { Violation } from "./checkers.ts";
 import { calmOptions, type Options, swarmOptions } from "./options.ts";
-import { createWorld } from "./world.ts";
+import { repro, runSchedule } from "./schedule.ts";
+import { mix } from "./stand-in.ts";
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "100" },
-    n: { type: "string" },
+    jobs: { type: "string", default: "1" },
+    n: { type: "string", default: "4" },
     calm: { type: "string" },
     verbose: { type: "boolean", default: false },
   },
 });
 
+/** Seeds that one process takes at a time. */
+const SHARE = 500;
+
 const first = Number(values.seed);
 const count = Number(values.count);
+const jobs = values.jobs === "all" ? availableParallelism() : Number(values.jobs);
+const started = performance.now();
+
+interface Totals {
+  schedules: number;
+  views: number;
+  /** Sum of every schedule's trace: in whatever order they ran. */
+  trace: number;
+}
+
+function summary({ schedules, views, trace }: Totals): string {
+  const seconds = (performance.now() - started) / 1000;
+  const rate = (schedules / seconds).toFixed(0);
+  return `${schedules} schedules, ${views} views, 0 violations in ${seconds.toFixed(1)} s (${rate}/s), trace ${trace.toString(16)}`;
+}
 
 function optionsOf(seed: number): Options {
-  if (values.calm !== undefined) return calmOptions(seed, Number(values.n ?? 4), Number(values.calm));
+  if (values.calm !== undefined) return calmOptions(seed, Number(values.n), Number(values.calm));
   return swarmOptions(seed);
 }
 
-const started = performance.now();
-let views = 0;
-for (let seed = first; seed < first + count; seed++) {
-  const options = optionsOf(seed);
-  const tell = values.verbose
-    ? (time: number, node: number, what: string): void => console.log(time.toFixed(2), node, what)
-    : undefined;
-  try {
-    const outcome = createWorld(options, undefined, tell).run();
-    views += outcome.views;
-    if (values.verbose) console.log(outcome);
-  } catch (error) {
-    const name = error instanceof Violation ? error.message : String((error as Error).stack);
-    console.log({ ...options, byzantine: [...options.byzantine], absent: [...options.absent] });
-    console.log(`seed ${seed}: ${name}\nrepeat: npx bun test/sim/run.ts --seed ${seed} --count 1 --verbose`);
-    process.exit(1);
+function runHere(): Totals {
+  const totals: Totals = { schedules: 0, views: 0, trace: 0 };
+  const tell = (time: number, node: number, what: string): void => console.log(time.toFixed(2), node, what);
+  for (let seed = first; seed < first + count; seed++) {
+    const options = optionsOf(seed);
+    const { outcome, violation } = runSchedule(options, undefined, values.verbose ? tell : undefined);
+    if (outcome === undefined) {
+      console.log(
+        JSON.stringify({ ...options, byzantine: [...options.byzantine], absent: [...options.absent] }),
+      );
+      console.log(`seed ${seed}: ${violation}\nrepeat: ${repro(seed)}`);
+      process.exit(1);
+    }
+    totals.schedules++;
+    totals.views += outcome.views;
+    totals.trace = (totals.trace + (mix(outcome.trace, seed) >>> 0)) >>> 0;
   }
+  return totals;
 }
-const seconds = (performance.now() - started) / 1000;
-console.log(
-  `${count} schedules, ${views} views, 0 violations in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(0)}/s)`,
-);
+
+/** One process after the other takes the next share, `jobs` at a time. */
+async function runShared(): Promise<Totals> {
+  const totals: Totals = { schedules: 0, views: 0, trace: 0 };
+  let next = first;
+  const worker = async (): Promise<void> => {
+    while (next < first + count) {
+      const seed = next;
+      const share = Math.min(SHARE, first + count - seed);
+      next += share;
+      const command = [process.execPath, import.meta.path, "--seed", `${seed}`, "--count", `${share}`];
+      if (values.calm !== undefined) command.push("--calm", values.calm, "--n", values.n);
+      const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+      const text = await new Response(child.stdout).text();
+      if ((await child.exited) !== 0) {
+        console.log(text.trimEnd());
+        process.exit(1);
+      }
+      const found = /(\d+) schedules, (\d+) views.* trace ([0-9a-f]+)/.exec(text);
+      totals.schedules += Number(found?.[1]);
+      totals.views += Number(found?.[2]);
+      totals.trace = (totals.trace + Number.parseInt(found?.[3] ?? "", 16)) >>> 0;
+      if (process.stderr.isTTY) process.stderr.write(`\r${totals.schedules} of ${count}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  return totals;
+}
+
+console.log(summary(jobs > 1 ? await runShared() : runHere()));
