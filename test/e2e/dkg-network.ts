@@ -17,12 +17,20 @@ export interface Participant {
   readonly output: string;
 }
 
+/** Below the ports that systems give to outgoing connections: nobody takes one while its node is down. */
+const PORTS = { from: 12_000, to: 32_000 } as const;
+
 /** A port that was free a moment ago. */
 function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).stop(true);
+      return port;
+    } catch {
+      // Taken: another one.
+    }
+  }
 }
 
 /** Text of node.toml; `extra` goes into [consensus]. */
