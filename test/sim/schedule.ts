@@ -4,6 +4,7 @@ import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import { messageOf } from "#lib/error.ts";
 import { Violation } from "./checkers.ts";
 import { type Options, swarmOptions } from "./options.ts";
+import type { StandIn } from "./stand-in.ts";
 import { createWorld, type Narrator, type Outcome } from "./world.ts";
 
 export interface Result {
@@ -14,10 +15,15 @@ export interface Result {
 }
 
 /** Runs one schedule. An exception of the code under test is a violation too. */
-export function runSchedule(options: Options, rules: Rules = ALL_RULES, narrate?: Narrator): Result {
+export function runSchedule(
+  options: Options,
+  rules: Rules = ALL_RULES,
+  narrate?: Narrator,
+  crypto?: StandIn,
+): Result {
   const { seed } = options;
   try {
-    return { seed, outcome: createWorld(options, rules, narrate).run(), violation: undefined };
+    return { seed, outcome: createWorld(options, rules, narrate, crypto).run(), violation: undefined };
   } catch (error) {
     const violation = error instanceof Violation ? error.message : `crash: ${messageOf(error)}`;
     return { seed, outcome: undefined, violation };

@@ -97,8 +97,14 @@ export interface World {
 
 export type Narrator = (time: number, node: number, what: string) => void;
 
-export function createWorld(options: Options, rules: Rules = ALL_RULES, narrate?: Narrator): World {
-  return new Simulation(options, rules, narrate);
+/** A schedule ready to run. `crypto` replaces the stand-in. */
+export function createWorld(
+  options: Options,
+  rules: Rules = ALL_RULES,
+  narrate?: Narrator,
+  crypto?: StandIn,
+): World {
+  return new Simulation(options, rules, narrate, crypto);
 }
 
 class Simulation implements World {
@@ -119,13 +125,13 @@ class Simulation implements World {
   #restored = 0;
   readonly #deafUntil: number[] = [];
 
-  constructor(options: Options, rules: Rules, narrate: Narrator | undefined) {
+  constructor(options: Options, rules: Rules, narrate: Narrator | undefined, crypto: StandIn | undefined) {
     const { n } = options;
     this.#options = options;
     this.#rules = options.careless ? { ...rules, r3Verified: false } : rules;
     this.#narrate = narrate;
     this.#rng = createRng(options.seed ^ 0x5eed);
-    this.#crypto = createStandIn(options.seed | 1, options.scheme, rules);
+    this.#crypto = crypto ?? createStandIn(options.seed | 1, options.scheme, rules);
     const slots =
       n +
       (options.follower ? 1 : 0) +
