@@ -1,0 +1,189 @@
+// The vote journal on a real file: what was committed is there after the next open, what was not is not; a vote is never
+// replaced; pruning keeps the floor; and the guard notices old copies (R15 to R18).
+import { afterEach, describe, expect, test } from "bun:test";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { JournalRecord } from "#consensus/effects.ts";
+import { KoraError } from "#lib/error.ts";
+import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
+import type { Body } from "#node/consensus/ports.ts";
+import type { Certificate } from "#types/certificate.ts";
+import { hash, ZERO_HASH } from "#types/ids.ts";
+import type { Vote, VoteKind } from "#types/vote.ts";
+import { GENESIS_FACTS } from "../../sim/chain.ts";
+
+interface TestBody extends Body {
+  readonly text: string;
+}
+
+const bytes = (fill: number, length: number): Uint8Array => new Uint8Array(length).fill(fill);
+const payload = hash(bytes(7, 32));
+
+function vote(kind: VoteKind, view: number): Vote {
+  const named = kind !== "nullify";
+  return {
+    kind,
+    epoch: 0,
+    view,
+    parentView: named ? view - 1 : 0,
+    payload: named ? payload : ZERO_HASH,
+    signer: 1,
+    partial: bytes(view, 96),
+    seedPartial: bytes(view + 1, 96),
+    envelope: bytes(view + 2, 64),
+  };
+}
+
+function certificate(kind: VoteKind, view: number): Certificate {
+  const { epoch, parentView, payload: of } = vote(kind, view);
+  return { kind, epoch, view, parentView, payload: of, signature: bytes(3, 96), seed: bytes(4, 96) };
+}
+
+const body: TestBody = { facts: { ...GENESIS_FACTS, digest: payload }, text: "a block" };
+
+const open: { journal: ConsensusJournal<TestBody>; closed: boolean }[] = [];
+const folders: string[] = [];
+afterEach(() => {
+  for (const entry of open.splice(0)) if (!entry.closed) entry.journal[Symbol.dispose]();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "kora-journal-"));
+  folders.push(path);
+  return path;
+}
+
+function openAt(path: string): ConsensusJournal<TestBody> & { close(): void } {
+  const journal = openJournal<TestBody>({
+    path: join(path, "consensus.db"),
+    guard: join(path, "guard"),
+    encodeBody: ({ text }) => new TextEncoder().encode(text),
+    decodeBody: (encoded) => ({ ...body, text: new TextDecoder().decode(encoded) }),
+    acknowledgedView: () => 5,
+  });
+  const entry = { journal, closed: false };
+  open.push(entry);
+  return {
+    ...journal,
+    close() {
+      entry.closed = true;
+      journal[Symbol.dispose]();
+    },
+  };
+}
+
+describe("the vote journal", () => {
+  test("brings back what was committed, and nothing that was not (R15, R16)", () => {
+    const path = folder();
+    const first = openAt(path);
+    const records: JournalRecord[] = [
+      { type: "body", view: 9, digest: payload },
+      { type: "vote", vote: vote("notarize", 9) },
+      { type: "certificate", certificate: certificate("notarize", 9), lottery: bytes(5, 32) },
+      { type: "verdict", view: 9, payload, valid: true },
+    ];
+    for (const record of records) first.append(record, record.type === "body" ? body : undefined);
+    first.commit();
+    first.append({ type: "vote", vote: vote("finalize", 9) }, undefined);
+    first.close();
+    const restored = openAt(path).load();
+    expect(restored.votes).toEqual([vote("notarize", 9)]);
+    expect(restored.certificates).toEqual([
+      { certificate: certificate("notarize", 9), lottery: bytes(5, 32) },
+    ]);
+    expect(restored.verdicts).toEqual([{ view: 9, payload, valid: true }]);
+    expect(restored.bodies).toEqual([{ view: 9, digest: payload }]);
+    expect(restored.acknowledgedView).toBe(5);
+    expect(openAt(path).body(payload)?.text).toBe("a block");
+  });
+
+  test("never replaces a vote, and commits all of a turn or nothing (S7)", () => {
+    const path = folder();
+    const journal = openAt(path);
+    journal.append({ type: "vote", vote: vote("notarize", 4) }, undefined);
+    journal.commit();
+    journal.append({ type: "vote", vote: vote("nullify", 4) }, undefined);
+    journal.append(
+      { type: "vote", vote: { ...vote("notarize", 4), payload: hash(bytes(8, 32)) } },
+      undefined,
+    );
+    expect(() => journal.commit()).toThrow();
+    journal.close();
+    expect(openAt(path).load().votes).toEqual([vote("notarize", 4)]);
+  });
+
+  test("pruning keeps the newest finalization, the floor (R17)", () => {
+    const journal = openAt(folder());
+    for (let view = 1; view <= 20; view++) {
+      journal.append({ type: "vote", vote: vote("notarize", view) }, undefined);
+      journal.append(
+        { type: "certificate", certificate: certificate("nullify", view), lottery: undefined },
+        undefined,
+      );
+    }
+    journal.append(
+      { type: "certificate", certificate: certificate("finalize", 3), lottery: undefined },
+      undefined,
+    );
+    journal.append(
+      { type: "certificate", certificate: certificate("finalize", 8), lottery: undefined },
+      undefined,
+    );
+    journal.commit();
+    journal.prune(15);
+    const { votes, certificates } = journal.load();
+    expect(votes.map(({ view }) => view)).toEqual([15, 16, 17, 18, 19, 20]);
+    const kept = certificates.map(({ certificate: { kind, view } }) => `${kind} ${view}`);
+    expect(kept).toEqual(["finalize 8", ...[15, 16, 17, 18, 19, 20].map((view) => `nullify ${view}`)]);
+  });
+
+  test("a copy from before the last reservation, or no journal at all, bars its views (R18)", () => {
+    const path = folder();
+    const journal = openAt(path);
+    expect(journal.load().signFloor).toBe(0);
+    journal.reserve(1_024);
+    expect(journal.load().signFloor).toBe(0);
+    journal.close();
+    const copy = join(path, "copy.db");
+    copyFileSync(join(path, "consensus.db"), copy);
+    const next = openAt(path);
+    next.reserve(2_048);
+    next.close();
+    for (const file of ["consensus.db", "consensus.db-wal", "consensus.db-shm"])
+      rmSync(join(path, file), { force: true });
+    copyFileSync(copy, join(path, "consensus.db"));
+    const restored = openAt(path);
+    expect(restored.load().signFloor).toBe(2_048);
+    restored.close();
+    rmSync(join(path, "consensus.db"), { force: true });
+    expect(openAt(path).load().signFloor).toBe(2_048);
+  });
+
+  test("a crash between the two writes of a reservation bars nothing", () => {
+    const path = folder();
+    const journal = openAt(path);
+    journal.reserve(1_024);
+    const guard = join(path, "guard");
+    copyFileSync(guard, `${guard}.old`);
+    journal.reserve(2_048);
+    copyFileSync(`${guard}.old`, guard);
+    expect(journal.load().signFloor).toBe(0);
+  });
+
+  test("a file that is no guard, or no database, is refused for safety", () => {
+    const path = folder();
+    const journal = openAt(path);
+    writeFileSync(join(path, "guard"), "something else\n");
+    expect(() => journal.load()).toThrow(KoraError);
+    journal.close();
+    const other = folder();
+    writeFileSync(
+      join(other, "consensus.db"),
+      "not a database, but long enough to be looked at as one".repeat(20),
+    );
+    expect(() => openAt(other)).toThrow(KoraError);
+    expect(existsSync(join(other, "consensus.db"))).toBeTrue();
+  });
+});
