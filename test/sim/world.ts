@@ -673,10 +673,11 @@ class Simulation implements World {
   #expectPeace(): void {
     const highest = Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0));
     this.#goal = Math.max(this.#options.views, highest + PEACEFUL_VIEWS);
-    // R1 lets a leader be skipped that showed nothing for skipTimeout views: one that still catches up.
+    // R1 lets a leader be skipped that showed nothing for skipTimeout views: one that still catches up. A vote of the
+    // view just before may be on its way.
     this.checkers.calmFrom(highest + 1, (view) => {
       const leader = this.#leader(view);
-      for (let at = view - SIM_TIMING.skipTimeout; at < view; at++) {
+      for (let at = view - SIM_TIMING.skipTimeout; at < view - 1; at++) {
         if (this.checkers.views.get(at)?.votes.has(leader)) return true;
       }
       return false;
