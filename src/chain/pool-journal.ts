@@ -37,20 +37,21 @@ function frame(raw: Uint8Array): Uint8Array {
     .finish();
 }
 
-/** Reads frames up to the first that is torn or damaged. */
-function parse(bytes: Uint8Array): readonly Uint8Array[] {
+/** Reads frames up to the first that is torn or damaged; `end` is where that is, or the end of the bytes. */
+function parse(bytes: Uint8Array): { readonly records: readonly Uint8Array[]; readonly end: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Uint8Array[] = [];
-  for (let at = 0; at + FRAME_BYTES <= bytes.length; ) {
+  const records: Uint8Array[] = [];
+  let at = 0;
+  while (at + FRAME_BYTES <= bytes.length) {
     const length = view.getUint32(at);
     const start = at + FRAME_BYTES;
     if (length > MAX_RECORD_BYTES || start + length > bytes.length) break;
     const raw = bytes.slice(start, start + length);
     if (!equalBytes(keccak256(raw).subarray(0, CHECK_BYTES), bytes.subarray(at + 4, start))) break;
-    found.push(raw);
+    records.push(raw);
     at = start + length;
   }
-  return found;
+  return { records, end: at };
 }
 
 interface Waiting {
@@ -62,9 +63,14 @@ interface Waiting {
 /** A journal over `file`. `live` gives the wire forms still pooled, in an order in which they can be added again. */
 export function createPoolJournal(file: JournalFile, live: () => readonly Uint8Array[]): PoolJournal {
   const held = file.read();
+  const { records, end } = parse(held);
   let size = held.length;
+  /** What is whole before a torn tail: nothing written behind the tear would ever be read again. */
+  let whole = end < held.length ? held.slice(0, end) : undefined;
   let waiting: Waiting[] = [];
   let running = false;
+  /** A write that failed may have left half a frame: what came behind it would be lost. */
+  let failed: KoraError | undefined;
 
   const compact = async (): Promise<void> => {
     const kept = concatBytes(...live().map(frame));
@@ -73,18 +79,26 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
     size = kept.length;
   };
 
+  const mend = async (): Promise<void> => {
+    if (whole === undefined) return;
+    await file.replace(whole);
+    size = whole.length;
+    whole = undefined;
+  };
+
   const run = async (): Promise<void> => {
     while (waiting.length > 0) {
       const batch = waiting;
       waiting = [];
       try {
+        await mend();
         const bytes = concatBytes(...batch.map((item) => item.bytes));
         await file.append(bytes);
         size += bytes.length;
         for (const { resolve } of batch) resolve();
         if (size > JOURNAL_SLACK_BYTES) await compact();
       } catch (cause) {
-        const failed = new KoraError("the transaction journal cannot be written", {
+        failed = new KoraError("the transaction journal cannot be written", {
           code: "JOURNAL_FAILED",
           hint: "check free space and permissions of the data directory",
           cause,
@@ -98,6 +112,7 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
 
   const enqueue = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {
+      if (failed !== undefined) return reject(failed);
       waiting.push({ bytes, resolve, reject });
       if (!running) {
         running = true;
@@ -107,7 +122,7 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
     });
 
   return {
-    load: () => parse(held),
+    load: () => records,
     record: (raw) => enqueue(frame(raw)),
   };
 }
