@@ -17,7 +17,8 @@ export function selectParent(core: Core, view: number): ParentChoice {
     if (parentPayload(core, at) !== undefined) {
       return missing.length === 0 ? { kind: "parent", view: at } : { kind: "gap", missing };
     }
-    if (!isNullified(core, at) && core.rules.r8Nullifications && missing.length < MAX_MISSING) {
+    if (missing.length >= MAX_MISSING) break;
+    if (!isNullified(core, at) && core.rules.r8Nullifications) {
       missing.push({ view: at, kind: "nullify" }, { view: at, kind: "notarize" });
     }
   }

@@ -79,8 +79,10 @@ export interface Round {
   proposal: Subject | undefined;
   /** When the proposal or a notarization was first seen. */
   seenAt: number;
-  /** R6: the leader signed two proposals. */
+  /** R3, R6: the leader signed two proposals. */
   equivocated: boolean;
+  /** Signers of two notarize votes; the leader may be one of them before it is known who leads. */
+  readonly twoFaced: Set<number>;
   verification: "unknown" | "asked" | "valid" | "invalid" | "early";
   /** Payload that I built as leader. */
   built: Hash | undefined;
@@ -185,6 +187,7 @@ function newRound(view: number, n: number): Round {
     proposal: undefined,
     seenAt: -1,
     equivocated: false,
+    twoFaced: new Set(),
     verification: "unknown",
     built: undefined,
     certification: "unknown",

@@ -50,7 +50,9 @@ export function takeVote(core: Core, vote: Vote): void {
   if (slot !== undefined && !(sameSubject(slot, vote) && !core.rules.distinctSigners)) {
     if (sameSubject(slot, vote)) return;
     reportConflict(core, slot, vote);
-    if (vote.kind === "notarize" && leaderAt(core, vote.view) === vote.signer) {
+    if (vote.kind !== "notarize") return;
+    round.twoFaced.add(vote.signer);
+    if (leaderAt(core, vote.view) === vote.signer) {
       round.equivocated = true;
       if (!core.rules.r3Conflict) observeProposal(core, round, vote);
     }

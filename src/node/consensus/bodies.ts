@@ -81,7 +81,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
       const body = get(digest);
       if (body !== undefined) {
         // No longer at the mercy of what else its sender pushes.
-        kept.set(digest, body);
+        if (!kept.has(digest)) kept.set(digest, body);
         got(body);
         return;
       }
