@@ -15,7 +15,13 @@ import {
 } from "./pool-check.ts";
 import { type Growth, isFull, leastTailTip, roomByPrice, roomInQueue } from "./pool-evict.ts";
 import { countAuthorities, evictAll, headOf, type PoolStore, release, settle } from "./pool-store.ts";
-import { effectiveTip, type PoolEntry, type PoolRejection, type PoolVerdict } from "./pool-types.ts";
+import {
+  effectiveTip,
+  type PoolEntry,
+  type PoolOptions,
+  type PoolRejection,
+  type PoolVerdict,
+} from "./pool-types.ts";
 
 function authoritiesOf(signed: SignedTransaction): readonly Address[] {
   return authorizationsOf(signed.tx)
@@ -116,10 +122,10 @@ interface Admission {
 }
 
 /** Everything that can be said against a transaction, what is cheap to find out first. */
-function judge(store: PoolStore, signed: SignedTransaction): Admission | PoolRejection {
+function judge(store: PoolStore, signed: SignedTransaction, options: PoolOptions): Admission | PoolRejection {
   const { parts, accounts } = store;
   if (store.byHash.has(signed.hash)) return refuse("ALREADY_KNOWN", "already known");
-  const stateless = checkStateless(signed, parts.rules, headOf(store), parts.options);
+  const stateless = checkStateless(signed, parts.rules, headOf(store), options);
   if (stateless !== undefined) return stateless;
   const sender = lookUpSender(parts.state(), signed);
   if ("message" in sender) return sender;
@@ -128,7 +134,7 @@ function judge(store: PoolStore, signed: SignedTransaction): Admission | PoolRej
   const old = account && entryAt(account, draft.nonce);
   const cheap =
     checkAgainstState(draft, sender, account) ??
-    (old === undefined ? undefined : checkReplacement(draft, old, parts.options));
+    (old === undefined ? undefined : checkReplacement(draft, old, options));
   if (cheap !== undefined) return cheap;
   const entry = { ...draft, authorities: authoritiesOf(signed) };
   const dear =
@@ -137,9 +143,9 @@ function judge(store: PoolStore, signed: SignedTransaction): Admission | PoolRej
   return dear ?? { entry, sender, old };
 }
 
-/** Judges a transaction and, if nothing speaks against it, takes it. */
-export function admit(store: PoolStore, signed: SignedTransaction): PoolVerdict {
-  const judged = judge(store, signed);
+/** Judges a transaction by `options` and, if nothing speaks against it, takes it. */
+export function admit(store: PoolStore, signed: SignedTransaction, options: PoolOptions): PoolVerdict {
+  const judged = judge(store, signed, options);
   if ("message" in judged) return { kind: "rejected", rejection: judged };
   const { entry, sender, old } = judged;
   const account = accountFor(store, signed, sender);

@@ -28,6 +28,8 @@ export type PoolSection = ReadonlyMap<Address, readonly SignedTransaction[]>;
 export interface Pool extends Mempool {
   /** Judges and takes a transaction. */
   add(signed: SignedTransaction): PoolVerdict;
+  /** The same for one that was taken before: the base fee that rose since may still fall. */
+  restore(signed: SignedTransaction): PoolVerdict;
   get(hash: Hash): SignedTransaction | undefined;
   /** Nonce after the sender's executable transactions; the state's nonce when it has none. */
   nextNonce(sender: Address): bigint;
@@ -135,7 +137,8 @@ export function createPool(parts: PoolParts): Pool {
   const store = createPoolStore(parts);
   const { accounts, byHash, totals } = store;
   return {
-    add: (signed) => admit(store, signed),
+    add: (signed) => admit(store, signed, parts.options),
+    restore: (signed) => admit(store, signed, { ...parts.options, refuseBelowBaseFee: false }),
     select: (limits) => selectFrom(accounts.values(), limits),
     finalized: (changes) => finalized(store, changes),
     get: (hash) => byHash.get(hash)?.signed,

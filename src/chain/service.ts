@@ -107,7 +107,7 @@ export function restorePool(pool: Pool, journal: PoolJournal): number {
   for (const raw of journal.load()) {
     // What the journal holds was proven before it was answered, and has no sidecar any more.
     const signed = open(raw, false);
-    if ("tx" in signed && pool.add(signed).kind === "accepted") restored++;
+    if ("tx" in signed && pool.restore(signed).kind === "accepted") restored++;
   }
   return restored;
 }

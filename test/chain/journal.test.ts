@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { createPoolJournal, JOURNAL_SLACK_BYTES, type JournalFile } from "#chain/pool-journal.ts";
 import { concatBytes, toHex } from "#lib/bytes.ts";
-import { openTestChain, transfer } from "../support/chain.ts";
+import { GWEI, openTestChain, transfer } from "../support/chain.ts";
 
 interface FakeFile extends JournalFile {
   bytes: Uint8Array;
@@ -163,5 +163,19 @@ test("answered hashes survive: pooled again after a crash, gaps and all, and wha
   expect(second.pool.status()).toMatchObject({ pending: 2, queued: 1 });
   const block = await second.produce();
   expect(block.transactions.length).toBe(2);
+  first.close();
+});
+
+test("an answered hash survives a base fee that has risen above its cap", async () => {
+  const file = fakeFile();
+  const first = openTestChain({ journal: file });
+  const cheap = transfer({ from: 0, nonce: 0, feeCap: GWEI });
+  expect(await first.service.submitTx(cheap.raw)).toMatchObject({ kind: "accepted" });
+  first.inputs.set({ baseFeePerGas: 2n * GWEI });
+  const second = openTestChain({ journal: fakeFile(file.bytes), state: first.state });
+  expect(second.pool.get(cheap.hash)).toBeDefined();
+  // A newcomer is still told at once.
+  const late = transfer({ from: 1, nonce: 0, feeCap: GWEI });
+  expect(await second.service.submitTx(late.raw)).toMatchObject({ code: "FEE_BELOW_BASE_FEE" });
   first.close();
 });
