@@ -2,8 +2,6 @@
 // numbers, do I/O, or touch keys: time comes with every event, signatures are asked for and answered (events.ts,
 // effects.ts). The protocol, in the rules that the code cites; n validators, f = floor((n-1)/3), quorum q = n - f:
 
-import type { Vote } from "#types/vote.ts";
-import { echoesNeeded } from "./cast.ts";
 // A view has one leader. Three votes, and q of one kind make its certificate: notarize (a quorum saw at most this
 // block in this view), nullify (a quorum gave the view up), finalize (committed). A view is left by a certified
 // notarization, a nullification, or a finalization at or above it. A block is notarized after two message delays and
@@ -29,6 +27,9 @@ import { echoesNeeded } from "./cast.ts";
 // R16 replay puts own votes back into the tally and sends them again, unchanged.             restore.ts, retry.ts
 // R17 the floor never regresses; nothing is signed at or below the last final view.      certificates.ts, cast.ts
 // R18 views are reserved before they are signed; after a restart the others tell what they hold of mine. cast.ts, retry.ts
+
+import type { Vote } from "#types/vote.ts";
+import { echoesNeeded } from "./cast.ts";
 import { forget, onCertificates, onExamined } from "./certificates.ts";
 import { onCertified } from "./certify.ts";
 import type { Effect } from "./effects.ts";

@@ -1,3 +1,4 @@
+// The chosen situations, each under three seeds.
 import { describe, expect, test } from "bun:test";
 import { SCENARIOS } from "./scenarios.ts";
 import { runSchedule } from "./schedule.ts";

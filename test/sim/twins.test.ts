@@ -1,3 +1,4 @@
+// All pairs of splits of the twins' enumeration; longer products are a matter of patience.
 import { expect, test } from "bun:test";
 import { runSchedule } from "./schedule.ts";
 import { SPLITS, twinOptions } from "./twins.ts";

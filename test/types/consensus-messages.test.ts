@@ -139,6 +139,8 @@ describe("consensus messages", () => {
       parts.push(...encodeMessage({ type: "certificates", certificates }));
       parts.push(...encodeMessage({ type: "request", wants: [{ view: rng.u32(), kind: "nullify" }] }));
     }
-    expect(sha256(Uint8Array.from(parts)).toHex()).toBe("653c40035d5afb62baf78268aa3fdedb814e9b7d80d0d730f1c9168e9c517bb1");
+    expect(sha256(Uint8Array.from(parts)).toHex()).toBe(
+      "653c40035d5afb62baf78268aa3fdedb814e9b7d80d0d730f1c9168e9c517bb1",
+    );
   });
 });
