@@ -4,6 +4,7 @@ import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
 import { ADVERSARY_NAMES } from "./adversaries/names.ts";
 import { calmOptions } from "./options.ts";
 import { repro, runSchedule, runSeed } from "./schedule.ts";
+import { SIM_TIMING } from "./world.ts";
 
 describe("simulated schedules", () => {
   test("300 schedules of the default mix hold every invariant", () => {
@@ -33,6 +34,26 @@ describe("simulated schedules", () => {
         expect(runSchedule(options).violation, `${name}, seed ${seed}`).toBeUndefined();
       }
     }
+  });
+
+  test("a dead leader costs one timeout, then is skipped at once (L5)", () => {
+    const options = { ...calmOptions(3, 4, 60), absent: new Set([2]), absentForever: true };
+    const left = new Map<number, number>();
+    const givenUp: { view: number; ms: number }[] = [];
+    const { violation } = runSchedule(options, undefined, (time, node, what) => {
+      const [, kind, view] = /^holds (notarize|nullify) certificate of view (\d+)$/.exec(what) ?? [];
+      if (node !== 0 || kind === undefined) return;
+      if (kind === "nullify") givenUp.push({ view: Number(view), ms: time - left.get(Number(view) - 1)! });
+      left.set(Number(view), time);
+    });
+    expect(violation).toBeUndefined();
+    const { leaderTimeout, skipTimeout } = SIM_TIMING;
+    const before = givenUp.filter(({ view }) => view <= skipTimeout);
+    const after = givenUp.filter(({ view }) => view > skipTimeout + 1);
+    expect(before.length).toBeGreaterThan(0);
+    expect(after.length).toBeGreaterThan(3);
+    for (const { ms } of before) expect(ms).toBeGreaterThan(leaderTimeout);
+    for (const { ms } of after) expect(ms).toBeLessThan(leaderTimeout / 2);
   });
 
   // A few of the rules; test/sim/mutations.md has them all.
