@@ -5,12 +5,17 @@ import type { PeerAddress } from "./types.ts";
 
 /** Addresses kept at most: a committee, and as many bootstrap and exchanged ones. */
 export const MAX_KEPT_ADDRESSES = 1_024;
-/** First and longest pause between attempts; each is shortened by up to a half at random. */
+/**
+ * First and longest pause between attempts; each is shortened by up to a half at random. Those on the allow-list are
+ * few and waited for: once a broken network heals, a quorum of them must soon be together again.
+ */
 const RETRY_MS = 250;
 const MAX_RETRY_MS = 15_000;
+const MAX_LISTED_RETRY_MS = 1_500;
 /** How often a kept connection is looked after when nothing was heard of its end. */
 const CHECK_MS = 10_000;
-const DIAL_TIMEOUT_MS = 10_000;
+/** A lost first packet is sent again after 1, 3 and 7 seconds; what waits longer is better begun anew. */
+const DIAL_TIMEOUT_MS = 8_000;
 
 interface Kept {
   readonly address: PeerAddress;
@@ -27,6 +32,7 @@ export interface DialerParts {
   readonly isConnected: (peer: IdentityKey) => boolean;
   /** Whether a connection with this peer is wanted now. */
   readonly mayConnect: (peer: IdentityKey) => boolean;
+  readonly isListed: (peer: IdentityKey) => boolean;
   /** From 0 to 1. */
   readonly random: () => number;
   readonly onFailure: (address: PeerAddress, reason: unknown) => void;
@@ -42,7 +48,7 @@ export interface Dialer {
 
 /** A dialer that does nothing before its first address. */
 export function createDialer(parts: DialerParts): Dialer {
-  const { clock, dial, isConnected, mayConnect, random, onFailure } = parts;
+  const { clock, dial, isConnected, mayConnect, isListed, random, onFailure } = parts;
   const kept = new Map<string, Kept>();
   const closing = new AbortController();
 
@@ -50,8 +56,9 @@ export function createDialer(parts: DialerParts): Dialer {
     entry.cancelTimer?.();
     entry.cancelTimer = clock.after(ms, () => void attempt(entry));
   }
-  function retryPause(failures: number): number {
-    return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(failures, 16)) * (1 - random() / 2);
+  function retryPause({ peer }: Kept, failures: number): number {
+    const longest = peer !== undefined && isListed(peer) ? MAX_LISTED_RETRY_MS : MAX_RETRY_MS;
+    return Math.min(longest, RETRY_MS * 2 ** Math.min(failures, 16)) * (1 - random() / 2);
   }
   async function attempt(entry: Kept): Promise<void> {
     entry.cancelTimer = undefined;
@@ -73,7 +80,7 @@ export function createDialer(parts: DialerParts): Dialer {
       entry.dialling = false;
     }
     if (!closing.signal.aborted) {
-      schedule(entry, entry.failures === 0 ? CHECK_MS : retryPause(entry.failures - 1));
+      schedule(entry, entry.failures === 0 ? CHECK_MS : retryPause(entry, entry.failures - 1));
     }
   }
   return {
@@ -92,7 +99,7 @@ export function createDialer(parts: DialerParts): Dialer {
     },
     lost(peer) {
       for (const entry of kept.values()) {
-        if (entry.peer === peer && !entry.dialling) schedule(entry, retryPause(0));
+        if (entry.peer === peer && !entry.dialling) schedule(entry, retryPause(entry, 0));
       }
     },
     close() {

@@ -2,7 +2,6 @@
 // knows the library, none of whose types leave the two.
 import { isIP } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
-import { yamux } from "@chainsafe/libp2p-yamux";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
@@ -12,6 +11,7 @@ import { createLibp2p } from "libp2p";
 import type { Identity } from "#crypto/identity.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
+import { connectionMuxer } from "./muxer.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
 import type { PeerAddress } from "./types.ts";
 import type { Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
@@ -23,13 +23,13 @@ const MAX_PENDING_CONNECTIONS = 64;
 const MAX_CONNECTION_RATE = 24;
 /** Streams of one channel that a peer may hold open at once: the one in use, and one that replaces it. */
 const MAX_CHANNEL_STREAMS = 2;
-/** Bytes in flight on one stream; what a stream that is not read can make this node hold. */
-const MAX_WINDOW_BYTES = 1024 * 1024;
-const MAX_READ_BUFFER_BYTES: number = 2 * MAX_WINDOW_BYTES;
 /** A connection whose ping stays unanswered so long is dead. Wide: a busy event loop is no dead peer. */
 const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 20_000;
 const OPEN_TIMEOUT_MS = 10_000;
+/** What asks an older connection for a sign of life, and how long that may take. */
+const PROBE_PROTOCOL = "/kora/probe/1";
+const PROBE_TIMEOUT_MS = 3_000;
 
 export interface Libp2pOptions {
   readonly identity: Identity;
@@ -134,14 +134,7 @@ async function createNode(options: Libp2pOptions, events: WireEvents): Promise<L
     addresses: { listen: options.listen.map(listenAddress) },
     transports: [tcp()],
     connectionEncrypters: [noise({ crypto: createNoiseCrypto() })],
-    streamMuxers: [
-      yamux({
-        streamOptions: {
-          maxStreamWindowSize: MAX_WINDOW_BYTES,
-          maxReadBufferLength: MAX_READ_BUFFER_BYTES,
-        },
-      }),
-    ],
+    streamMuxers: [connectionMuxer()],
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
@@ -162,24 +155,42 @@ async function createNode(options: Libp2pOptions, events: WireEvents): Promise<L
   });
 }
 
-/** Follows connections and reports the first and the last with each peer. */
+/** Whether the peer answers on this connection: even "I do not know that protocol" is an answer. */
+async function isAlive(connection: Connection): Promise<boolean> {
+  try {
+    const stream = await connection.newStream(PROBE_PROTOCOL, {
+      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+    });
+    stream.abort(new KoraError("probed", { code: "PROBED" }));
+    return true;
+  } catch (error) {
+    return error instanceof Error && error.name === "UnsupportedProtocolError";
+  }
+}
+
+/**
+ * Follows connections and reports the first and the last with each peer. Two at once are fine: both ends may have
+ * dialled. But a peer that dials again may have lost the first without a word, so that one has to prove that it lives.
+ */
 function followConnections(node: Libp2p, events: WireEvents): void {
-  const open = new Map<IdentityKey, number>();
+  const open = new Map<IdentityKey, Set<Connection>>();
+  async function examine(connection: Connection): Promise<void> {
+    if (connection.status !== "open" || (await isAlive(connection))) return;
+    connection.abort(new KoraError("no answer", { code: "PEER_SILENT" }));
+  }
   node.addEventListener("connection:open", ({ detail }) => {
     const key = keyOf(detail.remotePeer);
-    if (key === undefined) return;
-    const count = (open.get(key) ?? 0) + 1;
-    open.set(key, count);
-    if (count === 1) events.connected(key, readable(detail.remoteAddr), detail.direction);
+    // One that ended while it was being set up never tells of its end.
+    if (key === undefined || detail.status !== "open") return;
+    const others = open.get(key) ?? new Set<Connection>();
+    for (const other of others) void examine(other);
+    open.set(key, others.add(detail));
+    if (others.size === 1) events.connected(key, readable(detail.remoteAddr), detail.direction);
   });
   node.addEventListener("connection:close", ({ detail }) => {
     const key = keyOf(detail.remotePeer);
-    const count = key === undefined ? undefined : open.get(key);
-    if (key === undefined || count === undefined) return;
-    if (count > 1) {
-      open.set(key, count - 1);
-      return;
-    }
+    const connections = key === undefined ? undefined : open.get(key);
+    if (key === undefined || connections?.delete(detail) !== true || connections.size > 0) return;
     open.delete(key);
     events.disconnected(key);
   });
@@ -210,7 +221,8 @@ export function libp2pWire(options: Libp2pOptions): WireFactory {
     for (const channel of channels) {
       const onStream = (stream: Stream, connection: Connection): void => {
         const key = keyOf(connection.remotePeer);
-        if (key === undefined) stream.abort(new KoraError("not ed25519", { code: "BAD_PEER" }));
+        if (key === undefined || connection.status !== "open")
+          stream.abort(new KoraError("no ed25519 peer at the other end", { code: "BAD_PEER" }));
         else events.stream(key, channel, wireStream(stream));
       };
       await node.handle(protocol(channel), onStream, { maxInboundStreams: MAX_CHANNEL_STREAMS });

@@ -83,6 +83,7 @@ class WiredTransport implements Transport {
       dial: (address, signal) => this.#started().dial(address, signal),
       isConnected: (peer) => this.#peers.has(peer),
       mayConnect: (peer) => this.#mayConnect(peer),
+      isListed: (peer) => this.#listed.has(peer),
       random: options.random ?? Math.random,
       onFailure: ({ host, port }, reason) =>
         this.#log("cannot reach a peer", { address: `${host}:${port}`, reason: String(reason) }),

@@ -366,12 +366,28 @@ describe("who may connect", () => {
 
 describe("keeping connections", () => {
   const address = { host: "127.0.0.1", port: 1, peer: alice };
-  test("attempts become rarer, and stop when the transport closes", async () => {
+  test("attempts become rarer, though never rare for listed peers, and stop with the transport", async () => {
     const { wire, transport, clock } = await rig();
     transport.keep(address);
     transport.keep(address);
     await settle();
     expect(wire.dialled.length).toBe(1);
+    await clock.advance(60_000);
+    const tries = wire.dialled.length;
+    expect(tries).toBeGreaterThan(60_000 / 1_500 - 1);
+    expect(tries).toBeLessThan(60_000 / 1_500 + 4);
+    transport.allow([]);
+    await clock.advance(1_500);
+    const before = wire.dialled.length;
+    await clock.advance(60_000);
+    expect(wire.dialled.length).toBe(before);
+    await transport.close();
+    await clock.advance(60_000);
+    expect(clock.pending).toBe(0);
+  });
+  test("an address whose owner nobody knows is tried ever more rarely", async () => {
+    const { wire, transport, clock } = await rig();
+    transport.keep({ ...address, peer: undefined });
     await clock.advance(60_000);
     const tries = wire.dialled.length;
     expect(tries).toBeGreaterThan(6);

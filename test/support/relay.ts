@@ -9,6 +9,8 @@ export interface LinkState {
   /** Milliseconds, plus up to `jitter` more. */
   delay: number;
   jitter: number;
+  /** What comes from now on is never delivered, nor anything after it on its connection; nobody is told. */
+  stalled: boolean;
 }
 
 export interface Relay {
@@ -19,30 +21,58 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** Passes what comes from `from` on to `to`, late and in order. */
+/** Bytes held back in one direction of one connection; beyond them its sender is not read. */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Passes what comes from `from` on to `to`, late and in order: one queue and one timer for each direction, since two
+ * timers of a runtime need not fire in the order of their times.
+ */
 function pass(from: Socket, to: Socket, state: LinkState, rng: Rng): void {
+  const held: { readonly chunk: Uint8Array; readonly at: number }[] = [];
+  let bytes = 0;
   let last = 0;
-  from.on("data", (chunk) => {
-    const now = performance.now();
-    last = Math.max(last, now + state.delay + rng.unit() * state.jitter);
-    const wait = last - now;
-    const deliver = (): void => {
-      if (!to.destroyed && !to.write(chunk)) {
-        from.pause();
-        to.once("drain", () => from.resume());
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let full = false;
+  function deliver(): void {
+    timer = undefined;
+    for (;;) {
+      const first = held[0];
+      if (first === undefined || full || to.destroyed || first.at === Number.POSITIVE_INFINITY) break;
+      const wait = first.at - performance.now();
+      if (wait > 0) {
+        timer = setTimeout(deliver, wait);
+        break;
       }
-    };
-    if (wait < 1) deliver();
-    else setTimeout(deliver, wait);
+      held.shift();
+      bytes -= first.chunk.length;
+      full = !to.write(first.chunk);
+    }
+    if (bytes < MAX_HELD_BYTES) from.resume();
+  }
+  from.on("data", (chunk: Uint8Array) => {
+    const delay = state.stalled ? Number.POSITIVE_INFINITY : state.delay + rng.unit() * state.jitter;
+    last = Math.max(last, performance.now() + delay);
+    held.push({ chunk, at: last });
+    bytes += chunk.length;
+    if (bytes >= MAX_HELD_BYTES) from.pause();
+    if (timer === undefined) deliver();
   });
-  const end = (): void => void to.destroy();
+  to.on("drain", () => {
+    full = false;
+    if (timer === undefined) deliver();
+  });
+  const end = (): void => {
+    clearTimeout(timer);
+    to.destroy();
+  };
   from.on("close", end);
   from.on("error", end);
 }
 
 /** A relay to `target` on this machine. */
 export async function startRelay(target: number, rng: Rng): Promise<Relay> {
-  const state: LinkState = { cut: false, delay: 0, jitter: 0 };
+  const state: LinkState = { cut: false, delay: 0, jitter: 0, stalled: false };
   const open = new Set<Socket>();
   const server: Server = createServer((inbound) => {
     if (state.cut) {

@@ -1,0 +1,136 @@
+// Real connections over links that are slow, cut or silent: a relay stands between both directions of dialling.
+import { afterAll, expect, test } from "bun:test";
+import { identityFromSeed } from "#crypto/identity.ts";
+import { createRng } from "#lib/rng.ts";
+import { libp2pWire } from "#net/libp2p.ts";
+import { createTransport } from "#net/transport.ts";
+import type { Channel, ChannelSpec, Transport } from "#net/types.ts";
+import { until } from "../support/kora.ts";
+import { type Relay, startRelay } from "../support/relay.ts";
+
+const PLENTY = { bytesPerSecond: 1e9, messagesPerSecond: 1e6 };
+const SPEC: ChannelSpec = {
+  name: "votes",
+  access: "listed",
+  maxFrameBytes: 100_000,
+  inbound: PLENTY,
+  outbound: PLENTY,
+  queue: { maxFrames: 10_000, maxBytes: 1e8, policy: "refuse-newest" },
+};
+const TIMEOUT = 60_000;
+/** Below what the library's own pings need to find a silent connection. */
+const SOON_MS = 15_000;
+const rng = createRng(11);
+const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
+
+const closing: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  await Promise.all(closing.map((close) => close()));
+});
+
+interface Node {
+  readonly transport: Transport;
+  readonly channel: Channel;
+  /** First byte of every frame. */
+  readonly received: number[];
+  readonly log: string[];
+  readonly port: number;
+}
+
+async function node(i: number): Promise<Node> {
+  const received: number[] = [];
+  const log: string[] = [];
+  const transport = createTransport({
+    self: identity(i).publicKey,
+    wire: libp2pWire({ identity: identity(i), listen: ["127.0.0.1:0"], network: "test" }),
+    log: (message) => log.push(message),
+  });
+  closing.push(() => transport.close());
+  const channel = transport.open(SPEC, (_from, frame) => {
+    received.push(frame[0] as number);
+  });
+  transport.allow([1, 2].map((member) => identity(member).publicKey));
+  await transport.start();
+  return { transport, channel, received, log, port: Number(transport.listening()[0]?.split(":")[1]) };
+}
+
+async function link(from: Node, to: Node, change: (relay: Relay) => void): Promise<Relay> {
+  const relay = await startRelay(to.port, rng.fork());
+  closing.push(() => relay.close());
+  change(relay);
+  from.transport.keep({ host: "127.0.0.1", port: relay.port, peer: to.transport.self });
+  return relay;
+}
+
+const connected = (a: Node, b: Node): boolean =>
+  a.transport.isConnected(b.transport.self) && b.transport.isConnected(a.transport.self);
+
+test(
+  "two that dial each other over slow links stay connected, and every frame arrives in order",
+  async () => {
+    const [a, b] = [await node(1), await node(2)];
+    const slow = ({ state }: Relay): void => {
+      state.delay = 100;
+      state.jitter = 150;
+    };
+    await Promise.all([link(a, b, slow), link(b, a, slow)]);
+    await until("both connections", () => connected(a, b));
+    for (let i = 0; i < 100; i++) {
+      a.channel.send(b.transport.self, Uint8Array.of(i));
+      b.channel.send(a.transport.self, Uint8Array.of(i));
+      await Bun.sleep(5);
+    }
+    const wanted = Array.from({ length: 100 }, (_, i) => i);
+    for (const each of [a, b]) {
+      await until("every frame", () => each.received.length === 100);
+      expect(each.received).toEqual(wanted);
+      expect(each.log).toEqual(["peer connected"]);
+    }
+  },
+  TIMEOUT,
+);
+
+test(
+  "links that are cut and mended, over and over, carry frames again",
+  async () => {
+    const [a, b] = [await node(1), await node(2)];
+    const links = [await link(a, b, () => {}), await link(b, a, () => {})];
+    for (let round = 1; round <= 5; round++) {
+      await until("a connection", () => connected(a, b));
+      const had = b.received.length;
+      await until("a frame after mending", () => {
+        a.channel.send(b.transport.self, Uint8Array.of(round));
+        return b.received.length > had;
+      });
+      for (const relay of links) relay.state.cut = true;
+      // In the middle of whatever the two are just saying.
+      for (const relay of links) relay.apply();
+      await until("the loss", () => !connected(a, b));
+      for (const relay of links) relay.state.cut = false;
+    }
+  },
+  TIMEOUT,
+);
+
+test(
+  "a connection that fell silent does not stand in the way of one that a restarted peer opens",
+  async () => {
+    const [a, lost] = [await node(1), await node(2)];
+    const relay = await link(a, lost, () => {});
+    await until("the first connection", () => connected(a, lost));
+    relay.state.stalled = true;
+    const restarted = await node(2);
+    restarted.transport.keep({ host: "127.0.0.1", port: a.port, peer: a.transport.self });
+    await until("the second connection", () => restarted.transport.isConnected(a.transport.self));
+    await until(
+      "a frame on it",
+      () => {
+        a.channel.send(restarted.transport.self, Uint8Array.of(1));
+        return restarted.received.length > 0;
+      },
+      SOON_MS,
+    );
+    expect(a.log).toEqual(["peer connected"]);
+  },
+  TIMEOUT,
+);
