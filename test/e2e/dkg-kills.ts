@@ -26,7 +26,7 @@ async function play(rng: Rng): Promise<number | string> {
   }
   // A node that was done before the others were killed serves them when it is run again.
   const codes = await Promise.all(running.map((one) => one.exited));
-  const errors = running.map((one) => one.err().trim().split("\n").slice(-3).join(" | "));
+  const errors = running.map((one, i) => `node${i}: ${one.err().trim().split("\n").slice(-12).join(" | ")}`);
   if (codes.some((code) => code !== 0)) return `exit codes ${codes.join()}: ${errors.join("\n")}`;
   if (new Set(all.map((one) => toHex(readOutput(one).key.groupPublicKey))).size !== 1)
     return "different keys";
