@@ -4,6 +4,7 @@ import type { JournalRecord } from "#consensus/effects.ts";
 import type { CoreMessage } from "#consensus/events.ts";
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { CoreConfig, Timing } from "#consensus/state.ts";
+import { assert } from "#lib/assert.ts";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import type { ApplicationPort, DriverPorts } from "#node/consensus/ports.ts";
@@ -553,6 +554,7 @@ class Simulation implements World {
   /** Queues a parcel for everyone behind index `to` (-1: every other validator). */
   #deliver(node: SimNode, to: number, receive: (peer: SimNode) => void): void {
     const { n } = this.#options;
+    assert(Number.isSafeInteger(to), "a message goes to an index, or to everyone");
     for (const peer of this.nodes) {
       const meant = to >= 0 ? peer.index === to : peer.index < n && peer.index !== node.index;
       if (!meant || peer === node) continue;

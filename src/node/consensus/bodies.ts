@@ -47,6 +47,8 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
   const unasked: LruMap<Hash, B>[] = Array.from({ length: ports.n }, () => createLru(MAX_UNASKED_PER_PEER));
   const hints = createLru<Hash, number>(MAX_HINTS);
   const needs = new Map<Hash, Need<B>>();
+  /** Whom to ask first where nobody is known to have it: who answered last. */
+  let likely = 0;
 
   function get(digest: Hash): B | undefined {
     const body = kept.get(digest);
@@ -72,6 +74,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
       else if (!kept.has(digest)) unasked[from]?.set(digest, body);
       if (need === undefined) return;
       needs.delete(digest);
+      if (from !== undefined && from < ports.n) likely = from;
       for (const { got } of need.waiting) got(body);
     },
     hint(digest, peer) {
@@ -91,7 +94,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
         const peer = hints.get(digest);
         const patience = peer === undefined ? 0 : ports.fetchTimeout / 10;
         need = {
-          peer: peer ?? (Number.isFinite(until) ? Math.max(0, until) % ports.n : 0),
+          peer: peer ?? likely,
           nextAt: ports.now() + patience,
           waiting: [],
         };
