@@ -1,42 +1,11 @@
 // Requests a second of the compiled binary beside anvil, in turns: eth_blockNumber and eth_call of an ERC-20's
 // balanceOf, over keep-alive connections, one request in flight on each. Usage:
 //   bun test/bench/rpc/calls.ts [--seconds 2] [--rounds 3] [--connections 50] [--binary ./kora]
-import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeDeployData, encodeFunctionData } from "viem";
 import { contracts } from "../../support/contracts.ts";
 import { koraBinary, rpc, until } from "../../support/kora.ts";
-
-const ROOT = resolve(import.meta.dir, "../../..");
-
-/** The program itself: its npm wrapper would survive us. */
-const MACHINE = process.arch === "x64" ? "amd64" : process.arch;
-const ANVIL = join(ROOT, `node_modules/@foundry-rs/anvil-${process.platform}-${MACHINE}/bin/anvil`);
-
-interface Contestant {
-  readonly name: string;
-  readonly url: string;
-}
-
-/** Starts a server and waits for the line that names its address. */
-async function start(name: string, command: readonly string[]): Promise<Contestant> {
-  const child = Bun.spawn([...command], { stdout: "pipe", stderr: "inherit" });
-  const reader = child.stdout.getReader();
-  let text = "";
-  let at: string | undefined;
-  while (at === undefined) {
-    const { done, value } = await reader.read();
-    if (done) throw new Error(`${name} ended: ${text}`);
-    text += new TextDecoder().decode(value);
-    at = /Listening on (\S+:\d+)/.exec(text)?.[1];
-  }
-  void (async () => {
-    while (!(await reader.read()).done);
-  })();
-  // Whatever ends this process ends the servers too.
-  process.on("exit", () => child.kill());
-  return { name, url: `http://${at}` };
-}
+import { ANVIL, type Contestant, startServer as start } from "../../support/servers.ts";
 
 /** Deploys the ERC-20 and answers the body of a balanceOf call. */
 async function balanceOfBody(url: string): Promise<string> {
