@@ -43,6 +43,8 @@ const PHASE_TWO_MS = 60_000;
 const PROGRESS_VIEWS = 8;
 /** Virtual ms of peace after which every honest leader must succeed. */
 const SETTLE_MS = 300;
+/** A leader whose chain ends this close below its view has caught up. */
+const CAUGHT_UP_VIEWS = 4;
 /** Views of peace that are watched. */
 const PEACEFUL_VIEWS = 12;
 /** Events of one schedule at most; more is a storm. */
@@ -679,6 +681,9 @@ class Simulation implements World {
     // view just before may be on its way.
     this.checkers.calmFrom(highest + 1, (view) => {
       const leader = this.#leader(view);
+      // One that still fetches the chain cannot lead yet.
+      const delivered = this.nodes[leader]?.chain.blocks.at(-1)?.facts.view ?? 0;
+      if (delivered < view - CAUGHT_UP_VIEWS) return false;
       for (let at = view - SIM_TIMING.skipTimeout; at < view - 1; at++) {
         if (this.checkers.views.get(at)?.votes.has(leader)) return true;
       }
