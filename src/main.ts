@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import { describeError, exitCodeOf } from "#cli/report.ts";
 import { runCli } from "#cli/run.ts";
+import { tellsOfEndedConnection } from "#node/rejections.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -42,7 +43,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 process.on("uncaughtException", fail);
-process.on("unhandledRejection", fail);
+process.on("unhandledRejection", (reason) => {
+  if (!tellsOfEndedConnection(reason)) fail(reason);
+});
 
 process.exit(
   await runCli(process.argv.slice(2), {

@@ -5,7 +5,10 @@ const ROOT = resolve(import.meta.dir, "../..");
 
 /** anvil, the program itself: its npm wrapper would survive us. */
 const MACHINE = process.arch === "x64" ? "amd64" : process.arch;
-export const ANVIL: string = join(ROOT, `node_modules/@foundry-rs/anvil-${process.platform}-${MACHINE}/bin/anvil`);
+export const ANVIL: string = join(
+  ROOT,
+  `node_modules/@foundry-rs/anvil-${process.platform}-${MACHINE}/bin/anvil`,
+);
 
 export interface Contestant {
   readonly name: string;
