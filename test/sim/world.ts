@@ -684,7 +684,7 @@ class Simulation implements World {
       // One that still fetches the chain cannot lead yet.
       const delivered = this.nodes[leader]?.chain.blocks.at(-1)?.facts.view ?? 0;
       if (delivered < view - CAUGHT_UP_VIEWS) return false;
-      for (let at = view - SIM_TIMING.skipTimeout; at < view - 1; at++) {
+      for (let at = Math.max(highest + 1, view - SIM_TIMING.skipTimeout); at < view - 1; at++) {
         if (this.checkers.views.get(at)?.votes.has(leader)) return true;
       }
       return false;
