@@ -677,14 +677,14 @@ class Simulation implements World {
   #expectPeace(): void {
     const highest = Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0));
     this.#goal = Math.max(this.#options.views, highest + PEACEFUL_VIEWS);
-    // R1 lets a leader be skipped that showed nothing for skipTimeout views: one that still catches up. A vote of the
-    // view just before may be on its way.
+    // R1 lets a leader be skipped that showed nothing for skipTimeout views: one that still catches up. Votes of the
+    // views just before may be on their way.
     this.checkers.calmFrom(highest + 1, (view) => {
       const leader = this.#leader(view);
       // One that still fetches the chain cannot lead yet.
       const delivered = this.nodes[leader]?.chain.blocks.at(-1)?.facts.view ?? 0;
       if (delivered < view - CAUGHT_UP_VIEWS) return false;
-      for (let at = Math.max(highest + 1, view - SIM_TIMING.skipTimeout); at < view - 1; at++) {
+      for (let at = Math.max(highest + 1, view - SIM_TIMING.skipTimeout); at < view - 2; at++) {
         if (this.checkers.views.get(at)?.votes.has(leader)) return true;
       }
       return false;
