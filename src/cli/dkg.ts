@@ -10,7 +10,7 @@ import { quorumOf } from "#types/quorum.ts";
 import { type Args, hasFlag, integerFlag, numberFlag } from "./args.ts";
 import type { CommandContext, CommandRun } from "./command.ts";
 import { configOf } from "./config.ts";
-import { givesPassphrase, readPassphrase } from "./passphrase.ts";
+import { passphraseSource } from "./passphrase.ts";
 import { bar, createProgress, type Progress } from "./terminal.ts";
 
 /** Seconds that dealers wait for silent players, and that a finished node stays for others. */
@@ -153,10 +153,7 @@ export const dkg: CommandRun = async (context) => {
   const { settings } = configOf(context);
   const timing = timingOf(args);
   const round = integerFlag(args, "round", { min: 1, max: Number.MAX_SAFE_INTEGER });
-  const plan = await planCeremony(settings, {
-    given: givesPassphrase(context),
-    read: () => readPassphrase(context),
-  });
+  const plan = await planCeremony(settings, passphraseSource(context));
   const bls = await openBls();
   const progress = createProgress(context.terminal, hasFlag(args, "json"));
   const narrator = createNarrator(context, plan, progress);

@@ -1,17 +1,11 @@
 // kora keys generate, show and encrypt: identity keys and other key files. Never prints a secret, and never takes a
 // passphrase on the command line.
 import { KoraError } from "#lib/error.ts";
-import {
-  createIdentity,
-  describeKeyFile,
-  encryptKeyFile,
-  type KeyFileContent,
-  type PassphraseSource,
-} from "#node/key-files.ts";
+import { createIdentity, describeKeyFile, encryptKeyFile, type KeyFileContent } from "#node/key-files.ts";
 import { hasFlag, textFlag, usageError } from "./args.ts";
 import type { CommandContext, CommandRun } from "./command.ts";
 import { configOf } from "./config.ts";
-import { givesPassphrase, readPassphrase } from "./passphrase.ts";
+import { givesPassphrase, passphraseSource, readPassphrase } from "./passphrase.ts";
 
 const DEFAULT_FILE = "validator.key";
 
@@ -30,10 +24,6 @@ function fileOf(context: CommandContext): string {
     "consensus.validator_key is not set",
     "name the file: kora keys show validator.key",
   );
-}
-
-function sourceOf(context: CommandContext): PassphraseSource {
-  return { given: givesPassphrase(context), read: () => readPassphrase(context) };
 }
 
 /** A new passphrase: given beforehand, or typed twice. */
@@ -97,7 +87,7 @@ export const keysGenerate: CommandRun = async (context) => {
 /** `kora keys show [FILE]`. */
 export const keysShow: CommandRun = async (context) => {
   const file = fileOf(context);
-  print(context, { file, ...describe(await describeKeyFile(file, sourceOf(context))) });
+  print(context, { file, ...describe(await describeKeyFile(file, passphraseSource(context))) });
   return 0;
 };
 

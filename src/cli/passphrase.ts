@@ -2,6 +2,8 @@
 // terminal that does not echo. Never the command line or the environment, where others can read it.
 import { readFileSync } from "node:fs";
 import { KoraError, messageOf } from "#lib/error.ts";
+import { once } from "#lib/once.ts";
+import type { PassphraseSource } from "#node/key-files.ts";
 import { textFlag } from "./args.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -65,6 +67,11 @@ function ask(prompt: string): Promise<string> {
   stdin.resume();
   stdin.on("data", onData);
   return promise;
+}
+
+/** The passphrase of the key files a command opens: had once, since a pipe gives it only once. */
+export function passphraseSource(context: CommandContext): PassphraseSource {
+  return { given: givesPassphrase(context), read: once(() => readPassphrase(context)) };
 }
 
 /** Whether a passphrase was given without asking. */

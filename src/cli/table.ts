@@ -161,7 +161,7 @@ export const commands: readonly Command[] = [
   {
     name: "",
     summary: "Run a node from its configuration.",
-    flags: [CONFIG_FLAG, ...OVERRIDE_FLAGS],
+    flags: [CONFIG_FLAG, PASSPHRASE_FLAG, ...OVERRIDE_FLAGS],
     details: "Each key can be set by file, by environment (KORA_SECTION_KEY) and by flag; the later wins.",
     load: async () => (await import("./node.ts")).node,
   },

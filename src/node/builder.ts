@@ -3,6 +3,7 @@ import { formatSocketAddress } from "#config/kind.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Settings } from "#config/schema.ts";
 import { type CreatedNode, createNode } from "./create.ts";
+import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
 
@@ -25,6 +26,8 @@ export interface NodeBuilder {
   withChainId(chainId: number): NodeBuilder;
   withDataDir(path: string): NodeBuilder;
   withHooks(hooks: RunHooks): NodeBuilder;
+  /** Opens encrypted key files; without it they cannot be used. */
+  withPassphrase(source: PassphraseSource): NodeBuilder;
   build(): Node;
 }
 
@@ -51,12 +54,17 @@ export async function runUntil(stop: AbortSignal, node: CreatedNode): Promise<vo
   await Promise.race([stopped, node.failed]);
 }
 
-function buildNode(settings: Settings, hooks: RunHooks): Node {
+/** What a builder has gathered beside the settings. */
+interface Extras extends RunHooks {
+  readonly passphrase?: PassphraseSource;
+}
+
+function buildNode(settings: Settings, hooks: Extras): Node {
   const stop = new AbortController();
-  const logger = hooks.logger ?? createLogger(settings.log);
+  const { passphrase, logger = createLogger(settings.log) } = hooks;
   return {
     async run() {
-      await using node = await createNode(planOf({ settings, logger }));
+      await using node = await createNode(planOf({ settings, logger, ...(passphrase && { passphrase }) }));
       announce(logger, node, settings);
       hooks.onReady?.(node);
       await runUntil(stop.signal, node);
@@ -66,11 +74,12 @@ function buildNode(settings: Settings, hooks: RunHooks): Node {
   };
 }
 
-function builder(settings: Settings, hooks: RunHooks): NodeBuilder {
+function builder(settings: Settings, hooks: Extras): NodeBuilder {
   return {
     withChainId: (chainId) => builder({ ...settings, node: { ...settings.node, chainId } }, hooks),
     withDataDir: (dataDir) => builder({ ...settings, node: { ...settings.node, dataDir } }, hooks),
     withHooks: (more) => builder(settings, { ...hooks, ...more }),
+    withPassphrase: (passphrase) => builder(settings, { ...hooks, passphrase }),
     build: () => buildNode(settings, hooks),
   };
 }

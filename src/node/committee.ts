@@ -14,13 +14,12 @@ import { quorumOf } from "#types/quorum.ts";
 import { openCommitteeBls } from "./cryptography.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
 import { type PassphraseSource, readIdentity } from "./key-files.ts";
-import { loadThresholdScheme } from "./threshold-files.ts";
+import { OUTPUT_FILE, readThresholdScheme, SHARE_FILE } from "./threshold-files.ts";
 import { validatorEngine } from "./validators/engine.ts";
 import { followerEngine } from "./validators/follower.ts";
 import type { NetworkPlan } from "./validators/peers.ts";
 
 const GUARD_FILE = "signing.guard";
-const OUTPUT_FILE = "output.json";
 
 function refuse(message: string, why: string, hint: string): KoraError {
   return new KoraError(message, { code: "NO_COMMITTEE", kind: "usage", why, hint });
@@ -100,6 +99,13 @@ function startFollower(settings: Settings, network: NetworkPlan, parts: EnginePa
   return start(parts);
 }
 
+/** This member's share: the file that is named, which then has to be there, else one beside the identity. */
+function shareFile({ consensus }: Settings): string | undefined {
+  if (consensus.shareKey !== undefined) return consensus.shareKey;
+  const beside = join(dirname(consensus.validatorKey ?? "."), SHARE_FILE);
+  return existsSync(beside) ? beside : undefined;
+}
+
 /** The engine of a chain with a committee. */
 export function committeeEngine(settings: Settings, passphrase: PassphraseSource): StartEngine {
   return async (parts) => {
@@ -118,11 +124,13 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
         "hold the ceremony with kora dkg on every validator, or give consensus.group_public_key to follow",
       );
     }
-    const scheme = await loadThresholdScheme(
-      output,
-      passphrase.given ? await passphrase.read() : undefined,
-      bls,
-    );
+    const share = member ? shareFile(settings) : undefined;
+    if (member && share === undefined) {
+      parts.logger.warn("a participant without a share only follows", {
+        participant: network.identity.publicKey,
+      });
+    }
+    const scheme = await readThresholdScheme({ output, share }, passphrase.read, bls);
     checkScheme(settings, scheme, output);
     if (!member || scheme.index === undefined) {
       const groupPublicKey = scheme.groupPublicKey.toHex();
@@ -137,6 +145,8 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
         hint: "put validator.key and share.key of the same node beside each other",
       });
     }
+    const { index, threshold } = scheme;
+    parts.logger.info("validator", { index, threshold, groupPublicKey: scheme.groupPublicKey.toHex() });
     const start = validatorEngine({
       ...network,
       scheme,

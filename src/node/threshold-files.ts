@@ -9,40 +9,56 @@ import { KoraError } from "#lib/error.ts";
 import { readPublicFile, readSecretFile } from "./secret-files.ts";
 
 /** Names of the files beside each other. */
-const OUTPUT_FILE = "output.json";
-const SHARE_FILE = "share.key";
+export const OUTPUT_FILE = "output.json";
+export const SHARE_FILE = "share.key";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-async function shareText(path: string, passphrase: string | undefined): Promise<string> {
-  const content = readSecretFile(path);
-  if (!isEncrypted(content)) return text(content);
-  if (passphrase !== undefined) return await decryptText(path, content, passphrase);
-  throw new KoraError(`${path} is encrypted`, {
-    code: "PASSPHRASE_NEEDED",
-    kind: "usage",
-    why: "no passphrase was given for it",
-    hint: "give the passphrase that it was encrypted with",
-  });
+/** Where a committee's key and this member's share of it are. */
+export interface ThresholdFiles {
+  readonly output: string;
+  /** Undefined for one who only verifies. */
+  readonly share: string | undefined;
+}
+
+/**
+ * The scheme that `files` hold; without a share it verifies and does not sign. `passphrase` is asked for where the
+ * share is encrypted. Throws KEY_FILE_MISSING, BAD_KEY_FILE, SECRET_EXPOSED, SHARE_MISMATCH, WRONG_PASSPHRASE and
+ * what asking throws.
+ */
+export async function readThresholdScheme(
+  { output, share }: ThresholdFiles,
+  passphrase: () => Promise<string>,
+  bls: Bls,
+): Promise<ThresholdScheme> {
+  const { key } = decodeOutput(output, text(readPublicFile(output)));
+  if (share === undefined) return createThresholdScheme(bls, key);
+  const content = readSecretFile(share);
+  const plain = isEncrypted(content) ? await decryptText(share, content, await passphrase()) : text(content);
+  content.fill(0);
+  const held = decodeShareFile(share, plain).share;
+  const scheme = createThresholdScheme(bls, key, held);
+  held.secret.fill(0);
+  return scheme;
 }
 
 /**
  * The scheme that `path` holds: an output.json, or the folder it is in. The share beside it is taken where there is
- * one; without it the scheme verifies and does not sign. `opened` is the implementation to use, the fastest when left
- * out. Throws KEY_FILE_MISSING, BAD_KEY_FILE, SECRET_EXPOSED,
- * SHARE_MISMATCH and PASSPHRASE_NEEDED.
+ * one. Throws as above, and PASSPHRASE_NEEDED for an encrypted share without `passphrase`.
  */
-export async function loadThresholdScheme(
-  path: string,
-  passphrase?: string,
-  opened?: Bls,
-): Promise<ThresholdScheme> {
+export async function loadThresholdScheme(path: string, passphrase?: string): Promise<ThresholdScheme> {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const output = isFolder ? join(path, OUTPUT_FILE) : path;
   const share = join(isFolder ? path : dirname(path), SHARE_FILE);
-  const { key } = decodeOutput(output, text(readPublicFile(output)));
-  const bls = opened ?? (await openBls());
-  if (!existsSync(share)) return createThresholdScheme(bls, key);
-  const held = decodeShareFile(share, await shareText(share, passphrase));
-  return createThresholdScheme(bls, key, held.share);
+  const given = async (): Promise<string> => {
+    if (passphrase !== undefined) return passphrase;
+    throw new KoraError(`${share} is encrypted`, {
+      code: "PASSPHRASE_NEEDED",
+      kind: "usage",
+      why: "no passphrase was given for it",
+      hint: "give the passphrase that it was encrypted with",
+    });
+  };
+  const files = { output, share: existsSync(share) ? share : undefined };
+  return await readThresholdScheme(files, given, await openBls());
 }

@@ -1,11 +1,12 @@
 // kora keys on the compiled binary: files and modes, passphrases from pipes, refusals that overwrite nothing, and no
 // secret in anything that is printed.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { Decrypter } from "age-encryption";
-import { koraBinary, runKora, temporaryFolder } from "../support/kora.ts";
+import { encryptText } from "#crypto/passphrase.ts";
+import { koraBinary, runKora, startKora, temporaryFolder, until } from "../support/kora.ts";
 
 const PASSPHRASE = "correct horse battery staple";
 const TIMEOUT = 60_000;
@@ -126,6 +127,38 @@ test(
     const script = `exec 3<<END\n${PASSPHRASE}\nEND\nexec ${koraBinary()} keys show ${file} --passphrase-file /dev/fd/3`;
     const shown = Bun.spawnSync(["sh", "-c", script]);
     expect({ code: shown.exitCode, err: shown.stderr.toString() }).toEqual({ code: 0, err: "" });
+  },
+  TIMEOUT,
+);
+
+test(
+  "a validator opens its encrypted keys, wherever they are, with a passphrase that is given once",
+  async () => {
+    using folder = temporaryFolder();
+    const out = join(folder.path, "net");
+    const dealt = runKora(["testnet", "--out", out, "--validators", "4", "--trusted-dealer"]);
+    expect(dealt.code).toBe(0);
+    const at = (name: string): string => join(out, "node0", name);
+    for (const name of ["validator.key", "share.key"]) {
+      writeFileSync(at(name), await encryptText(readFileSync(at(name), "utf8"), PASSPHRASE, 4));
+    }
+    renameSync(at("share.key"), join(folder.path, "elsewhere.key"));
+    const config = readFileSync(at("node.toml"), "utf8");
+    const section = `[consensus]\nshare_key = "${join(folder.path, "elsewhere.key")}"`;
+    writeFileSync(at("node.toml"), config.replace("[consensus]", section));
+    const free = ["--network-listen-addr", "127.0.0.1:0", "--rpc-http-addr", "127.0.0.1:0"];
+    const args = ["--config", at("node.toml"), ...free, "--metrics-addr", "127.0.0.1:0"];
+    expectRefusal(runKora(args), 2, "no passphrase could be read");
+    const fifo = join(folder.path, "fifo");
+    expect(Bun.spawnSync(["mkfifo", "-m", "600", fifo]).exitCode).toBe(0);
+    const writer = Bun.spawn(["sh", "-c", `printf '%s\\n' "$WORD" > "$FIFO"`], {
+      env: { WORD: PASSPHRASE, FIFO: fifo, PATH: process.env["PATH"] ?? "" },
+    });
+    await using node = await startKora([...args, "--passphrase-file", fifo]);
+    expect(await writer.exited).toBe(0);
+    await until("it says that it validates", () => `${node.out()}${node.err()}`.includes('"threshold":3'));
+    expect(`${node.out()}${node.err()}`).not.toContain("only follows");
+    expect(await node.stop()).toBe(0);
   },
   TIMEOUT,
 );
