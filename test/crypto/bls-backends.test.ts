@@ -141,6 +141,17 @@ test("recovery from 67 of 100", () => {
   expect(recovered).toEqual(blst.sign(scalarBytes(coefficients[0]!), text));
 });
 
+test("recovery from 171 of 256, whose weights exceed the group's order", () => {
+  const indices = Array.from({ length: 171 }, (_, i) => i + 85);
+  const coefficients = indices.map((i) => reduceScalar(new Uint8Array(48).fill(i)));
+  const { weights, divisor } = lagrangeAtZero(indices);
+  expect(weights.some((weight) => weight > bls12_381.fields.Fr.ORDER)).toBe(true);
+  const text = utf8("kora");
+  const partials = indices.map((i) => blst.sign(scalarBytes(evaluateScalar(coefficients, i + 1)), text));
+  const recovered = agreed((backend) => backend.combine(partials, weights, divisor));
+  expect(recovered).toEqual(blst.sign(scalarBytes(coefficients[0]!), text));
+});
+
 describe("a product of pairings", () => {
   const secrets = [3n, 5n, 7n].map(scalarBytes);
   const texts = ["a", "b", "c"].map(utf8);

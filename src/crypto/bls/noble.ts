@@ -65,8 +65,12 @@ function verifyAll(hashToCurve: Hasher, claims: readonly SignatureClaim[]): bool
   return Fp12.eql(bls12_381.pairingBatch(factors), Fp12.ONE);
 }
 
-function weigh<P extends { multiplyUnsafe(k: bigint): P; negate(): P }>(point: P, weight: bigint): P {
-  return weight < 0n ? point.multiplyUnsafe(-weight).negate() : point.multiplyUnsafe(weight);
+/** weight · point; weights of large committees exceed the order, which the library's multiplication refuses. */
+function weigh(point: G2Point, weight: bigint): G2Point {
+  const { Fr } = bls12_381.fields;
+  return weight < 0n
+    ? point.multiplyUnsafe(Fr.create(-weight)).negate()
+    : point.multiplyUnsafe(Fr.create(weight));
 }
 
 function combine(
