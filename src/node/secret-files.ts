@@ -111,6 +111,8 @@ function writeBeside(
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
   try {
+    // What a killed process with this one's number left, as every process in a container has the same.
+    rmSync(temporary, { force: true });
     const file = openSync(temporary, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, mode);
     try {
       fchmodSync(file, mode);
