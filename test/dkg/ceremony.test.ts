@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyEffect, CeremonyResult } from "#crypto/dkg/events.ts";
 import { createRng } from "#lib/rng.ts";
+import { withoutSecrets } from "#node/ceremony/store.ts";
 import {
   type CeremonyBody,
   type CeremonyInfo,
@@ -231,6 +232,29 @@ describe("a ceremony", () => {
       }
     }
   });
+});
+
+test("an acknowledgement that comes after the agreement is nobody's fault, though the polynomial is erased", () => {
+  const at = table(4);
+  let late: CeremonyBody | undefined;
+  begin(at, [0, 1, 2, 3]);
+  at.deliver((from, to, body) => {
+    if (from === 3 && to === 0 && body.kind === "ack") late = body;
+    return body;
+  });
+  agree(at, candidateOf(at));
+  at.deliver();
+  const identity = standinIdentity(at.info.players[0] as Uint8Array);
+  const seed = new Uint8Array(32);
+  const setup = { info: at.info, scheme: standinScheme, identity, seed, previousShare: undefined };
+  const again = createCeremony(setup, withoutSecrets(at.records[0] as CeremonyRecord[]));
+  again.step({ kind: "start" });
+  const bytes = encodeCeremonyMessage({
+    round: 1,
+    ceremony: again.rules.domain.id,
+    body: late as CeremonyBody,
+  });
+  expect(again.step({ kind: "message", from: 3, bytes })).toEqual([]);
 });
 
 describe("a ceremony cannot be held", () => {

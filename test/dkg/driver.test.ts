@@ -145,6 +145,34 @@ describe("a key ceremony between nodes", () => {
     }
   }, 60_000);
 
+  test("a peer that floods with what is no vote is told of once", async () => {
+    const network = createMemoryNetwork();
+    const all = participants(2);
+    const [honest, flooder] = all as [Participant, Participant];
+    const running = await launch(network, all, honest);
+    const transport = network.join(flooder.identity.publicKey);
+    const quota = { bytesPerSecond: 1e6, messagesPerSecond: 1e3 };
+    const channel = transport.open(
+      {
+        name: "ceremony-agreement",
+        access: "anyone",
+        maxFrameBytes: 100,
+        inbound: quota,
+        outbound: quota,
+        queue: { maxFrames: 100, maxBytes: 10_000, policy: "drop-oldest" },
+      },
+      () => {},
+    );
+    await transport.start();
+    for (let i = 0; i < 20; i++) channel.send(honest.identity.publicKey, Uint8Array.of(0xff, i));
+    expect(await channel.drained(honest.identity.publicKey)).toBe(true);
+    const faults = running.news.filter(({ kind }) => kind === "fault");
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatchObject({ peer: flooder.identity.publicKey, fault: "malformed-message" });
+    await transport.close();
+    await end(running);
+  });
+
   test("a finished ceremony keeps no secrets, and still serves", async () => {
     const network = createMemoryNetwork();
     const all = participants(1);

@@ -82,7 +82,7 @@ export function onAck(state: CeremonyState, from: number, body: Ack): void {
   const { rules, dealing } = state;
   const player = rules.playerMembers.indexOf(from);
   if (dealing === undefined || rules.dealer === undefined || player < 0) return;
-  if (state.ownLog !== undefined || state.acks.has(player)) return;
+  if (state.ownLog !== undefined || state.agreed !== undefined || state.acks.has(player)) return;
   const digest = rules.domain.commitmentHash(dealing.commitment.bytes);
   const key = rules.info.players[player] as Uint8Array;
   const signed = rules.domain.ack(rules.dealer, player, digest);

@@ -122,6 +122,8 @@ export class CeremonyRun {
   readonly #everybody = Promise.withResolvers<void>();
   readonly #stopping = new AbortController();
   readonly #resumed: boolean;
+  /** Faults of the agreement that were told, by peer and kind: each is told once. */
+  readonly #told = new Set<string>();
   #alarm: ReturnType<typeof setTimeout> | undefined;
   #running = false;
 
@@ -261,9 +263,17 @@ export class CeremonyRun {
     const from = this.#dealerOf(peer);
     if (from < 0) return;
     this.#guarded(() => {
-      if (this.#agreement.message(from, bytes)) return;
-      this.#options.news({ kind: "fault", peer, fault: "malformed-message", detail: "sent what is no vote" });
+      if (!this.#agreement.message(from, bytes)) {
+        this.#tell(peer, "malformed-message", "sent what is no vote");
+      }
     });
+  }
+
+  #tell(peer: IdentityKey, fault: CeremonyFault | "two-votes", detail: string): void {
+    const name = `${peer} ${fault}`;
+    if (this.#told.has(name)) return;
+    this.#told.add(name);
+    this.#options.news({ kind: "fault", peer, fault, detail });
   }
 
   #onPeer({ kind, peer }: PeerEvent): void {
@@ -286,7 +296,7 @@ export class CeremonyRun {
   }
 
   #openAgreement(): Agreement {
-    const { info, store, news } = this.#options;
+    const { info, store } = this.#options;
     return createAgreement({
       ceremony: this.ceremony,
       timing: AGREEMENT_TIMING,
@@ -303,7 +313,7 @@ export class CeremonyRun {
       agreed: (set) => this.#dispatch({ kind: "agreed", set }),
       twoVotes: (dealer) => {
         const peer = identityKey(info.dealers[dealer] as Uint8Array);
-        news({ kind: "fault", peer, fault: "two-votes", detail: "signed two votes that contradict" });
+        this.#tell(peer, "two-votes", "signed two votes that contradict");
       },
       halted: (reason) => this.#fail(halted(reason)),
     });

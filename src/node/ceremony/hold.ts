@@ -110,6 +110,12 @@ function unheard(run: CeremonyRun): string {
     : `not heard of: ${names.map((key) => key.toHex()).join(", ")}`;
 }
 
+/** What makes an unfinished ceremony go on; the flag again would begin one more round, which the others do not hold. */
+function goOn({ restart, round }: HoldOptions): string {
+  const again = restart && round === undefined ? "again without --force-restart" : "again";
+  return `run the same command ${again}: it goes on where it stopped`;
+}
+
 /** Rejects when the operator stops the command or its time is over. */
 function givenUp(run: CeremonyRun, options: HoldOptions): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -119,7 +125,7 @@ function givenUp(run: CeremonyRun, options: HoldOptions): Promise<never> {
       new KoraError("the key ceremony is not finished", {
         code: "CEREMONY_UNFINISHED",
         why: `${cause}; ${unheard(run)}`,
-        hint: "run the same command again: it goes on where it stopped",
+        hint: goOn(options),
       }),
     );
   options.signal.addEventListener("abort", () => over("it was stopped"), { once: true });

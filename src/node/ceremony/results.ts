@@ -12,7 +12,7 @@ import {
   type KeyOutput,
   type ShareFile,
 } from "#crypto/keyfiles.ts";
-import { encryptText, isEncrypted } from "#crypto/passphrase.ts";
+import { decryptText, encryptText, isEncrypted } from "#crypto/passphrase.ts";
 import { createThresholdScheme, type ThresholdKey } from "#crypto/threshold.ts";
 import { equalBytes, utf8 } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -108,19 +108,28 @@ export async function writeResult(
   }
   const share = { index: player, secret: result.share };
   createThresholdScheme(options.bls, key, share);
-  if (!options.replace && !holdResult(files, key)) refuseOthers(files, key);
-  const text = encodeShareFile({ share, groupPublicKey: key.groupPublicKey });
   const { passphrase } = options;
+  if (!options.replace && !holdResult(files, key)) await refuseOthers(files, key, passphrase);
+  const text = encodeShareFile({ share, groupPublicKey: key.groupPublicKey });
   const content = passphrase === undefined ? utf8(text) : await encryptText(text, passphrase);
   writeWhole(files.share, content, SECRET_MODE);
   writeWhole(files.output, utf8(encodeOutput(outputOf(rules, result, key))), PUBLIC_MODE);
 }
 
 /** A crash between the two files leaves the share alone: it may be written again, another one may not. */
-function refuseOthers(files: ResultFiles, key: ThresholdKey): void {
+async function refuseOthers(
+  files: ResultFiles,
+  key: ThresholdKey,
+  passphrase: string | undefined,
+): Promise<void> {
   if (existsSync(files.output)) refuseExisting({ share: files.output, output: files.output });
   if (!existsSync(files.share)) return;
   const content = readSecretFile(files.share);
-  const own = !isEncrypted(content) && equalBytes(shareIn(files, content).groupPublicKey, key.groupPublicKey);
-  if (!own) refuseExisting(files);
+  if (isEncrypted(content) && passphrase === undefined) refuseExisting(files);
+  const text =
+    isEncrypted(content) && passphrase !== undefined
+      ? await decryptText(files.share, content, passphrase)
+      : decodeText(content);
+  const { groupPublicKey } = decodeShareFile(files.share, text);
+  if (!equalBytes(groupPublicKey, key.groupPublicKey)) refuseExisting(files);
 }

@@ -1,0 +1,109 @@
+// A ceremony from its plan to its files: what a second start of the command does, and what it writes when the first
+// was killed between two files.
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openBls } from "#crypto/bls.ts";
+import { identityFromSeed } from "#crypto/identity.ts";
+import { encryptText } from "#crypto/passphrase.ts";
+import type { KoraError } from "#lib/error.ts";
+import { createRng } from "#lib/rng.ts";
+import { type HeldCeremony, type HoldOptions, holdCeremony } from "#node/ceremony/hold.ts";
+import type { CeremonyPlan } from "#node/ceremony/plan.ts";
+import { writeResult } from "#node/ceremony/results.ts";
+import { hash } from "#types/ids.ts";
+import { createMemoryNetwork } from "../support/memory-transport.ts";
+
+const PASSPHRASE = "correct horse";
+const rng = createRng(11);
+const dirs: string[] = [];
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+/** The plan of the first of `count` participants; nobody else takes part. */
+function planFor(count: number): CeremonyPlan {
+  const dir = mkdtempSync(join(tmpdir(), "kora-hold-"));
+  dirs.push(dir);
+  const identities = Array.from({ length: count }, () => identityFromSeed(rng.bytes(32)));
+  const file = (name: string): string => join(dir, name);
+  return {
+    identity: identities[0] as CeremonyPlan["identity"],
+    passphrase: undefined,
+    participants: identities.map(({ publicKey }) => publicKey).sort(),
+    chain: hash(rng.bytes(32)),
+    chainId: 1n,
+    files: { share: file("share.key"), output: file("output.json"), store: file("ceremony.db") },
+    listen: "127.0.0.1:0",
+    peers: [],
+  };
+}
+
+async function hold(
+  plan: CeremonyPlan,
+  options: Partial<HoldOptions>,
+): Promise<{ readonly held: HeldCeremony | undefined; readonly begun: string; readonly hint: string }> {
+  let begun = "";
+  let hint = "";
+  const held = await holdCeremony(plan, {
+    restart: false,
+    round: undefined,
+    deadlineMs: 60_000,
+    lingerMs: 0,
+    timeoutMs: undefined,
+    acceptExposed: false,
+    bls: await openBls(),
+    openTransport: () => createMemoryNetwork().join(plan.identity.publicKey),
+    listening: () => {},
+    begun: (round, resumed) => {
+      begun = `${resumed ? "goes on with" : "begins"} ${round}`;
+    },
+    news: () => {},
+    signal: new AbortController().signal,
+    ...options,
+  }).catch((error: KoraError) => {
+    hint = error.hint ?? "";
+    return undefined;
+  });
+  return { held, begun, hint };
+}
+
+test("--force-restart begins one round each time it is given, and the hint how to go on says so", async () => {
+  const plan = planFor(2);
+  const again = "run the same command again: it goes on";
+  const first = await hold(plan, { timeoutMs: 1 });
+  expect(first.begun).toBe("begins 1");
+  expect(first.hint).toStartWith(again);
+  expect((await hold(plan, { timeoutMs: 1 })).begun).toBe("goes on with 1");
+  const restarted = await hold(plan, { restart: true, timeoutMs: 1 });
+  expect(restarted.begun).toBe("begins 2");
+  expect(restarted.hint).toContain("again without --force-restart");
+  expect((await hold(plan, { timeoutMs: 1 })).begun).toBe("goes on with 2");
+  const numbered = await hold(plan, { restart: true, round: 5, timeoutMs: 1 });
+  expect(numbered.begun).toBe("begins 5");
+  expect(numbered.hint).toStartWith(again);
+  expect((await hold(plan, { restart: true, round: 5, timeoutMs: 1 })).begun).toBe("goes on with 5");
+}, 30_000);
+
+for (const passphrase of [undefined, PASSPHRASE]) {
+  const name = passphrase === undefined ? "plain" : "encrypted";
+  test(`a share that was written without its output is completed (${name}), another one is kept`, async () => {
+    const plan = { ...planFor(1), passphrase };
+    const { held } = await hold(plan, {});
+    const { rules, result } = held as HeldCeremony;
+    const options = { bls: await openBls(), replace: false, passphrase };
+    const output = readFileSync(plan.files.output, "utf8");
+    rmSync(plan.files.output);
+    await writeResult(plan.files, rules, result, options);
+    expect(readFileSync(plan.files.output, "utf8")).toBe(output);
+    const other = planFor(1);
+    await hold(other, {});
+    const text = readFileSync(other.files.share, "utf8");
+    const foreign = passphrase === undefined ? text : await encryptText(text, passphrase, 4);
+    writeFileSync(plan.files.share, foreign);
+    rmSync(plan.files.output);
+    await expect(writeResult(plan.files, rules, result, options)).rejects.toThrow("is there already");
+    expect(readFileSync(plan.files.share)).toEqual(Buffer.from(foreign));
+  }, 30_000);
+}
