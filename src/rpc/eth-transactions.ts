@@ -7,7 +7,7 @@ import { blockAt } from "./blocks.ts";
 import { type JsonObject, placeIn, receiptJson, transactionJson } from "./encode.ts";
 import { RpcError, SYNC_TIMEOUT, serverError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
-import { type Methods, method } from "./method.ts";
+import { type Methods, method, overlapping } from "./method.ts";
 import {
   type Arguments,
   addressOf,
@@ -136,7 +136,8 @@ export function ethTransactionMethods(chain: ChainPort, pool: PoolPort, limits: 
       const waiting = own.find((transaction) => transaction.tx.nonce === nonce);
       return waiting === undefined ? null : transactionJson(waiting, undefined);
     }),
-    eth_sendRawTransaction: method(1, (args) => submit(pool, args)),
+    // Each is pooled when it is started, in the order of the batch: one block takes what was sent together.
+    eth_sendRawTransaction: overlapping(1, (args) => submit(pool, args)),
     eth_sendRawTransactionSync: method(2, async (args) => {
       const wanted = args.optional(1, hexOrDecimal) ?? limits.syncTimeout;
       return awaitReceipt(chain, await submit(pool, args), Math.min(wanted, limits.syncTimeout));

@@ -1,5 +1,8 @@
 // JSON-RPC itself: what malformed, hostile and oversized input is answered, in one process without a transport.
 import { describe, expect, test } from "bun:test";
+import type { PoolPort } from "#rpc/ports.ts";
+import { hash } from "#types/ids.ts";
+import { fakeNode, SENDER } from "./fake-node.ts";
 import { harness } from "./harness.ts";
 
 const { raw, call, error, result, node } = harness({ maxBatch: 1_000, maxResponseBytes: 200_000 });
@@ -63,6 +66,41 @@ describe("messages that are not requests", () => {
 });
 
 describe("batches", () => {
+  test("transactions that follow one another are sent without waiting; what stands between them waits", async () => {
+    const log: string[] = [];
+    const answers: (() => void)[] = [];
+    const base = fakeNode();
+    const submit: PoolPort["submit"] = (bytes) => {
+      log.push(`send ${bytes[0]}`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      answers.push(resolve);
+      return promise.then(() => {
+        log.push(`sent ${bytes[0]}`);
+        return { kind: "accepted", hash: hash(`0x${"00".repeat(31)}0${bytes[0]}`) };
+      });
+    };
+    const nextNonce: PoolPort["nextNonce"] = () => {
+      log.push("nonce");
+      return 0n;
+    };
+    const pool = { ...base.ports.pool, submit, nextNonce };
+    const { raw: ask } = harness({}, { ...base, ports: { ...base.ports, pool } });
+    const send = (id: number) => ({
+      jsonrpc: "2.0",
+      id,
+      method: "eth_sendRawTransaction",
+      params: [`0x0${id}`],
+    });
+    const nonce = { jsonrpc: "2.0", id: 3, method: "eth_getTransactionCount", params: [SENDER, "pending"] };
+    const answered = ask(JSON.stringify([send(1), send(2), nonce, send(4)]));
+    expect(log).toEqual(["send 1", "send 2"]);
+    for (const resolve of answers.splice(0).reverse()) resolve();
+    while (answers.length === 0) await Promise.resolve();
+    expect(log).toEqual(["send 1", "send 2", "sent 2", "sent 1", "nonce", "send 4"]);
+    answers[0]?.();
+    expect(((await answered) as { id: number }[]).map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  });
+
   const batch = (length: number) => JSON.stringify(Array.from({ length }, (_, id) => ({ ...CHAIN_ID, id })));
 
   test("answers are in order, with errors among them", async () => {
