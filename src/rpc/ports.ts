@@ -47,8 +47,24 @@ export interface SyncProgress {
   readonly highestBlock: Height;
 }
 
+/** Two votes of one validator that contradict each other, each signed with its identity. */
+export interface Evidence {
+  /** What is contradicted: `conflictingNotarize`, `conflictingFinalize` or `nullifyAndFinalize`. */
+  readonly kind: string;
+  /** Index of the signer in the sorted list of participants. */
+  readonly signer: number;
+  /** Its identity key as hex; undefined for an index that is not in the committee. */
+  readonly participant: string | undefined;
+  readonly view: number;
+  /** Wire forms of both votes, their envelopes included. */
+  readonly first: Uint8Array;
+  readonly second: Uint8Array;
+}
+
 export interface StatusPort {
   nodeStatus(): NodeStatus;
+  /** Evidence from the views in which `fromHeight` was decided on; absent where nobody votes. */
+  evidence?(fromHeight: Height): readonly Evidence[];
   /** Undefined when caught up. */
   syncing(): SyncProgress | undefined;
 }

@@ -123,6 +123,7 @@ const METHODS: readonly (readonly [method: string, ...parameters: Make[]])[] = [
   ["eth_syncing"],
   ["eth_uninstallFilter", small],
   ["kora_getFinalization", block],
+  ["kora_getEvidence", block],
   ["kora_getProof", address, () => [], block],
   ["kora_nodeStatus"],
   ["net_listening"],

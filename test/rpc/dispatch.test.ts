@@ -1,6 +1,6 @@
 // JSON-RPC itself: what malformed, hostile and oversized input is answered, in one process without a transport.
 import { describe, expect, test } from "bun:test";
-import type { PoolPort } from "#rpc/ports.ts";
+import type { PoolPort, StatusPort } from "#rpc/ports.ts";
 import { hash } from "#types/ids.ts";
 import { fakeNode, SENDER } from "./fake-node.ts";
 import { harness } from "./harness.ts";
@@ -235,6 +235,31 @@ describe("methods and arguments", () => {
       "0x47173285a8d7341e5e972fc677286384f802f8ef42a5ec5f03bbfa254cb01fad",
     );
     expect(await result("rpc_modules")).toMatchObject({ eth: "1.0", net: "1.0", web3: "1.0", kora: "1.0" });
+    expect(await result("kora_getEvidence", "0x0")).toEqual([]);
     expect(await result("kora_getFinalization", "0x2")).toMatchObject({ number: "0x2", certificate: "0x02" });
   });
+});
+
+test("evidence is handed out as hex, from a height on", async () => {
+  const base = fakeNode();
+  const asked: number[] = [];
+  const evidence: StatusPort["evidence"] = (from) => {
+    asked.push(from);
+    const [first, second] = [Uint8Array.of(1), Uint8Array.of(2)];
+    return [{ kind: "nullifyAndFinalize", signer: 9, participant: undefined, view: 4, first, second }];
+  };
+  const status = { ...base.ports.status, evidence };
+  const { result: ask } = harness({}, { ...base, ports: { ...base.ports, status } });
+  const fact = {
+    kind: "nullifyAndFinalize",
+    signer: 9,
+    participant: null,
+    view: 4,
+    first: "0x01",
+    second: "0x02",
+  };
+  expect(await ask("kora_getEvidence", "0x7")).toEqual([fact]);
+  await ask("kora_getEvidence", "earliest");
+  await ask("kora_getEvidence");
+  expect(asked).toEqual([7, 0, 0]);
 });

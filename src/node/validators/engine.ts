@@ -13,6 +13,7 @@ import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
+import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
 import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
@@ -106,6 +107,7 @@ function statusOf(driver: Driver<ChainBody>, { chain }: EngineParts, peers: Peer
 
 interface Committed {
   readonly driver: Driver<ChainBody>;
+  readonly journal: ConsensusJournal<ChainBody>;
   readonly counters: Counters;
 }
 
@@ -174,7 +176,7 @@ function openConsensus(
       if (pending !== driver.core.work) driver.work(pending);
     }),
   );
-  return { driver, counters };
+  return { driver, journal, counters };
 }
 
 /** The engine of one validator of several. */
@@ -191,7 +193,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
         announced: () => {},
       }),
     );
-    const { driver, counters } = openConsensus(parts, plan, peers, stack);
+    const { driver, journal, counters } = openConsensus(parts, plan, peers, stack);
     await peers.start();
     driver.start();
     driver.work(chain.pool.hasExecutable());
@@ -200,6 +202,12 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
     return {
       status: {
         nodeStatus: () => status(counters),
+        evidence: createEvidence({
+          journal,
+          ledger: chain.ledger,
+          history: chain.history,
+          participants: plan.scheme.participants(),
+        }),
         syncing() {
           const current = chain.ledger.tip().header.number;
           return peers.sync.active
