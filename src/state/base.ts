@@ -141,15 +141,22 @@ export function fingerprinted(base: Base, key: Uint8Array): Fingerprinted {
   return { key, high: base.fingerprintOut[0] as number, low: base.fingerprintOut[1] as number };
 }
 
-/** Fetches the committed ops of many keys at once: a query each would cost three times as much. */
-export function fetchOps(base: Base, keys: readonly Fingerprinted[]): void {
+/**
+ * Fetches the committed ops of many keys at once: a query each would cost three times as much. Returns the first SN
+ * that the index has for each, or -1.
+ */
+export function fetchOps(base: Base, keys: readonly Fingerprinted[]): Float64Array {
+  const firsts = new Float64Array(keys.length);
   const sns = new Float64Array(keys.length);
   let count = 0;
-  for (const { high, low } of keys) {
+  for (let i = 0; i < keys.length; i++) {
+    const { high, low } = keys[i] as Fingerprinted;
     const sn = base.index.find(high, low, 0);
+    firsts[i] = sn;
     if (sn >= 0) sns[count++] = sn;
   }
   base.log.fetch(sns.subarray(0, count));
+  return firsts;
 }
 
 /** The live op of `key`; undefined when absent. */
@@ -159,8 +166,14 @@ export function findKey(view: View, key: Uint8Array): Found | undefined {
   return findFingerprint(view, key, base.fingerprintOut[0] as number, base.fingerprintOut[1] as number);
 }
 
-/** findKey for a key whose fingerprint is known. */
-export function findFingerprint(view: View, key: Uint8Array, high: number, low: number): Found | undefined {
+/** findKey for a key whose fingerprint is known, and maybe the first SN that the index has for it. */
+export function findFingerprint(
+  view: View,
+  key: Uint8Array,
+  high: number,
+  low: number,
+  first?: number,
+): Found | undefined {
   for (const layer of view.layers) {
     const i = positionIn(layer, key, high, low);
     if (i < 0) continue;
@@ -170,7 +183,7 @@ export function findFingerprint(view: View, key: Uint8Array, high: number, low: 
   }
   const { index, log } = view.base;
   for (let nth = 0; ; nth++) {
-    const sn = index.find(high, low, nth);
+    const sn = nth === 0 && first !== undefined ? first : index.find(high, low, nth);
     if (sn < 0) return undefined;
     const op = log.op(sn);
     if (sameHash(op, OP_KEY, key, 0)) return { sn, op };

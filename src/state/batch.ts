@@ -1,7 +1,6 @@
 // One block's batch: from the net changes to appended ops, moves of the floor raise, and the new root.
 // Deterministic in (parent state, height, changes). Writes nothing to disk and leaves the committed state alone.
 import { assert } from "#lib/assert.ts";
-import { equalBytes } from "#lib/bytes.ts";
 import type { Account, StateChanges } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
 import {
@@ -22,6 +21,7 @@ import {
   accountPreimage,
   encodeAccount,
   HASH_BYTES,
+  hasValue,
   incarnationOf,
   KIND_DEL,
   KIND_MOVE,
@@ -33,7 +33,6 @@ import {
   OP_KIND,
   OP_PREV,
   OP_VALUE,
-  opValue,
   type StoredAccount,
   slotPreimage,
   TWIG_LEAVES,
@@ -54,6 +53,8 @@ interface Appender {
   length: number;
   data: Uint8Array;
   offsets: Uint32Array;
+  /** High and low fingerprint of each op's key. */
+  fingerprints: Uint32Array;
 }
 
 function createAppender(start: number, ops: number): Appender {
@@ -63,11 +64,12 @@ function createAppender(start: number, ops: number): Appender {
     length: 0,
     data: new Uint8Array(ops * 160 + 256),
     offsets: new Uint32Array(ops + 2),
+    fingerprints: new Uint32Array(2 * ops + 4),
   };
 }
 
-/** Makes room for one op of `bytes` bytes and returns where it goes. */
-function reserve(to: Appender, bytes: number): number {
+/** Makes room for one op of `bytes` bytes and returns where it goes. Its key's fingerprint is that. */
+function reserve(to: Appender, bytes: number, high: number, low: number): number {
   const at = to.length;
   to.length += bytes;
   if (to.length > to.data.length) {
@@ -79,7 +81,12 @@ function reserve(to: Appender, bytes: number): number {
     const grown = new Uint32Array(to.offsets.length * 2);
     grown.set(to.offsets);
     to.offsets = grown;
+    const more = new Uint32Array(to.offsets.length * 2);
+    more.set(to.fingerprints);
+    to.fingerprints = more;
   }
+  to.fingerprints[2 * to.count] = high;
+  to.fingerprints[2 * to.count + 1] = low;
   to.count++;
   to.offsets[to.count] = to.length;
   return at;
@@ -99,14 +106,16 @@ interface Wanted extends Fingerprinted {
 }
 
 function wanted(base: Base, preimage: Uint8Array): Wanted {
-  return { ...fingerprinted(base, keyOfPreimage(preimage)), preimage };
+  const { key, high, low } = fingerprinted(base, keyOfPreimage(preimage));
+  return { key, high, low, preimage };
 }
 
 /** What becomes of one key; undefined if nothing does. */
 function toWrite(at: Wanted, before: Found | undefined, value: Uint8Array | undefined): Write | undefined {
   if (before === undefined && value === undefined) return undefined;
-  if (before !== undefined && value !== undefined && equalBytes(opValue(before.op), value)) return undefined;
-  return { key: at.key, head: headOf(at.key), before, value, preimage: at.preimage };
+  if (before !== undefined && value !== undefined && hasValue(before.op, value)) return undefined;
+  const { key, high, low, preimage } = at;
+  return { key, high, low, head: headOf(key), before, value, preimage };
 }
 
 function recordOf({ nonce, balance, codeHash }: Account, incarnation: number): StoredAccount {
@@ -117,15 +126,15 @@ function resolveAccounts(view: View, height: number, changes: StateChanges, to: 
   const { base } = view;
   const entries = [...changes.accounts];
   const keys = entries.map(([address]) => wanted(base, accountPreimage(address)));
-  fetchOps(base, keys);
+  const firsts = fetchOps(base, keys);
   entries.forEach(([address, change], i) => {
     const at = keys[i] as Wanted;
-    const before = findFingerprint(view, at.key, at.high, at.low);
+    const before = findFingerprint(view, at.key, at.high, at.low, firsts[i]);
     const fresh = before === undefined || change.reset;
     const account =
       change.account === undefined
         ? undefined
-        : recordOf(change.account, fresh ? height : incarnationOf(opValue(before.op)));
+        : recordOf(change.account, fresh ? height : incarnationOf(before.op, OP_VALUE));
     to.accounts.set(address, account);
     if (account === undefined || fresh) to.reset.add(address);
     const write = toWrite(at, before, account === undefined ? undefined : encodeAccount(account));
@@ -147,9 +156,9 @@ function resolveSlots(view: View, changes: StateChanges, to: Resolved): void {
       values.push(value);
     }
   }
-  fetchOps(base, keys);
+  const firsts = fetchOps(base, keys);
   keys.forEach((at, i) => {
-    const before = findFingerprint(view, at.key, at.high, at.low);
+    const before = findFingerprint(view, at.key, at.high, at.low, firsts[i]);
     const value = values[i] as Uint8Array;
     const write = toWrite(at, before, value.length === 0 ? undefined : value);
     if (write !== undefined) to.writes.push(write);
@@ -165,10 +174,10 @@ function resolve(view: View, height: number, changes: StateChanges): Resolved {
 
 /** Appends one op per changed key; fills `dead` with the SNs they kill. */
 function emit(to: Appender, linked: readonly LinkedWrite[], height: number, dead: number[]): void {
-  for (const { key, next, before, value } of linked) {
+  for (const { key, high, low, next, before, value } of linked) {
     const prev = before?.sn ?? NONE;
     if (before !== undefined) dead.push(before.sn);
-    const at = reserve(to, OP_VALUE + (value?.length ?? 0));
+    const at = reserve(to, OP_VALUE + (value?.length ?? 0), high, low);
     if (value === undefined) {
       writeOp(to.data, at, { key, next: ZERO_KEY, kind: KIND_DEL, prev, height, value: NO_VALUE });
     } else {
@@ -197,13 +206,15 @@ function liveness(view: View, dead: readonly number[]): (sn: number) => boolean 
 /** Advances the floor: re-appends its oldest live ops while the log is more than twice the live set. */
 function raiseFloor(view: View, to: Appender, live: number, height: number, dead: number[]): number {
   const isLive = liveness(view, dead);
+  const { fingerprint, fingerprintOut } = view.base;
   let budget = to.count + 1;
   let floor = view.tree.extent.floorSN;
   for (;;) {
     while (floor < to.start && !isLive(floor)) floor++;
     if (budget === 0 || floor === to.start || to.start + to.count - floor <= 2 * live) return floor;
     const op = walkOp(view, floor);
-    const at = reserve(to, op.length);
+    fingerprint(op, OP_KEY);
+    const at = reserve(to, op.length, fingerprintOut[0] as number, fingerprintOut[1] as number);
     to.data.set(op, at);
     to.data[at + OP_KIND] = KIND_MOVE;
     writeU64(to.data, at + OP_PREV, floor);
@@ -214,17 +225,9 @@ function raiseFloor(view: View, to: Appender, live: number, height: number, dead
   }
 }
 
-function fingerprintsOf(base: Base, run: OpRun): Uint32Array {
-  const all = new Uint32Array(run.count * 2);
-  for (let i = 0; i < run.count; i++) {
-    base.fingerprint(run.data, (run.offsets[i] as number) + OP_KEY);
-    all.set(base.fingerprintOut, i * 2);
-  }
-  return all;
-}
-
 interface Appended {
   readonly run: OpRun;
+  readonly fingerprints: Uint32Array;
   readonly patch: TreePatch;
   readonly created: CreatedKey[];
   readonly deleted: Uint8Array[];
@@ -251,12 +254,13 @@ function append(view: View, linked: readonly LinkedWrite[], height: number): App
   const run: OpRun = {
     start: to.start,
     count: to.count,
-    data: to.data.slice(0, to.length),
-    offsets: to.offsets.slice(0, to.count + 1),
+    data: to.data.subarray(0, to.length),
+    offsets: to.offsets.subarray(0, to.count + 1),
   };
   const sets = (i: number): boolean => run.data[(run.offsets[i] as number) + OP_KIND] !== KIND_DEL;
   const extent: Extent = { nextSN: run.start + run.count, floorSN, live };
-  return { run, patch: buildPatch(view.tree, run, dead, sets, extent), created, deleted };
+  const fingerprints = to.fingerprints.subarray(0, 2 * to.count);
+  return { run, fingerprints, patch: buildPatch(view.tree, run, dead, sets, extent), created, deleted };
 }
 
 /** Builds the layer of a block on `parent`, or on the committed state. */
@@ -286,7 +290,6 @@ export function buildLayer(
     return { ...common, ...nothing, root, fingerprints: new Uint32Array(0), table: new Int32Array(0) };
   }
   const appended = append(view, linked, height);
-  const fingerprints = fingerprintsOf(base, appended.run);
-  const table = buildTable(fingerprints, appended.run.count);
-  return { ...common, ...appended, root: appended.patch.root, fingerprints, table };
+  const table = buildTable(appended.fingerprints, appended.run.count);
+  return { ...common, ...appended, root: appended.patch.root, table };
 }

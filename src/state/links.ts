@@ -1,16 +1,15 @@
 // Next-key links: which key follows which after a block, and who stood before a key in the state below it.
 // Pure bookkeeping over sorted keys; appends nothing.
 import { assert } from "#lib/assert.ts";
-import { compareBytes, EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
-import { type Found, fetchOps, findKey, fingerprinted, type View } from "./base.ts";
-import { compareHash, endKey, HASH_BYTES, OP_NEXT, opValue, sentinelKey } from "./format.ts";
+import { compareBytes, EMPTY_BYTES } from "#lib/bytes.ts";
+import { type Fingerprinted, type Found, fetchOps, findKey, fingerprinted, type View } from "./base.ts";
+import { compareHash, endKey, HASH_BYTES, hasValue, OP_NEXT, opValue, sentinelKey } from "./format.ts";
 
 /** Keys whose predecessors one statement searches. */
 const SEARCHED_AT_ONCE = 4_096;
 
 /** What becomes of one key in a block. */
-export interface Write {
-  readonly key: Uint8Array;
+export interface Write extends Fingerprinted {
   /** First 48 bits of the key: most comparisons end here. */
   readonly head: number;
   /** The op alive in the parent state. */
@@ -114,7 +113,7 @@ function committedBelow(view: View, sorted: readonly Write[]): Map<Write, Uint8A
 function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[] {
   if (view.tree.extent.nextSN === 0) {
     const sentinel = {
-      key: sentinelKey(),
+      ...fingerprinted(view.base, sentinelKey()),
       head: 0,
       before: undefined,
       value: EMPTY_BYTES,
@@ -131,7 +130,7 @@ function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[
       if (gapEnd === undefined || compareBytes(key, gapEnd) > 0) {
         const left = predecessor(view, key, below.get(write));
         all.push({
-          key: left.key,
+          ...fingerprinted(view.base, left.key),
           head: headOf(left.key),
           before: left.found,
           value: opValue(left.found.op),
@@ -150,14 +149,14 @@ function nextOf(found: Found): Uint8Array {
   return found.op.subarray(OP_NEXT, OP_NEXT + HASH_BYTES);
 }
 
-function linkTo({ key, head, before, value, preimage }: Write, next: Uint8Array): LinkedWrite {
-  return { key, head, before, value, preimage, next };
+function linkTo({ key, high, low, head, before, value, preimage }: Write, next: Uint8Array): LinkedWrite {
+  return { key, high, low, head, before, value, preimage, next };
 }
 
 function changes(write: LinkedWrite): boolean {
   const { before, value, next } = write;
   if (before === undefined || value === undefined) return before !== undefined || value !== undefined;
-  return compareHash(before.op, OP_NEXT, next, 0) !== 0 || !equalBytes(opValue(before.op), value);
+  return compareHash(before.op, OP_NEXT, next, 0) !== 0 || !hasValue(before.op, value);
 }
 
 /**

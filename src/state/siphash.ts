@@ -49,10 +49,11 @@ export function createFingerprinter(secret: Uint8Array, out: FingerprintOut): Fi
       }
       dl ^= ml;
       dh ^= mh;
+      // Carries in integers alone: (x & y | (x | y) & ~(x + y)) has one in its top bit.
       // v0 += v1; v1 <<<= 13; v1 ^= v0; v0 <<<= 32
-      let sum = (al >>> 0) + (bl >>> 0);
-      ah = (ah + bh + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-      al = sum | 0;
+      let sum = (al + bl) | 0;
+      ah = (ah + bh + (((al & bl) | ((al | bl) & ~sum)) >>> 31)) | 0;
+      al = sum;
       let t = (bl << 13) | (bh >>> 19);
       bh = ((bh << 13) | (bl >>> 19)) ^ ah;
       bl = t ^ al;
@@ -60,23 +61,23 @@ export function createFingerprinter(secret: Uint8Array, out: FingerprintOut): Fi
       al = ah;
       ah = t;
       // v2 += v3; v3 <<<= 16; v3 ^= v2
-      sum = (cl >>> 0) + (dl >>> 0);
-      ch = (ch + dh + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-      cl = sum | 0;
+      sum = (cl + dl) | 0;
+      ch = (ch + dh + (((cl & dl) | ((cl | dl) & ~sum)) >>> 31)) | 0;
+      cl = sum;
       t = (dl << 16) | (dh >>> 16);
       dh = ((dh << 16) | (dl >>> 16)) ^ ch;
       dl = t ^ cl;
       // v0 += v3; v3 <<<= 21; v3 ^= v0
-      sum = (al >>> 0) + (dl >>> 0);
-      ah = (ah + dh + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-      al = sum | 0;
+      sum = (al + dl) | 0;
+      ah = (ah + dh + (((al & dl) | ((al | dl) & ~sum)) >>> 31)) | 0;
+      al = sum;
       t = (dl << 21) | (dh >>> 11);
       dh = ((dh << 21) | (dl >>> 11)) ^ ah;
       dl = t ^ al;
       // v2 += v1; v1 <<<= 17; v1 ^= v2; v2 <<<= 32
-      sum = (cl >>> 0) + (bl >>> 0);
-      ch = (ch + bh + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-      cl = sum | 0;
+      sum = (cl + bl) | 0;
+      ch = (ch + bh + (((cl & bl) | ((cl | bl) & ~sum)) >>> 31)) | 0;
+      cl = sum;
       t = (bl << 17) | (bh >>> 15);
       bh = ((bh << 17) | (bl >>> 15)) ^ ch;
       bl = t ^ cl;

@@ -403,10 +403,16 @@ export function buildPatch(
     if (before !== undefined) bits.set(before, slot * TWIG_BITS_BYTES);
     if (twig < firstNew) left.set(view.left(twig), slot * HASH_BYTES);
   });
+  let lastTwig = -1;
+  let lastSlot = 0;
   const mark = (sn: number, on: boolean): void => {
     const twig = Math.floor(sn / TWIG_LEAVES);
     const leaf = sn % TWIG_LEAVES;
-    const at = (slots.get(twig) as number) * TWIG_BITS_BYTES + (leaf >> 3);
+    if (twig !== lastTwig) {
+      lastTwig = twig;
+      lastSlot = slots.get(twig) as number;
+    }
+    const at = lastSlot * TWIG_BITS_BYTES + (leaf >> 3);
     const mask = 1 << (leaf & 7);
     assert(((bits[at] as number) & mask) === (on ? 0 : mask), `SN ${sn} changes its activity once`);
     bits[at] = (bits[at] as number) ^ mask;
