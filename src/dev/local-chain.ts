@@ -43,10 +43,16 @@ export function createLocalChain(parts: LocalChainParts): LocalChain {
 
   const produce = async (): Promise<Block> => {
     const forced = inputs.for(height(ledger.tip().header.number + 1))?.timestamp;
-    const block = await makeBlock({ now: clock.now(), buildMs: Number.POSITIVE_INFINITY });
-    // Time goes on from a timestamp that was set by hand.
-    if (forced !== undefined) clock.setTo(forced);
-    return block;
+    try {
+      const block = await makeBlock({ now: clock.now(), buildMs: Number.POSITIVE_INFINITY });
+      // Time goes on from a timestamp that was set by hand.
+      if (forced !== undefined) clock.setTo(forced);
+      return block;
+    } catch (error) {
+      // Not the business of the client alone who sent something just now: the next one would be promised in vain.
+      fail(error);
+      throw error;
+    }
   };
   const miner = createMiner({
     mode: parts.mode,

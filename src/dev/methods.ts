@@ -10,6 +10,7 @@ import type { Address } from "#types/ids.ts";
 import { decodeTransaction, type SignedTransaction } from "#types/transaction.ts";
 import { type DevAccounts, personalDigest } from "./accounts.ts";
 import type { LocalChain } from "./local-chain.ts";
+import { MAX_INTERVAL_MS } from "./miner.ts";
 import { addressAt, count, flag, invalidParams, messageAt, optionalQuantity } from "./parameters.ts";
 import { settable } from "./time.ts";
 import { typedDataDigest } from "./typed-data.ts";
@@ -105,6 +106,9 @@ function miningMethods({ chain, local }: DevMethodParts): DevMethods {
   };
   const setInterval = (parameters: readonly unknown[]): boolean => {
     const seconds = count(parameters, 0);
+    if (seconds * 1000 > MAX_INTERVAL_MS) {
+      throw invalidParams(`an interval of ${seconds} seconds is too long, at most ${MAX_INTERVAL_MS / 1000}`);
+    }
     miner.setMode({ automine: false, interval: seconds === 0 ? undefined : seconds * 1000 });
     return true;
   };

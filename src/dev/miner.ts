@@ -8,6 +8,9 @@ export interface MiningMode {
   readonly interval: number | undefined;
 }
 
+/** Milliseconds between two blocks at most: a timer of JavaScript set to more goes off at once. */
+export const MAX_INTERVAL_MS: number = 2 ** 31 - 1;
+
 export interface Timers {
   /** Calls back once after `milliseconds`; the result cancels it. */
   after(milliseconds: number, call: () => void): () => void;

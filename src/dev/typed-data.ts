@@ -13,6 +13,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Nesting of structs and arrays: deeper data is refused, since hashing recurses. */
 const MAX_DEPTH = 64;
+/** Characters of a type's name with its dimensions, each of which is looked at in turn. */
+const MAX_TYPE_LENGTH = 1_024;
 const DOMAIN = "EIP712Domain";
 /** Fields of a domain in the order of the EIP, for requests that leave the domain's type out. */
 const DOMAIN_FIELDS: readonly Field[] = [
@@ -41,6 +43,7 @@ function readTypes(value: unknown, domain: Json): Types {
       if (typeof fieldName !== "string" || typeof type !== "string") {
         throw bad(`a field of ${name} lacks name or type`);
       }
+      if (type.length > MAX_TYPE_LENGTH) throw bad(`the type of ${name}.${fieldName} is too long`);
       return { name: fieldName, type };
     });
     types.set(name, read);

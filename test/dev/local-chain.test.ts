@@ -125,6 +125,27 @@ test("automine: the receipt is there when the send answers", async () => {
   }
 });
 
+test("a block that cannot be made durable stops the node, whoever asked for it", async () => {
+  const chain = openTestChain({ genesis: devGenesis({ addresses: [testAddress(0)], timestamp: 1_000 }) });
+  const failures: unknown[] = [];
+  const full = new Error("disk I/O error");
+  await using local = createLocalChain({
+    chain,
+    state: chain.state,
+    makeBlock: () => {
+      throw full;
+    },
+    mode: AUTOMINE,
+    wall: () => 2_000,
+    timers: handTimers(),
+    fail: (error) => failures.push(error),
+  });
+  await expect(local.submit(transfer({ from: 0, nonce: 0 }).raw)).rejects.toBe(full);
+  await expect(local.miner.mine(1)).rejects.toBe(full);
+  expect(failures).toEqual([full, full]);
+  cleanUps.push(() => chain.close());
+});
+
 test("automine: concurrent sends all have receipts, in fewer blocks than sends", async () => {
   const setup = setUp(AUTOMINE);
   const all = Array.from({ length: 40 }, (_, i) => transfer({ from: i % 4, nonce: Math.floor(i / 4) }));
@@ -195,6 +216,8 @@ test("interval: blocks come with the timer, empty ones too, until it is switched
   expect(setup.timers.waiting.size).toBe(0);
   expect(call(setup, "anvil_getIntervalMining")).toBeNull();
   expect(call(setup, "evm_setIntervalMining", "0x5")).toBe(true);
+  // A timer beyond 2^31 - 1 ms goes off at once, for ever.
+  expect(() => call(setup, "evm_setIntervalMining", 3_000_000)).toThrow("too long");
   expect(call(setup, "anvil_getIntervalMining")).toBe(5);
   expect([...setup.timers.waiting].map(({ milliseconds }) => milliseconds)).toEqual([5_000]);
 });

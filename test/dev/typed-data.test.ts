@@ -75,3 +75,8 @@ test("data nested without end is refused", () => {
   const types = { Node: [{ name: "next", type: "Node" }] };
   expect(() => typedDataDigest({ types, primaryType: "Node", message })).toThrow("nested deeper");
 });
+
+test("a type with more dimensions than data can have is refused before they are counted", () => {
+  const types = { ...MAIL.types, Mail: [{ name: "x", type: `uint256${"[]".repeat(20_000)}` }] };
+  expect(() => typedDataDigest({ ...MAIL, types, message: { x: [] } })).toThrow("too long");
+});
