@@ -16,6 +16,7 @@ import {
   listOf,
   object,
   quantity,
+  quantity8,
   quantity64,
   storageKey,
 } from "./params.ts";
@@ -60,7 +61,7 @@ function authorization(value: unknown): Authorization {
     chainId: need("chainId", quantity),
     address: need("address", addressOf),
     nonce: need("nonce", quantity64),
-    yParity: need("yParity", quantity64),
+    yParity: need("yParity", quantity8),
     r: need("r", quantity),
     s: need("s", quantity),
   };
@@ -129,11 +130,15 @@ function priceOf(call: CallFields, baseFee: bigint): bigint {
   return cap;
 }
 
+/** Throws what geth answers to a call object that is meant for another chain. */
+export function checkChainId(call: CallFields, chainId: bigint): void {
+  if (call.chainId === undefined || call.chainId === chainId) return;
+  throw serverError(`chainId does not match node's (have=${call.chainId}, want=${chainId})`);
+}
+
 /** What to execute for a call object in a block of `baseFee`, with at most `gasCap` gas. */
 export function callRequest(call: CallFields, chainId: bigint, baseFee: bigint, gasCap: bigint): CallRequest {
-  if (call.chainId !== undefined && call.chainId !== chainId) {
-    throw serverError(`chainId does not match node's (have=${call.chainId}, want=${chainId})`);
-  }
+  checkChainId(call, chainId);
   const from = call.from ?? ZERO_ADDRESS;
   const gasPrice = priceOf(call, baseFee);
   if (gasPrice > 0n && gasPrice < baseFee) {

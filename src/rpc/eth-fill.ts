@@ -2,7 +2,7 @@
 import { EMPTY_BYTES, toHex } from "#lib/bytes.ts";
 import { encodeTransaction, type Transaction } from "#types/transaction.ts";
 import { viewAt } from "./blocks.ts";
-import { type CallFields, callFields, callRequest, checkFees } from "./call-params.ts";
+import { type CallFields, callFields, callRequest, checkChainId, checkFees } from "./call-params.ts";
 import { type JsonObject, transactionFields } from "./encode.ts";
 import { serverError } from "./errors.ts";
 import { callError } from "./eth-call.ts";
@@ -12,6 +12,7 @@ import { type Methods, method } from "./method.ts";
 import { Arguments, PENDING } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
 
+const MAX_WORD = 2n ** 256n - 1n;
 const UNSIGNED = { yParity: 0, r: 0n, s: 0n };
 
 async function gasOf(ports: RpcPorts, limits: RpcLimits, call: CallFields): Promise<bigint> {
@@ -37,6 +38,7 @@ function priced(call: CallFields, common: Common, chainId: bigint, gasPrice: big
 function marketed(call: CallFields, common: Common, chainId: bigint, base: bigint, tip: bigint): Transaction {
   const maxPriorityFeePerGas = call.maxPriorityFeePerGas ?? tip;
   const maxFeePerGas = call.maxFeePerGas ?? 2n * base + maxPriorityFeePerGas;
+  if (maxFeePerGas > MAX_WORD) throw serverError("max fee per gas higher than 2^256-1");
   const capped = maxPriorityFeePerGas > maxFeePerGas ? maxFeePerGas : maxPriorityFeePerGas;
   const accessList = call.accessList ?? [];
   const shared = { ...common, chainId, accessList, maxFeePerGas, maxPriorityFeePerGas: capped };
@@ -59,7 +61,9 @@ async function fill(
   suggestTip: () => bigint,
   call: CallFields,
 ): Promise<Transaction> {
+  const { chainId } = ports.identity;
   checkFees(call);
+  checkChainId(call, chainId);
   const common: Common = {
     nonce: call.nonce ?? (call.from === undefined ? 0n : ports.pool.nextNonce(call.from)),
     gasLimit: await gasOf(ports, limits, call),
@@ -68,7 +72,6 @@ async function fill(
     to: call.to,
     signature: UNSIGNED,
   };
-  const { chainId } = ports.identity;
   const base = ports.chain.pending().header.baseFeePerGas ?? 0n;
   const old = call.gasPrice ?? (call.type === 0n || call.type === 1n ? base + suggestTip() : undefined);
   return old === undefined

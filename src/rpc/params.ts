@@ -80,6 +80,11 @@ export function quantity64(value: unknown): bigint {
   return quantityOf(value, 64);
 }
 
+/** A quantity of one byte. */
+export function quantity8(value: unknown): bigint {
+  return quantityOf(value, 8);
+}
+
 /** A quantity that is a safe integer: indexes, counts, times. */
 export function index(value: unknown): number {
   const wide = quantityOf(value, 64);

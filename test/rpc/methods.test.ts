@@ -314,6 +314,17 @@ describe("calls", () => {
       tx: { nonce: "0x7" },
     });
   });
+
+  test("filling refuses what no transaction can hold, and what is meant for another chain", async () => {
+    const { error } = setup();
+    const fill = (fields: Record<string, unknown>) =>
+      error("eth_fillTransaction", { from: SENDER, to: TOKEN, gas: "0x5208", ...fields });
+    const most = `0x${"f".repeat(64)}`;
+    expect(await fill({ maxPriorityFeePerGas: most })).toBe("-32000 max fee per gas higher than 2^256-1");
+    expect(await fill({ chainId: "0x1" })).toBe("-32000 chainId does not match node's (have=1, want=1337)");
+    const tuple = { chainId: "0x1", address: TOKEN, nonce: "0x0", yParity: "0x100", r: "0x1", s: "0x1" };
+    expect(await fill({ authorizationList: [tuple] })).toContain("yParity: hex number > 8 bits");
+  });
 });
 
 describe("transactions", () => {
