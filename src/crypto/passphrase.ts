@@ -17,19 +17,24 @@ export function isEncrypted(content: Uint8Array): boolean {
   return start === ARMOR_START || start.startsWith(BINARY_START);
 }
 
+/** Throws WEAK_PASSPHRASE for one that nothing is encrypted with. */
+export function checkPassphrase(passphrase: string): void {
+  if (passphrase.length >= MIN_PASSPHRASE_LENGTH) return;
+  throw new KoraError("the passphrase is too short", {
+    code: "WEAK_PASSPHRASE",
+    kind: "usage",
+    why: `it has fewer than ${MIN_PASSPHRASE_LENGTH} characters`,
+    hint: "give a longer one; nothing was changed",
+  });
+}
+
 /** `text` under `passphrase`; throws WEAK_PASSPHRASE for one that is too short. */
 export async function encryptText(
   text: string,
   passphrase: string,
   workFactor: number = DEFAULT_WORK_FACTOR,
 ): Promise<Uint8Array> {
-  if (passphrase.length < MIN_PASSPHRASE_LENGTH) {
-    throw new KoraError("the passphrase is too short", {
-      code: "WEAK_PASSPHRASE",
-      kind: "usage",
-      why: `it has fewer than ${MIN_PASSPHRASE_LENGTH} characters`,
-    });
-  }
+  checkPassphrase(passphrase);
   const encrypter = new Encrypter();
   encrypter.setPassphrase(passphrase);
   encrypter.setScryptWorkFactor(workFactor);

@@ -64,6 +64,15 @@ function checkScheme({ consensus }: Settings, scheme: ThresholdScheme, output: s
       "correct it, or leave it out",
     );
   }
+  const { groupPublicKey } = consensus;
+  const key = scheme.groupPublicKey.toHex();
+  if (groupPublicKey !== undefined && groupPublicKey.toLowerCase().replace(/^0x/, "") !== key) {
+    throw refuse(
+      "consensus.group_public_key is not the key of the committee's files",
+      `${output} holds ${key}`,
+      "take output.json and share.key of the ceremony that made this chain's key, or correct the configuration",
+    );
+  }
 }
 
 async function networkOf(settings: Settings, passphrase: PassphraseSource): Promise<NetworkPlan> {

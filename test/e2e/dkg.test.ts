@@ -32,6 +32,12 @@ function expectRefusal(run: { code: number; err: string }, code: number, words: 
   expect(run.code).toBe(code);
 }
 
+/** Hex of a participant's identity seed and share. */
+function secretsOf({ folder, share }: Participant): string[] {
+  const { secret } = decodeShareFile(share, readFileSync(share, "utf8")).share;
+  return [readFileSync(join(folder, "validator.key"), "utf8").trim(), secret.toHex()];
+}
+
 describe("kora dkg", () => {
   test(
     "four processes, one killed half-way and started again, end with one key",
@@ -57,9 +63,8 @@ describe("kora dkg", () => {
       expect(await signTogether(all.slice(0, 3))).toBe(true);
       expect(await signTogether(all.slice(1))).toBe(true);
       expect(statSync(victim.share).mode & 0o777).toBe(0o600);
-      expect(running.map((one) => one.out()).join("")).not.toContain(
-        readFileSync(victim.share, "utf8").slice(30, 60),
-      );
+      const printed = [first, ...running].map((one) => `${one.out()}${one.err()}`).join("");
+      for (const secret of all.flatMap(secretsOf)) expect(printed).not.toContain(secret);
 
       // Run again it serves, changes nothing, and ends well.
       const before = contents(victim);
@@ -131,11 +136,16 @@ describe("kora dkg with an encrypted validator key", () => {
       using root = temporaryFolder();
       const [one] = makeParticipants(root.path, 1) as [Participant];
       const key = join(one.folder, "validator.key");
-      const files = { right: join(root.path, "right"), wrong: join(root.path, "wrong") };
+      const file = (name: string): string => join(root.path, name);
+      const files = { right: file("right"), wrong: file("wrong"), weak: file("weak") };
+      const command = ["dkg", "--config", one.config];
+      writeFileSync(files.weak, "short\n");
+      const plain = contents(one);
+      expectRefusal(runKora([...command, "--passphrase-file", files.weak]), 2, "too short");
+      expect(contents(one)).toBe(plain);
       writeFileSync(key, await encryptText(readFileSync(key, "utf8"), "correct horse", 4));
       writeFileSync(files.right, "correct horse\n");
       writeFileSync(files.wrong, "battery staple\n");
-      const command = ["dkg", "--config", one.config];
       const before = contents(one);
       expectRefusal(runKora(command), 2, "no passphrase");
       expectRefusal(runKora([...command, "--passphrase-file", files.wrong]), 2, "passphrase is wrong");

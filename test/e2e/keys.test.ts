@@ -139,6 +139,8 @@ test(
     const dealt = runKora(["testnet", "--out", out, "--validators", "4", "--trusted-dealer"]);
     expect(dealt.code).toBe(0);
     const at = (name: string): string => join(out, "node0", name);
+    const seed = readFileSync(at("validator.key"), "utf8").trim();
+    const { secret } = JSON.parse(readFileSync(at("share.key"), "utf8"));
     for (const name of ["validator.key", "share.key"]) {
       writeFileSync(at(name), await encryptText(readFileSync(at(name), "utf8"), PASSPHRASE, 4));
     }
@@ -157,8 +159,16 @@ test(
     await using node = await startKora([...args, "--passphrase-file", fifo]);
     expect(await writer.exited).toBe(0);
     await until("it says that it validates", () => `${node.out()}${node.err()}`.includes('"threshold":3'));
-    expect(`${node.out()}${node.err()}`).not.toContain("only follows");
+    const metricsAddress = /"address":"([^"]+)"/.exec(node.err())?.[1];
+    const metrics = await (await fetch(`http://${metricsAddress}/metrics`)).text();
+    expect(metrics).toContain("kora_info");
     expect(await node.stop()).toBe(0);
+    const said = `${node.out()}${node.err()}`;
+    expect(said).not.toContain("only follows");
+    for (const hidden of [seed, secret, PASSPHRASE]) {
+      expect(said).not.toContain(hidden);
+      expect(metrics).not.toContain(hidden);
+    }
   },
   TIMEOUT,
 );

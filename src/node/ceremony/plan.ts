@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import type { Settings } from "#config/schema.ts";
 import type { Identity } from "#crypto/identity.ts";
+import { checkPassphrase } from "#crypto/passphrase.ts";
 import { checkParticipants } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
@@ -61,6 +62,8 @@ export async function planCeremony(settings: Settings, source: PassphraseSource)
     );
   }
   const { identity, passphrase } = await readIdentity(consensus.validatorKey, source);
+  // Now rather than when the share is written: the ceremony would be over.
+  if (passphrase !== undefined) checkPassphrase(passphrase);
   const participants = participantsOf(settings, identity.publicKey);
   const genesis = buildGenesis(readGenesis(node.genesis));
   if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
