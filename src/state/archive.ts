@@ -1,6 +1,7 @@
 // Reads of finalized blocks and of the indexes derived from them. Each call sees one SQLite snapshot.
 import { assert } from "#lib/assert.ts";
 import { type Address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
+import { type BlockParts, blockChecksum } from "./checksum.ts";
 import type { Store, Value } from "./store.ts";
 import type { Archive, LogPosition, LogQuery, StoredBlock } from "./types.ts";
 
@@ -94,28 +95,31 @@ function queryLogs(store: Store, query: LogQuery): readonly LogPosition[] {
 /** The archive of `store`. */
 export function openArchive(store: Store): Archive {
   const block = store.prepare(
-    "SELECT hash, header, body, receipts, certificate, seed, inputs FROM blocks WHERE height = ?",
+    "SELECT checksum, hash, header, certificate, seed, inputs, receipts, body FROM blocks WHERE height = ?",
   );
   const heightOf = store.prepare("SELECT height FROM heights WHERE hash = ?");
   const transaction = store.prepare("SELECT height, position FROM transactions WHERE hash = ?");
   const bySender = store.prepare("SELECT hash FROM senders WHERE sender = ? AND nonce = ?");
   const oldest = store.prepare("SELECT oldest FROM meta");
-  const optional = (value: Value | undefined): Uint8Array | undefined =>
-    value instanceof Uint8Array ? value : undefined;
   return {
     block(at): StoredBlock | undefined {
       const row = block.get(at);
       if (row === undefined) return undefined;
-      const [digest, header, body, receipts] = row as readonly Uint8Array[];
+      const [checksum, ...parts] = row;
+      const sound = parts.every((part) => part === null || part instanceof Uint8Array);
+      if (!sound || blockChecksum(at, parts as BlockParts) !== checksum) {
+        throw store.corrupt(`the row of block ${at} fails its checksum`);
+      }
+      const [digest, header, certificate, seed, inputs, receipts, body] = parts as BlockParts;
       return {
         height: at,
         hash: hash(digest as Uint8Array),
         header: header as Uint8Array,
         body: body as Uint8Array,
         receipts: receipts as Uint8Array,
-        certificate: optional(row[4]),
-        seed: optional(row[5]),
-        inputs: optional(row[6]),
+        certificate: certificate ?? undefined,
+        seed: seed ?? undefined,
+        inputs: inputs ?? undefined,
       };
     },
     heightOf(digest): Height | undefined {

@@ -3,6 +3,7 @@
 import { concatBytes } from "#lib/bytes.ts";
 import { bytesOf } from "#types/ids.ts";
 import { logTerm, nonceBytes } from "./archive.ts";
+import { blockChecksum } from "./checksum.ts";
 import type { Store } from "./store.ts";
 import type { Extent } from "./tree.ts";
 import type { BlockRecord, LogRow, TransactionRow } from "./types.ts";
@@ -16,8 +17,8 @@ export interface BlockRows {
 /** Writers of block rows; `indexes` false leaves out what only queries need. */
 export function openBlockRows(store: Store, indexes: boolean): BlockRows {
   const insertBlock = store.prepare(
-    `INSERT INTO blocks(height, hash, root, next_sn, floor_sn, live, timestamp, header, certificate, seed, inputs,
-       receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO blocks(height, hash, root, next_sn, floor_sn, live, timestamp, checksum, header, certificate, seed,
+       inputs, receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const insertHeight = store.prepare("INSERT INTO heights(hash, height) VALUES (?, ?)");
   const insertTransaction = store.prepare(
@@ -61,10 +62,9 @@ export function openBlockRows(store: Store, indexes: boolean): BlockRows {
       const hash: Uint8Array = bytesOf(record.hash);
       const root = bytesOf(record.stateRoot);
       const { certificate, seed, inputs } = record;
-      insertBlock.run(
-        ...[height, hash, root, nextSN, floorSN, live, timestamp, header],
-        ...[certificate ?? null, seed ?? null, inputs ?? null, receipts, body],
-      );
+      const parts = [header, certificate ?? null, seed ?? null, inputs ?? null, receipts, body];
+      const checksum = blockChecksum(height, [hash, ...parts]);
+      insertBlock.run(height, hash, root, nextSN, floorSN, live, timestamp, checksum, ...parts);
       insertHeight.run(hash, height);
       if (!indexes) return;
       record.transactions.forEach((row, position) => {

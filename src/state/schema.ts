@@ -1,7 +1,7 @@
 // Tables of chain.db and the version of their layout. Says what is stored; how, is the business of store.ts.
 
 /** Layout of chain.db; a database with another one is refused. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** Statements that make an empty chain.db. */
 export const SCHEMA: readonly string[] = [
@@ -27,7 +27,7 @@ export const SCHEMA: readonly string[] = [
   "CREATE TABLE code(hash BLOB PRIMARY KEY, code BLOB NOT NULL) WITHOUT ROWID",
   `CREATE TABLE blocks(
      height INTEGER PRIMARY KEY, hash BLOB NOT NULL, root BLOB NOT NULL, next_sn INTEGER NOT NULL,
-     floor_sn INTEGER NOT NULL, live INTEGER NOT NULL, timestamp INTEGER NOT NULL, header BLOB NOT NULL,
+     floor_sn INTEGER NOT NULL, live INTEGER NOT NULL, timestamp INTEGER NOT NULL, checksum INTEGER NOT NULL, header BLOB NOT NULL,
      certificate BLOB, seed BLOB, inputs BLOB, receipts BLOB NOT NULL, body BLOB NOT NULL)`,
   "CREATE TABLE heights(hash BLOB PRIMARY KEY, height INTEGER NOT NULL) WITHOUT ROWID",
   "CREATE TABLE transactions(hash BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID",

@@ -121,6 +121,18 @@ describe("edited rows", () => {
     expect(error.hint).toContain("snapshot");
   });
 
+  test.each(["hash", "header", "body", "receipts", "certificate", "seed", "inputs"])(
+    "the %s of an old block is noticed when it is read",
+    (column) => {
+      const shorter = `UPDATE blocks SET ${column} = CASE WHEN ${column} IS NULL THEN x'00' ELSE
+        substr(${column}, 1, length(${column}) - 1) || x'55' END WHERE height = 40`;
+      const db = openStateDb({ directory: damaged(edit(shorter)) });
+      expect(db.archive.block(height(39))?.height).toBe(height(39));
+      expect(() => db.archive.block(height(40))).toThrow("the row of block 40 fails its checksum");
+      db.close();
+    },
+  );
+
   test("another layout, and a database of something else", () => {
     expect(refusal(damaged(edit("UPDATE meta SET schema = 99"))).code).toBe("STATE_SCHEMA");
     expect(refusal(damaged(edit("DROP TABLE meta"))).code).toBe("STATE_CORRUPT");
