@@ -19,8 +19,8 @@ import type { Hash, Height } from "#types/ids.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
 const BLOCK_SECONDS = 60;
-/** Requests of one peer that are being answered; more are forgotten, and asked again. */
-const ANSWER_BYTES_SHARE = 2;
+/** Bytes of blocks in an answer, in largest blocks: one always fits, and the frame has room for headers. */
+const ANSWER_BLOCKS = 1.5;
 
 /** A run that hangs together, begins on the tip and is final. */
 export interface VerifiedRun {
@@ -139,19 +139,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const message = decodeBackfill(frame, spec.maxFrameBytes);
       if (message.type === "run") {
         if (waiting?.peer === from && waiting.id === message.run.id) waiting.answer(message.run);
-        return;
+        return undefined;
       }
       const { id, from: first } = message.request;
-      const run = collectRun(
-        archive,
-        id,
-        first,
-        maxBlockBytes * (ANSWER_BYTES_SHARE - 1) + maxBlockBytes / 2,
-      );
+      const run = collectRun(archive, id, first, maxBlockBytes * ANSWER_BLOCKS);
       channel.send(from, encodeBackfill({ type: "run", run }));
+      // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
+      return Bun.sleep(0);
     } catch (error) {
       if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
       cutOff(from);
+      return undefined;
     }
   };
   const channel: Channel = transport.open(spec, receive);

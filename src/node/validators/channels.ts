@@ -61,12 +61,15 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 1_000 }),
       queue: { maxFrames: 256, maxBytes: 8 * body, policy: "drop-oldest" },
     },
-    /** Final blocks by height, to whoever is behind; a lost answer is asked for again. */
+    /**
+     * Final blocks by height, to whoever is behind; a lost answer is asked for again. An answer costs milliseconds and
+     * holds hundreds of blocks, so that few a second are enough.
+     */
     backfill: {
       name: "backfill",
       access: "anyone",
       maxFrameBytes: 2 * body,
-      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 500 }),
+      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 16 }),
       queue: { maxFrames: 16, maxBytes: 4 * body, policy: "refuse-newest" },
     },
     /** Batches of transactions. */

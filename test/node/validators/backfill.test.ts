@@ -1,0 +1,232 @@
+// Runs of final blocks: what a server gives, what a client believes, whom it cuts off, and how a node that is far
+// behind arrives at the tip.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { headerHash } from "#crypto/digest.ts";
+import { identityFromSeed } from "#crypto/identity.ts";
+import type { ChannelSpec, Transport } from "#net/types.ts";
+import { type Backfill, collectRun, createBackfill, verifyRun } from "#node/validators/backfill.ts";
+import { channelSpecs } from "#node/validators/channels.ts";
+import { createSync } from "#node/validators/sync.ts";
+import { type BlockRun, decodeBackfill, encodeBackfill, MAX_RUN_BLOCKS } from "#types/backfill.ts";
+import { joinBlock } from "#types/block.ts";
+import type { Certificate } from "#types/certificate.ts";
+import { encodeHeader } from "#types/header.ts";
+import type { Height } from "#types/ids.ts";
+import { openTestChain } from "../../support/chain.ts";
+import { COMMITTEE, type FinalChain, makeFinalChain, openCommittee } from "../../support/finality.ts";
+import { until } from "../../support/kora.ts";
+import { createMemoryNetwork, type MemoryNetwork } from "../../support/memory-transport.ts";
+
+const BLOCKS = 40;
+const EVERY = 10;
+const MAX_BLOCK_BYTES = 64 * 1024;
+const PLENTY = 1_000_000;
+const SPEC: ChannelSpec = channelSpecs(MAX_BLOCK_BYTES).backfill;
+let source: FinalChain;
+beforeAll(async () => {
+  source = await makeFinalChain(BLOCKS, EVERY);
+});
+afterAll(() => source.chain.close());
+
+const tipAt = (height: number) =>
+  height === 0
+    ? { hash: source.chain.genesisHash, height }
+    : { hash: source.blocks[height - 1]!.hash, height };
+const wireAt = (height: number): Uint8Array => {
+  const stored = source.archive.block(height as Height)!;
+  return joinBlock(stored.header, stored.body);
+};
+const certificateAt = (height: number): Certificate => source.certify(source.blocks[height - 1]!);
+const verified = (run: BlockRun, from = 0) => verifyRun(run, tipAt(from), source.verifier);
+
+describe("a server", () => {
+  test("gives what one certificate proves, and nothing where nothing is proven", () => {
+    const whole = collectRun(source.archive, 7, 1, PLENTY);
+    expect([whole.id, whole.blocks.length, whole.headers.length]).toEqual([7, BLOCKS, 0]);
+    expect(whole.certificate?.payload).toBe(source.blocks[BLOCKS - 1]!.hash);
+    expect(collectRun(source.archive, 7, BLOCKS + 1, PLENTY).blocks).toEqual([]);
+    const bare = { ...source.archive, block: (height: Height) => strip(source.archive.block(height)) };
+    expect(collectRun(bare, 7, 1, PLENTY)).toEqual({
+      id: 7,
+      blocks: [],
+      headers: [],
+      certificate: undefined,
+    });
+  });
+
+  test("fills the bytes it may send and proves the rest with headers", () => {
+    const size = wireAt(1).length;
+    const run = collectRun(source.archive, 1, 1, size * 3);
+    expect([run.blocks.length, run.headers.length]).toEqual([3, EVERY - 3]);
+    expect(verified(run)?.blocks.map(({ hash }) => hash)).toEqual(
+      source.blocks.slice(0, 3).map(({ hash }) => hash),
+    );
+    expect(verified(run)?.certificate).toBeUndefined();
+    expect(run.blocks.length).toBeLessThanOrEqual(MAX_RUN_BLOCKS);
+  });
+});
+
+function strip<T extends { readonly certificate: unknown }>(stored: T | undefined) {
+  return stored && { ...stored, certificate: undefined };
+}
+
+describe("a client believes a run", () => {
+  const run = (change: Partial<BlockRun> = {}): BlockRun => ({
+    id: 1,
+    blocks: [wireAt(1), wireAt(2)],
+    headers: [],
+    certificate: certificateAt(2),
+    ...change,
+  });
+  test("that begins on its tip, hangs together and ends in a finalization", () => {
+    expect(verified(run())?.blocks.map(({ hash }) => hash)).toEqual([
+      source.blocks[0]!.hash,
+      source.blocks[1]!.hash,
+    ]);
+    const header = encodeHeader(source.blocks[1]!.header);
+    expect(verified(run({ blocks: [wireAt(1)], headers: [header] }))?.blocks).toHaveLength(1);
+  });
+  test("and none with a hole, a foreign block, the wrong certificate or none", async () => {
+    const { header } = source.blocks[1]!;
+    const edited = { ...header, timestamp: header.timestamp + 1 };
+    const forged = { ...source.blocks[1]!, header: edited, hash: headerHash(edited) };
+    const foreign = await openCommittee(source.chain.genesisHash);
+    const wrong: Partial<BlockRun>[] = [
+      { blocks: [wireAt(1), wireAt(3)], certificate: certificateAt(3) },
+      { blocks: [wireAt(2)] },
+      { blocks: [wireAt(2), wireAt(1)] },
+      { blocks: [wireAt(1), wireAt(2), wireAt(3)] },
+      { headers: [encodeHeader(source.blocks[3]!.header)], certificate: certificateAt(4) },
+      {
+        blocks: [wireAt(1)],
+        headers: [encodeHeader(edited)],
+        certificate: source.certify(forged, "notarize"),
+      },
+      { certificate: undefined },
+      { certificate: source.certify(source.blocks[1]!, "notarize") },
+      { certificate: foreign.certify(source.blocks[1]!) },
+      { certificate: { ...certificateAt(2), view: 3 } },
+      { certificate: { ...certificateAt(2), seed: certificateAt(3).seed } },
+    ];
+    for (const change of wrong) expect(verified(run(change))).toBeUndefined();
+    expect(verified(run(), 1)).toBeUndefined();
+  });
+});
+
+interface Peer {
+  readonly transport: Transport;
+  readonly blocked: string[];
+}
+
+function join(network: MemoryNetwork, member: number): Peer {
+  const transport = network.join(COMMITTEE[member]!.publicKey);
+  const blocked: string[] = [];
+  const { block } = transport;
+  transport.block = (peer, seconds, reason) => {
+    blocked.push(reason);
+    block(peer, seconds, reason);
+  };
+  return { transport, blocked };
+}
+
+function serve({ transport }: Peer, archive = source.archive, timeoutMs = 2_000): Backfill {
+  const { verifier } = source;
+  return createBackfill({
+    transport,
+    spec: SPEC,
+    archive,
+    verifier,
+    maxBlockBytes: MAX_BLOCK_BYTES,
+    timeoutMs,
+  });
+}
+
+describe("over a transport", () => {
+  test("a liar is cut off, the next peer is asked, and nobody honest is cut off", async () => {
+    const network = createMemoryNetwork();
+    const [liar, honest, behind] = [join(network, 0), join(network, 1), join(network, 2)];
+    const channel = liar.transport.open(SPEC, (from, frame) => {
+      const asked = decodeBackfill(frame, SPEC.maxFrameBytes);
+      if (asked.type !== "request") return;
+      const run = { id: asked.request.id, blocks: [wireAt(2)], headers: [], certificate: certificateAt(2) };
+      channel.send(from, encodeBackfill({ type: "run", run }));
+    });
+    serve(honest);
+    const client = serve(behind, { ...source.archive, block: () => undefined }, 500);
+    for (const { transport } of [liar, honest, behind]) await transport.start();
+    const signal = new AbortController().signal;
+    const runs: number[] = [];
+    await until("the liar's turn", async () => {
+      runs.push((await client.next(tipAt(0), signal))?.blocks.length ?? 0);
+      return behind.blocked.length > 0;
+    });
+    runs.push((await client.next(tipAt(0), signal))?.blocks.length ?? 0);
+    expect(new Set(runs)).toEqual(new Set([BLOCKS]));
+    expect(behind.blocked).toEqual(["bad backfill"]);
+    expect(honest.blocked).toEqual([]);
+    expect(behind.transport.isConnected(honest.transport.self)).toBeTrue();
+  });
+
+  test("garbage, truncated requests and oversized runs cost their sender the connection; answers unasked for do not", async () => {
+    const network = createMemoryNetwork();
+    const server = join(network, 0);
+    serve(server);
+    await server.transport.start();
+    const request = encodeBackfill({ type: "request", request: { id: 1, from: 1 } });
+    const bad = [Uint8Array.of(9), request.subarray(0, -1), Uint8Array.of(...request, 0), new Uint8Array(0)];
+    for (const [at, frame] of bad.entries()) {
+      const sender = createSender(network, 5 + at);
+      await sender.transport.start();
+      sender.channel.send(server.transport.self, frame);
+      await until("the end", () => !server.transport.isConnected(sender.transport.self));
+    }
+    expect(server.blocked).toHaveLength(bad.length);
+    const eager = createSender(network, 9);
+    await eager.transport.start();
+    const run: BlockRun = { id: 3, blocks: [wireAt(1)], headers: [], certificate: certificateAt(1) };
+    eager.channel.send(server.transport.self, encodeBackfill({ type: "run", run }));
+    eager.channel.send(server.transport.self, request);
+    await until("an answer", () => eager.answers.length > 0);
+    expect(server.transport.isConnected(eager.transport.self)).toBeTrue();
+  });
+
+  test("a node that is behind executes and commits up to the tip, from an archive like any other", async () => {
+    const network = createMemoryNetwork();
+    const [server, late] = [join(network, 0), join(network, 1)] as const;
+    serve(server);
+    const chain = openTestChain();
+    const sync = createSync(chain, serve(late, chain.state.archive));
+    for (const { transport } of [server, late]) await transport.start();
+    await sync.until(() => chain.ledger.tip().header.number === BLOCKS, new AbortController().signal);
+    expect(sync.active).toBeFalse();
+    expect(chain.ledger.tip().hash).toBe(source.blocks[BLOCKS - 1]!.hash);
+    expect(chain.state.archive.block(BLOCKS as Height)?.certificate).toBeDefined();
+    expect(collectRun(chain.state.archive, 1, 1, PLENTY).blocks).toHaveLength(BLOCKS);
+    chain.close();
+  });
+
+  test("a node that is told to stop gives up, though nobody answers", async () => {
+    const network = createMemoryNetwork();
+    const [silent, late] = [join(network, 0), join(network, 1)];
+    silent.transport.open(SPEC, () => {});
+    const chain = openTestChain();
+    const sync = createSync(chain, serve(late, chain.state.archive, 60_000));
+    for (const { transport } of [silent, late]) await transport.start();
+    const stop = new AbortController();
+    const running = sync.until(() => false, stop.signal);
+    expect(sync.active).toBeTrue();
+    stop.abort();
+    await running;
+    expect(chain.ledger.tip().hash).toBe(chain.genesisHash);
+    chain.close();
+  });
+});
+
+function createSender(network: MemoryNetwork, seed: number) {
+  const transport = network.join(identityFromSeed(new Uint8Array(32).fill(seed)).publicKey);
+  const answers: Uint8Array[] = [];
+  const channel = transport.open(SPEC, (_from, frame) => {
+    answers.push(frame);
+  });
+  return { transport, channel, answers };
+}

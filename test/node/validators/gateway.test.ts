@@ -1,0 +1,176 @@
+// The gateway between transport and driver: who is heard, what costs a connection, and what an honest peer may say.
+import { expect, test } from "bun:test";
+import { keccakHash } from "#crypto/hash.ts";
+import { identityFromSeed } from "#crypto/identity.ts";
+import type { Channel, Transport } from "#net/types.ts";
+import type { Driver } from "#node/consensus/driver.ts";
+import { type ChannelName, channelSpecs } from "#node/validators/channels.ts";
+import { createCommittee } from "#node/validators/committee.ts";
+import { createGateway, type Gateway, type WireBody } from "#node/validators/gateway.ts";
+import type { IdentityKey } from "#types/identity.ts";
+import { hash, ZERO_HASH } from "#types/ids.ts";
+import { encodeMessage, type Message } from "#types/message.ts";
+import { until } from "../../support/kora.ts";
+import { createMemoryNetwork } from "../../support/memory-transport.ts";
+
+const MAX_BLOCK_BYTES = 1_000;
+const SPECS = channelSpecs(MAX_BLOCK_BYTES);
+const NAMES = ["votes", "certificates", "resolver", "blocks"] as const;
+const keys = [1, 2, 3, 4].map((i) => identityFromSeed(new Uint8Array(32).fill(i)).publicKey) as [
+  IdentityKey,
+  IdentityKey,
+  IdentityKey,
+  IdentityKey,
+];
+const BAD_BODY = 0xbb;
+
+const subject = {
+  kind: "notarize" as const,
+  epoch: 0,
+  view: 5,
+  parentView: 4,
+  payload: hash(`0x${"22".repeat(32)}`),
+};
+const vote = {
+  ...subject,
+  signer: 1,
+  partial: new Uint8Array(96),
+  seedPartial: new Uint8Array(96),
+  envelope: new Uint8Array(64),
+};
+const certificate = { ...subject, signature: new Uint8Array(96), seed: new Uint8Array(96) };
+const MESSAGES: readonly { readonly on: ChannelName; readonly message: Message }[] = [
+  { on: "votes", message: { type: "vote", vote } },
+  { on: "votes", message: { type: "hello", view: 3 } },
+  { on: "votes", message: { type: "echo", vote: undefined } },
+  { on: "certificates", message: { type: "certificates", certificates: [certificate] } },
+  { on: "resolver", message: { type: "request", wants: [{ view: 1, kind: "nullify" }] } },
+  { on: "resolver", message: { type: "bodyRequest", digest: ZERO_HASH } },
+  { on: "blocks", message: { type: "body", body: Uint8Array.of(1, 2, 3) } },
+];
+
+/** A driver that only writes down what it is given. */
+function recorder(): { readonly heard: string[]; readonly driver: Driver<WireBody> } {
+  const heard: string[] = [];
+  const driver = {
+    message: (from: number, { type }: Message) => heard.push(`${type} of ${from}`),
+    body: (from: number) => heard.push(`body of ${from}`),
+    bodyRequest: (from: number) => heard.push(`bodyRequest of ${from}`),
+    connected: (peer: number) => heard.push(`connected ${peer}`),
+  };
+  return { heard, driver: driver as unknown as Driver<WireBody> };
+}
+
+async function rig() {
+  const network = createMemoryNetwork();
+  const committee = createCommittee(keys, keys[0]);
+  const blocks: { peer: IdentityKey; seconds: number; reason: string }[] = [];
+  const listening = network.join(keys[0]);
+  const transport: Transport = {
+    ...listening,
+    block(peer, seconds, reason) {
+      blocks.push({ peer, seconds, reason });
+      listening.block(peer, seconds, reason);
+    },
+  };
+  transport.allow(keys);
+  const gateway: Gateway<WireBody> = createGateway<WireBody>({
+    transport,
+    committee,
+    specs: SPECS,
+    maxBlockBytes: MAX_BLOCK_BYTES,
+    decodeBody: (bytes) =>
+      bytes[0] === BAD_BODY ? undefined : ({ bytes, facts: { digest: keccakHash(bytes) } } as WireBody),
+  });
+  const { heard, driver } = recorder();
+  gateway.attach(driver);
+  await transport.start();
+  const peer = async (key: IdentityKey) => {
+    const own = network.join(key);
+    const got: string[] = [];
+    const open = (name: ChannelName): Channel =>
+      own.open(SPECS[name], () => {
+        got.push(name);
+      });
+    const channels = Object.fromEntries(NAMES.map((name) => [name, open(name)])) as Record<
+      ChannelName,
+      Channel
+    >;
+    own.allow(keys);
+    await own.start();
+    return { own, got, send: (on: ChannelName, frame: Uint8Array) => channels[on].send(keys[0], frame) };
+  };
+  return { committee, transport, gateway, heard, blocks, peer };
+}
+
+test("an honest peer is heard on every channel under its index, and never blocked", async () => {
+  const { committee, heard, blocks, peer } = await rig();
+  const honest = await peer(keys[1]);
+  const index = committee.indexOf(keys[1]);
+  for (const { on, message } of MESSAGES) honest.send(on, encodeMessage(message));
+  await until("all of it", () => heard.length === 1 + MESSAGES.length);
+  expect(heard.toSorted()).toEqual(
+    [`connected ${index}`, ...MESSAGES.map(({ message }) => `${message.type} of ${index}`)].toSorted(),
+  );
+  expect(blocks).toEqual([]);
+});
+
+test("every message on any channel but its own costs its sender a minute", async () => {
+  for (const { on, message } of MESSAGES) {
+    for (const name of NAMES) {
+      if (name === on || encodeMessage(message).length > SPECS[name].maxFrameBytes) continue;
+      const { heard, blocks, peer } = await rig();
+      (await peer(keys[1])).send(name, encodeMessage(message));
+      await until("a block", () => blocks.length > 0);
+      expect(blocks).toEqual([{ peer: keys[1], seconds: 60, reason: "malformed" }]);
+      expect(heard.filter((text) => !text.startsWith("connected"))).toEqual([]);
+    }
+  }
+});
+
+test("garbage, a cut message, one with a tail and a body that is none cost their sender a minute", async () => {
+  const whole = encodeMessage({ type: "vote", vote });
+  const bad: readonly [ChannelName, Uint8Array][] = [
+    ["votes", new Uint8Array(0)],
+    ["votes", Uint8Array.of(200, 1, 2)],
+    ["votes", whole.subarray(0, -1)],
+    ["votes", Uint8Array.of(...whole, 0)],
+    ["blocks", encodeMessage({ type: "body", body: Uint8Array.of(BAD_BODY) })],
+    ["blocks", encodeMessage({ type: "body", body: new Uint8Array(MAX_BLOCK_BYTES + 1) })],
+  ];
+  for (const [on, frame] of bad) {
+    const { blocks, peer, heard } = await rig();
+    (await peer(keys[2])).send(on, frame);
+    await until("a block", () => blocks.length > 0);
+    expect(blocks.map(({ reason }) => reason)).toEqual(["malformed"]);
+    expect(heard.filter((text) => !text.startsWith("connected"))).toEqual([]);
+  }
+});
+
+test("whoever is no validator is neither heard nor answered", async () => {
+  const { heard, blocks, peer, gateway } = await rig();
+  const stranger = await peer(identityFromSeed(new Uint8Array(32).fill(9)).publicKey);
+  const member = await peer(keys[3]);
+  for (const { on, message } of MESSAGES) stranger.send(on, encodeMessage(message));
+  gateway.network.send(-1, { type: "hello", view: 1 });
+  member.send("votes", encodeMessage({ type: "hello", view: 1 }));
+  await until("the member", () => heard.some((text) => text.startsWith("hello")) && member.got.length > 0);
+  expect(heard).toHaveLength(2);
+  expect(stranger.got).toEqual([]);
+  expect(blocks).toEqual([]);
+});
+
+test("a flooding peer's frames are bounded in number, and another's vote passes meanwhile", async () => {
+  const { committee, heard, peer } = await rig();
+  const [flooder, honest] = [await peer(keys[1]), await peer(keys[2])];
+  const frame = encodeMessage({ type: "vote", vote });
+  const flood = 20_000;
+  for (let i = 0; i < flood; i++) flooder.send("votes", frame);
+  honest.send("votes", frame);
+  await until("the honest vote", () => heard.includes(`vote of ${committee.indexOf(keys[2])}`));
+  const before = heard.filter((text) => text === `vote of ${committee.indexOf(keys[1])}`).length;
+  expect(before).toBeLessThan(100);
+  honest.send("votes", encodeMessage({ type: "hello", view: 9 }));
+  await until("the honest greeting", () => heard.includes(`hello of ${committee.indexOf(keys[2])}`));
+  expect(heard.length).toBeLessThan(SPECS.votes.queue.maxFrames + 200);
+});

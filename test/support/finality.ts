@@ -1,0 +1,85 @@
+// Final blocks with certificates of a real committee of four, for whatever fetches, checks or announces them.
+
+import { positionOf } from "#chain/header-rules.ts";
+import { openBls } from "#crypto/bls.ts";
+import { deal } from "#crypto/deal.ts";
+import { type Identity, identityFromSeed } from "#crypto/identity.ts";
+import { createThresholdScheme } from "#crypto/threshold.ts";
+import {
+  type CertificateVerifier,
+  createCertificateVerifier,
+  createThresholdVotes,
+} from "#node/validators/votes.ts";
+import type { Archive } from "#state/types.ts";
+import type { Block } from "#types/block.ts";
+import { type Certificate, encodeCertificate } from "#types/certificate.ts";
+import type { Hash } from "#types/ids.ts";
+import type { Subject, Vote, VoteKind } from "#types/vote.ts";
+import { openTestChain, type TestChain } from "./chain.ts";
+
+export const COMMITTEE: readonly Identity[] = [1, 2, 3, 4].map((i) =>
+  identityFromSeed(new Uint8Array(32).fill(i)),
+);
+
+export interface FinalChain {
+  readonly chain: TestChain;
+  readonly blocks: readonly Block[];
+  /** The chain's archive, with a certificate at every `every`-th height. */
+  readonly archive: Archive;
+  readonly verifier: CertificateVerifier;
+  certify(block: Block, kind?: VoteKind): Certificate;
+}
+
+/** A signer and a verifier of certificates of the chain that begins with `genesis`. */
+export async function openCommittee(genesis: Hash): Promise<Pick<FinalChain, "certify" | "verifier">> {
+  const bls = await openBls();
+  const { key, shares } = deal(
+    bls,
+    COMMITTEE.map(({ publicKey }) => publicKey),
+  );
+  const ports = shares.map((share) => {
+    const identity = COMMITTEE.find(({ publicKey }) => publicKey === key.participants[share.index]);
+    return createThresholdVotes(createThresholdScheme(bls, key, share), identity, genesis);
+  });
+  return {
+    verifier: createCertificateVerifier(createThresholdScheme(bls, key), genesis),
+    certify({ header, hash }, kind = "finalize") {
+      const { epoch, view, parentView } = positionOf(header);
+      const subject: Subject = { kind, epoch, view, parentView, payload: hash };
+      const votes: Vote[] = [];
+      for (const port of ports.slice(0, key.threshold)) port.sign(subject, (vote) => votes.push(vote));
+      let certificate: Certificate | undefined;
+      ports[0]?.recover(subject, votes, ({ result }) => {
+        certificate = result?.certificate;
+      });
+      if (certificate === undefined) throw new Error("the committee's votes make no certificate");
+      return certificate;
+    },
+  };
+}
+
+/** `count` empty blocks on a chain of their own. */
+export async function makeFinalChain(count: number, every: number): Promise<FinalChain> {
+  const chain = openTestChain();
+  const committee = await openCommittee(chain.genesisHash);
+  const blocks: Block[] = [];
+  const certificates = new Map<number, Uint8Array>();
+  for (let height = 1; height <= count; height++) {
+    const block = await chain.produce();
+    blocks.push(block);
+    if (height % every === 0) certificates.set(height, encodeCertificate(committee.certify(block)));
+  }
+  const { archive } = chain.state;
+  return {
+    chain,
+    blocks,
+    ...committee,
+    archive: {
+      ...archive,
+      block(height) {
+        const stored = archive.block(height);
+        return stored && { ...stored, certificate: certificates.get(height) };
+      },
+    },
+  };
+}
