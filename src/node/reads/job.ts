@@ -2,13 +2,13 @@
 // same database.
 import { blockEnv } from "#chain/execute.ts";
 import type { History } from "#chain/history.ts";
+import { overlayReader } from "#chain/overlay.ts";
 import type { Calls } from "#execution/call.ts";
 import type { ChainRulesOptions } from "#execution/rules.ts";
 import type { CallBudget, CallContext, CallOptions } from "#execution/types.ts";
 import type { CallTask } from "#rpc/ports.ts";
 import type { LogQuery, StateReader } from "#state/types.ts";
 import type { Height } from "#types/ids.ts";
-import { overlayState } from "./overlay.ts";
 
 /** What a thread is told before its first job. */
 export interface WorkerBoot {
@@ -48,8 +48,9 @@ export interface Sources {
 }
 
 function contextOf({ state, history }: Sources, { view }: CallTask): CallContext {
+  const base = state(view.base);
   return {
-    state: overlayState(state(view.base), view.overlay),
+    state: view.overlay === undefined ? base : overlayReader(base, view.overlay),
     env: blockEnv(view.header),
     hashes: (at) => (at <= view.base ? history.block(at)?.hash : undefined),
   };
