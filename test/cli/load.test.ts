@@ -1,8 +1,13 @@
 // The load generator's arithmetic and its terminal lines; the run itself is tested against the compiled binary.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { loadSenders } from "#cli/load/accounts.ts";
+import { type LoadCounts, runLoad } from "#cli/load/engine.ts";
 import { latencies, percentile } from "#cli/load/stats.ts";
+import type { RpcAnswer, RpcClient } from "#cli/rpc-client.ts";
 import { bar, createProgress } from "#cli/terminal.ts";
+import { EMPTY_BYTES } from "#lib/bytes.ts";
+import { ZERO_ADDRESS } from "#types/ids.ts";
 
 test("a percentile is a sample, with at least its share at or below it", () => {
   const samples = fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 1, maxLength: 200 });
@@ -35,4 +40,41 @@ test("progress is redrawn on a terminal, kept to steps elsewhere, and silent whe
   expect(shown(true, false)).toBe("\r\u001b[2Kbegin\n\r\u001b[2K012345678\r\u001b[2K");
   expect(bar(1, 2)).toBe("[############------------] 50 %");
   expect(bar(0, 0)).toContain("100 %");
+});
+
+test.each([
+  ["exceeds block gas limit", 1],
+  ["transaction underpriced", 3],
+])("a refusal that passes is tried again, one that stays is not: %s", async (message, tries) => {
+  let asked = 0;
+  const refused = (): RpcAnswer => ({
+    error: { code: -32000, message: asked < 3 ? message : "nonce too low" },
+  });
+  const client: RpcClient = {
+    url: "nowhere",
+    call: async () => "0x0",
+    async batch(calls) {
+      asked++;
+      return calls.map(refused);
+    },
+  };
+  const fees = { chainId: 1n, maxFeePerGas: 2n, maxPriorityFeePerGas: 1n };
+  const operation = () => ({ to: ZERO_ADDRESS, value: 0n, data: EMPTY_BYTES, gasLimit: 21_000n });
+  const counts: LoadCounts = { submitted: 0, included: 0, failed: 0, latencies: [], first: 0, last: 0 };
+  const senders = loadSenders(1);
+  for (const sender of senders) sender.nonce = 0n;
+  await runLoad(
+    {
+      clients: [client],
+      senders,
+      plan: { fees, operation },
+      total: 1,
+      concurrency: 1,
+      rate: undefined,
+      signal: AbortSignal.timeout(10_000),
+    },
+    counts,
+  );
+  expect(counts.failed).toBe(1);
+  expect(asked).toBe(tries);
 });

@@ -84,8 +84,11 @@ function nextBatch(run: Run, lane: Lane): { readonly sender: number; readonly si
   return batch;
 }
 
-/** Whether the same transaction may be accepted a little later. */
-const passing = (message: string): boolean => /txpool is full|pool|too many|busy|limit/i.test(message);
+/** Whether the same transaction may be accepted a little later: there is no room now. A gas limit does not pass. */
+const passing = (message: string): boolean =>
+  /^transaction underpriced$|pool is full|too many|busy|timed out|(?:rate|account|in-flight transaction) limit/i.test(
+    message,
+  );
 
 function settleRefusal(run: Run, sender: number, hash: Hex): void {
   run.pending.delete(hash);
@@ -94,12 +97,12 @@ function settleRefusal(run: Run, sender: number, hash: Hex): void {
 }
 
 async function sendBatch(run: Run, lane: Lane, batch: ReturnType<typeof nextBatch>): Promise<void> {
-  const { counts, pending, options } = run;
+  const { counts, pending } = run;
   const started = performance.now();
   if (counts.first === 0) counts.first = started;
   for (const { sender, signed } of batch) pending.set(signed.hash, { sender, at: started });
   let open = batch;
-  while (open.length > 0 && !options.signal.aborted) {
+  while (open.length > 0 && !finished(run)) {
     const calls = open.map(({ signed }) => ({ method: "eth_sendRawTransaction", params: [signed.raw] }));
     const answers: readonly RpcAnswer[] = await lane.client.batch(calls);
     const again: typeof open = [];
