@@ -190,7 +190,7 @@ export const dkg: CommandRun = async (context) => {
       ? error
       : new KoraError("the key ceremony failed", {
           code: "CEREMONY_FAILED",
-          hint: "run the same command again: it goes on where it stopped",
+          hint: "run the same command again, without --force-restart: it goes on where it stopped",
           cause: error,
         });
   }

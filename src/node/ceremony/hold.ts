@@ -143,7 +143,7 @@ function refuseExposed(rules: CeremonyRules, { output }: CeremonyResult): never 
     code: "MEMBERS_EXPOSED",
     kind: "safety",
     why: `everybody can read the share of ${names.join(", ")}; each counts as faulty from now on`,
-    hint: "run again with --accept-exposed, or with --force-restart everywhere once all are online",
+    hint: "run it with --accept-exposed and no --force-restart, or begin anew everywhere once all are online",
   });
 }
 
