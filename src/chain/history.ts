@@ -21,6 +21,12 @@ export interface LocatedLog {
   readonly logIndex: number;
 }
 
+/** A log query with a bound on what its answer weighs: a few logs can hold megabytes each. */
+export interface WeighedLogQuery extends LogQuery {
+  /** Bytes of log data: the log that passes them is the last one. */
+  readonly maxDataBytes: number;
+}
+
 export interface History {
   block(height: Height): Block | undefined;
   heightOf(hash: Hash): Height | undefined;
@@ -29,8 +35,8 @@ export interface History {
   receipt(height: Height, index: number): Receipt | undefined;
   transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
   transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
-  /** At most `limit` + 1 results, in order. */
-  logs(query: LogQuery): readonly LocatedLog[];
+  /** At most `limit` + 1 results, in order; the rest is left out where the data passes its bound. */
+  logs(query: WeighedLogQuery): readonly LocatedLog[];
   certificate(height: Height): Uint8Array | undefined;
   oldestState(): Height;
   /** Forgets decoded blocks, after a rollback. */
@@ -136,10 +142,17 @@ export function createHistory(archive: Archive): History {
     },
     transaction: (hash) => archive.transaction(hash),
     transactionBySender: (sender, nonce) => archive.transactionBySender(sender, nonce),
-    logs: (query) =>
-      archive
-        .logs(query)
-        .map(({ height, transactionIndex, logIndex }) => locate(height, transactionIndex, logIndex)),
+    logs(query) {
+      const found: LocatedLog[] = [];
+      let room = query.maxDataBytes;
+      for (const { height, transactionIndex, logIndex } of archive.logs(query)) {
+        const located = locate(height, transactionIndex, logIndex);
+        found.push(located);
+        room -= located.log.data.length;
+        if (room < 0) break;
+      }
+      return found;
+    },
     certificate: (height) => archive.block(height)?.certificate,
     oldestState: () => archive.oldestState(),
     clear: () => cache.clear(),

@@ -1,7 +1,6 @@
 // Log queries: decoding of filter objects, their bounds with the texts indexers parse, matching of single logs.
 
-import type { LocatedLog } from "#chain/history.ts";
-import type { LogQuery } from "#state/types.ts";
+import type { LocatedLog, WeighedLogQuery } from "#chain/history.ts";
 import { type Address, type Hash, type Height, height } from "#types/ids.ts";
 import type { Log } from "#types/receipt.ts";
 import { toQuantity } from "./encode.ts";
@@ -122,7 +121,9 @@ async function run(
     throw tooMuch(`block range ${maxLogRange}`, { from, to: height(from + maxLogRange - 1) });
   }
   const { addresses, topics } = criteria;
-  const query: LogQuery = { from, to, addresses, topics, limit: maxLogResults };
+  // Two characters a byte: a query that passes this passes the bound of the answer too.
+  const maxDataBytes = Math.floor(limits.maxResponseBytes / 2);
+  const query: WeighedLogQuery = { from, to, addresses, topics, limit: maxLogResults, maxDataBytes };
   const found = to - from < INLINE_LOG_RANGE ? chain.logs(query) : await calls.logs(query);
   if (hexLength(found) > limits.maxResponseBytes) {
     const half = height(from + Math.floor((to - from) / 2));

@@ -1,6 +1,6 @@
 // What the RPC server needs from the rest of the node: declared here, filled by node/ and dev/. Interfaces only.
 // Everything an answer is made of comes through these; no handler reaches a database or a peer by itself.
-import type { History, LocatedLog } from "#chain/history.ts";
+import type { History, LocatedLog, WeighedLogQuery } from "#chain/history.ts";
 import type { AccessListResult } from "#execution/access-list.ts";
 import type {
   BlockOverrides,
@@ -9,7 +9,7 @@ import type {
   EstimateResult,
   StateOverrides,
 } from "#execution/types.ts";
-import type { LogQuery, StateReader } from "#state/types.ts";
+import type { StateReader } from "#state/types.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
@@ -154,7 +154,7 @@ export interface CallsPort {
   estimateGas(task: CallTask): Promise<EstimateAnswer>;
   createAccessList(task: CallTask): Promise<AccessListAnswer>;
   /** Log queries too wide to run between two blocks. */
-  logs(query: LogQuery): Promise<readonly LocatedLog[]>;
+  logs(query: WeighedLogQuery): Promise<readonly LocatedLog[]>;
 }
 
 /**

@@ -1,13 +1,13 @@
 // A read as plain data, and how it is performed: the same code inline and in a thread, over different doors to the
 // same database.
 import { blockEnv } from "#chain/execute.ts";
-import type { History } from "#chain/history.ts";
+import type { History, WeighedLogQuery } from "#chain/history.ts";
 import { overlayReader } from "#chain/overlay.ts";
 import type { Calls } from "#execution/call.ts";
 import type { ChainRulesOptions } from "#execution/rules.ts";
 import type { CallBudget, CallContext, CallOptions } from "#execution/types.ts";
 import type { CallTask } from "#rpc/ports.ts";
-import type { LogQuery, StateReader } from "#state/types.ts";
+import type { StateReader } from "#state/types.ts";
 import type { Height } from "#types/ids.ts";
 
 /** What a thread is told before its first job. */
@@ -21,7 +21,7 @@ export type CallJob = {
   readonly kind: "call" | "estimateGas" | "createAccessList";
   readonly task: CallTask;
 };
-export type Job = CallJob | { readonly kind: "logs"; readonly query: LogQuery };
+export type Job = CallJob | { readonly kind: "logs"; readonly query: WeighedLogQuery };
 
 /** A job and the milliseconds after which it ends by itself. */
 export interface Order {
