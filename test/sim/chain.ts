@@ -40,8 +40,8 @@ export interface ChainDisk {
   readonly heights: Map<Hash, number>;
 }
 
-export function newChainDisk(): ChainDisk {
-  return { blocks: [], heights: new Map([[GENESIS, 0]]) };
+export function newChainDisk(genesis: Hash): ChainDisk {
+  return { blocks: [], heights: new Map([[genesis, 0]]) };
 }
 
 export interface SimChainHooks {
@@ -58,7 +58,11 @@ export interface SimChainHooks {
   durable(body: SimBody): void;
 }
 
-export function createSimChain(disk: ChainDisk, hooks: SimChainHooks): ApplicationPort<SimBody> {
+export function createSimChain(
+  disk: ChainDisk,
+  genesis: Hash,
+  hooks: SimChainHooks,
+): ApplicationPort<SimBody> {
   const executed = new Map<Hash, number>();
   const known = (digest: Hash): number | undefined => executed.get(digest) ?? disk.heights.get(digest);
   const later = (ms: number, run: () => void): void => {
@@ -122,7 +126,7 @@ export function createSimChain(disk: ChainDisk, hooks: SimChainHooks): Applicati
     },
     tip() {
       const last = disk.blocks.at(-1);
-      return last === undefined ? { digest: GENESIS, height: 0 } : last.facts;
+      return last === undefined ? { digest: genesis, height: 0 } : last.facts;
     },
     heightOf: known,
     isFinal: (digest) => disk.heights.has(digest),

@@ -8,7 +8,7 @@ import type { Hash } from "#types/ids.ts";
 import { MAX_CLOCK_AHEAD_SECONDS } from "#types/limits.ts";
 import { quorumOf } from "#types/quorum.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
-import { GENESIS, GENESIS_FACTS, type SimBody } from "./chain.ts";
+import type { SimBody } from "./chain.ts";
 import type { StandIn } from "./stand-in.ts";
 
 export class Violation extends Error {
@@ -41,6 +41,7 @@ export interface CheckerOptions {
   readonly seeded: boolean;
   readonly careless: boolean;
   readonly retention: number;
+  readonly genesis: Hash;
 }
 
 export interface Checkers {
@@ -189,11 +190,11 @@ export function createCheckers(options: CheckerOptions): Checkers {
     if (facts.epoch !== vote.epoch || facts.view !== vote.view || facts.parentView !== vote.parentView) {
       fail("R3", `node ${node} voted for a block whose extraData is wrong in view ${vote.view}`);
     }
-    const parentDigest = vote.parentView === 0 ? GENESIS : at(vote.parentView).notarized?.payload;
+    const parentDigest = vote.parentView === 0 ? options.genesis : at(vote.parentView).notarized?.payload;
     if (facts.parent !== parentDigest)
       fail("R3", `node ${node} voted for a block with another parent than view ${vote.parentView}`);
-    const parent = vote.parentView === 0 ? GENESIS_FACTS : bodies.get(facts.parent)?.facts;
-    if (parent === undefined || facts.height !== parent.height + 1)
+    const parentHeight = vote.parentView === 0 ? 0 : bodies.get(facts.parent)?.facts.height;
+    if (parentHeight === undefined || facts.height !== parentHeight + 1)
       fail("R3", `node ${node} voted for a wrong height`);
     if (!options.seeded) return;
     const seed =

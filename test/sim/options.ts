@@ -72,6 +72,8 @@ export type Step = { readonly at: number } & (
   | { readonly do: "heal" }
 );
 
+/** Views that a schedule over the true ledger has at least: the phases add theirs. */
+const REAL_VIEWS = 10;
 const PARTITIONS: readonly PartitionKind[] = ["halves", "ring", "isolated", "swizzled"];
 
 function byzantineOf(rng: Rng, n: number): Map<number, string> {
@@ -133,6 +135,17 @@ export function swarmOptions(seed: number): Options {
     blockTime: rng.pick([5, 5, 25]),
     emptyInterval: rng.pick([10, 60, 400]),
     phaseOneMs: rng.pick([200, 600, 1_500, 4_000]),
+  };
+}
+
+/** Over the true ledger: the same mix, shorter, and always with the seeds that a chain's blocks need. */
+export function realOptions(seed: number): Options {
+  const options = swarmOptions(seed);
+  return {
+    ...options,
+    scheme: "threshold",
+    views: REAL_VIEWS,
+    phaseOneMs: Math.min(options.phaseOneMs, 600),
   };
 }
 

@@ -1,10 +1,11 @@
-// bun test/sim/run.ts --seed N --count M [--jobs J] [--calm VIEWS --n SIZE] [--verbose]: runs seeds N to N+M-1, each
-// exactly reproducible. Exits 1 at a violation with the line that repeats it; ends with a summary line whose trace covers
-// every schedule. --calm: the plain schedules by which speed is measured, instead of the default mix.
+// bun test/sim/run.ts --seed N --count M [--real] [--jobs J] [--calm VIEWS --n SIZE] [--verbose]: runs seeds N to N+M-1,
+// each exactly reproducible. Exits 1 at a violation with the line that repeats it; ends with a summary line whose trace
+// covers every schedule. --calm: the plain schedules by which speed is measured, instead of the default mix.
+// --real: over the true ledger, execution and store, comparing state roots.
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { calmOptions, type Options, swarmOptions } from "./options.ts";
-import { repro, runSchedule } from "./schedule.ts";
+import { calmOptions, type Options, realOptions, swarmOptions } from "./options.ts";
+import { type Result, repro, runReal, runSchedule } from "./schedule.ts";
 import { mix } from "./stand-in.ts";
 
 const { values } = parseArgs({
@@ -14,12 +15,13 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "1" },
     n: { type: "string", default: "4" },
     calm: { type: "string" },
+    real: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
 
 /** Seeds that one process takes at a time. */
-const SHARE = 500;
+const SHARE = values.real ? 25 : 500;
 
 const first = Number(values.seed);
 const count = Number(values.count);
@@ -31,34 +33,45 @@ interface Totals {
   views: number;
   /** Sum of every schedule's trace: in whatever order they ran. */
   trace: number;
+  /** Transfers in final blocks; real ledgers only. */
+  transfers: number;
 }
 
-function summary({ schedules, views, trace }: Totals): string {
+const nothing = (): Totals => ({ schedules: 0, views: 0, trace: 0, transfers: 0 });
+
+function summary({ schedules, views, trace, transfers }: Totals): string {
   const seconds = (performance.now() - started) / 1000;
-  const rate = (schedules / seconds).toFixed(0);
-  return `${schedules} schedules, ${views} views, 0 violations in ${seconds.toFixed(1)} s (${rate}/s), trace ${trace.toString(16)}`;
+  // What the work costs, however busy the machine is.
+  const cpu = values.jobs === "1" ? `, ${(process.cpuUsage().user / 1e6).toFixed(1)} s of CPU` : "";
+  const rate = (schedules / seconds).toFixed(values.real ? 1 : 0);
+  const moved = values.real ? `, ${transfers} transfers` : "";
+  return `${schedules} schedules, ${views} views${moved}, 0 violations in ${seconds.toFixed(1)} s (${rate}/s${cpu}), trace ${trace.toString(16)}`;
 }
 
 function optionsOf(seed: number): Options {
+  if (values.real) return realOptions(seed);
   if (values.calm !== undefined) return calmOptions(seed, Number(values.n), Number(values.calm));
   return swarmOptions(seed);
 }
 
-function runHere(): Totals {
-  const totals: Totals = { schedules: 0, views: 0, trace: 0 };
-  const tell = (time: number, node: number, what: string): void => console.log(time.toFixed(2), node, what);
+async function runHere(): Promise<Totals> {
+  const totals = nothing();
+  const print = (time: number, node: number, what: string): void => console.log(time.toFixed(2), node, what);
+  const tell = values.verbose ? print : undefined;
   for (let seed = first; seed < first + count; seed++) {
     const options = optionsOf(seed);
-    const { outcome, violation } = runSchedule(options, undefined, values.verbose ? tell : undefined);
+    const result: Result = values.real ? await runReal(seed, tell) : runSchedule(options, undefined, tell);
+    const { outcome, violation, transfers } = result;
     if (outcome === undefined) {
       console.log(
         JSON.stringify({ ...options, byzantine: [...options.byzantine], absent: [...options.absent] }),
       );
-      console.log(`seed ${seed}: ${violation}\nrepeat: ${repro(seed)}`);
+      console.log(`seed ${seed}: ${violation}\nrepeat: ${repro(seed, values.real)}`);
       process.exit(1);
     }
     totals.schedules++;
     totals.views += outcome.views;
+    totals.transfers += transfers ?? 0;
     totals.trace = (totals.trace + (mix(outcome.trace, seed) >>> 0)) >>> 0;
   }
   return totals;
@@ -66,7 +79,7 @@ function runHere(): Totals {
 
 /** One process after the other takes the next share, `jobs` at a time. */
 async function runShared(): Promise<Totals> {
-  const totals: Totals = { schedules: 0, views: 0, trace: 0 };
+  const totals = nothing();
   let next = first;
   const worker = async (): Promise<void> => {
     while (next < first + count) {
@@ -74,6 +87,7 @@ async function runShared(): Promise<Totals> {
       const share = Math.min(SHARE, first + count - seed);
       next += share;
       const command = [process.execPath, import.meta.path, "--seed", `${seed}`, "--count", `${share}`];
+      if (values.real) command.push("--real");
       if (values.calm !== undefined) command.push("--calm", values.calm, "--n", values.n);
       const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
       const text = await new Response(child.stdout).text();
@@ -81,10 +95,11 @@ async function runShared(): Promise<Totals> {
         console.log(text.trimEnd());
         process.exit(1);
       }
-      const found = /(\d+) schedules, (\d+) views.* trace ([0-9a-f]+)/.exec(text);
+      const found = /(\d+) schedules, (\d+) views(?:, (\d+) transfers)?.* trace ([0-9a-f]+)/.exec(text);
       totals.schedules += Number(found?.[1]);
       totals.views += Number(found?.[2]);
-      totals.trace = (totals.trace + Number.parseInt(found?.[3] ?? "", 16)) >>> 0;
+      totals.transfers += Number(found?.[3] ?? 0);
+      totals.trace = (totals.trace + Number.parseInt(found?.[4] ?? "", 16)) >>> 0;
       if (process.stderr.isTTY) process.stderr.write(`\r${totals.schedules} of ${count}`);
     }
   };
@@ -92,4 +107,4 @@ async function runShared(): Promise<Totals> {
   return totals;
 }
 
-console.log(summary(jobs > 1 ? await runShared() : runHere()));
+console.log(summary(jobs > 1 ? await runShared() : await runHere()));

@@ -3,7 +3,8 @@
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import { messageOf } from "#lib/error.ts";
 import { Violation } from "./checkers.ts";
-import { type Options, swarmOptions } from "./options.ts";
+import { createLedger } from "./ledger.ts";
+import { type Options, realOptions, swarmOptions } from "./options.ts";
 import type { StandIn } from "./stand-in.ts";
 import { createWorld, type Narrator, type Outcome } from "./world.ts";
 
@@ -12,6 +13,8 @@ export interface Result {
   readonly outcome: Outcome | undefined;
   /** What was violated; undefined: nothing. */
   readonly violation: string | undefined;
+  /** Transfers that became final, where the ledger is real. */
+  readonly transfers?: number;
 }
 
 /** Runs one schedule. An exception of the code under test is a violation too. */
@@ -23,10 +26,30 @@ export function runSchedule(
 ): Result {
   const { seed } = options;
   try {
-    return { seed, outcome: createWorld(options, rules, narrate, crypto).run(), violation: undefined };
+    return {
+      seed,
+      outcome: createWorld(options, rules, narrate, crypto && { crypto }).run(),
+      violation: undefined,
+    };
   } catch (error) {
-    const violation = error instanceof Violation ? error.message : `crash: ${messageOf(error)}`;
-    return { seed, outcome: undefined, violation };
+    return { seed, outcome: undefined, violation: described(error) };
+  }
+}
+
+function described(error: unknown): string {
+  return error instanceof Violation ? error.message : `crash: ${messageOf(error)}`;
+}
+
+/** The schedule of `seed` over the true ledger, execution and store. */
+export async function runReal(seed: number, narrate?: Narrator, rules: Rules = ALL_RULES): Promise<Result> {
+  const ledger = createLedger();
+  try {
+    const outcome = await createWorld(realOptions(seed), rules, narrate, { ledger }).settle();
+    return { seed, outcome, violation: undefined, transfers: ledger.transfers() };
+  } catch (error) {
+    return { seed, outcome: undefined, violation: described(error), transfers: ledger.transfers() };
+  } finally {
+    ledger.close();
   }
 }
 
@@ -36,6 +59,6 @@ export function runSeed(seed: number, rules: Rules = ALL_RULES): Result {
 }
 
 /** The line that repeats a schedule. */
-export function repro(seed: number): string {
-  return `npx bun test/sim/run.ts --seed ${seed} --count 1 --verbose`;
+export function repro(seed: number, real = false): string {
+  return `npx bun test/sim/run.ts --seed ${seed} --count 1${real ? " --real" : ""} --verbose`;
 }

@@ -69,7 +69,13 @@ export interface StandIn {
   ): SchemePort;
 }
 
-export function createStandIn(secret: number, kind: SchemeKind, rules: Rules): StandIn {
+/** `chain`: whose children's prevrandao R13 fixes in the chain's own way. */
+export function createStandIn(
+  secret: number,
+  kind: SchemeKind,
+  rules: Rules,
+  chain?: { randao(seed: Uint8Array | undefined): Hash },
+): StandIn {
   const seeded = kind !== "identity";
   const space = (subject: Subject): number => (rules.r14Domains ? NAMESPACES[subject.kind] : 11);
   const subjectMix = (who: number, subject: Subject): number => {
@@ -129,12 +135,11 @@ export function createStandIn(secret: number, kind: SchemeKind, rules: Rules): S
       seedPartial: seeded ? bytes(roundMix(signer, subject.epoch, subject.view)) : noSeed,
     });
   const authentic = (v: Vote): boolean => number(v.envelope) === (envelopeMix(v) | 0);
-  const randao = (seed: Uint8Array | undefined): Hash | undefined =>
-    seeded
-      ? seed === undefined
-        ? ZERO_HASH
-        : digestOf(mix(number(seed), 5), mix(number(seed), 6))
-      : undefined;
+  const randao = (seed: Uint8Array | undefined): Hash | undefined => {
+    if (!seeded) return undefined;
+    if (chain !== undefined) return chain.randao(seed);
+    return seed === undefined ? ZERO_HASH : digestOf(mix(number(seed), 5), mix(number(seed), 6));
+  };
   return {
     vote,
     seal,

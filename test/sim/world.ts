@@ -8,6 +8,7 @@ import { assert } from "#lib/assert.ts";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import type { ApplicationPort, DriverPorts } from "#node/consensus/ports.ts";
+import type { Hash } from "#types/ids.ts";
 import { decodeMessage, encodeMessage } from "#types/message.ts";
 import { maxFaulty } from "#types/quorum.ts";
 import type { Vote } from "#types/vote.ts";
@@ -17,6 +18,7 @@ import { type ChainDisk, createSimChain, GENESIS, makeBody, newChainDisk, type S
 import { type Checkers, createCheckers, Violation } from "./checkers.ts";
 import { backup, createSimJournal, type GuardDisk, type JournalDisk, newJournalDisk } from "./disk.ts";
 import { createScheduler, type Scheduler } from "./heap.ts";
+import { type Ledger, type LedgerHooks, transferAt } from "./ledger.ts";
 import { createLinks, type Links } from "./network.ts";
 import type { Options, Step } from "./options.ts";
 import { createStandIn, digestNumber, mix, type StandIn } from "./stand-in.ts";
@@ -51,6 +53,8 @@ const PEACEFUL_VIEWS = 12;
 const MAX_EVENTS = 3_000_000;
 /** A peer that was found out is cut off for this long, virtual ms. */
 const BLOCK_MS = 5_000;
+/** Virtual ms between two transfers, where the ledger is real. */
+const TRANSFER_MS = 12;
 
 interface SimNode {
   readonly slot: number;
@@ -93,6 +97,8 @@ export interface Outcome {
 
 export interface World {
   run(): Outcome;
+  /** The same over a real ledger, whose work is awaited between events. */
+  settle(): Promise<Outcome>;
   readonly nodes: readonly SimNode[];
   readonly checkers: Checkers;
   readonly scheduler: Scheduler;
@@ -100,14 +106,20 @@ export interface World {
 
 export type Narrator = (time: number, node: number, what: string) => void;
 
-/** A schedule ready to run. `crypto` replaces the stand-in. */
+/** What replaces a stand-in. */
+export interface Parts {
+  readonly crypto?: StandIn;
+  readonly ledger?: Ledger;
+}
+
+/** A schedule ready to run. */
 export function createWorld(
   options: Options,
   rules: Rules = ALL_RULES,
   narrate?: Narrator,
-  crypto?: StandIn,
+  parts: Parts = {},
 ): World {
-  return new Simulation(options, rules, narrate, crypto);
+  return new Simulation(options, rules, narrate, parts);
 }
 
 class Simulation implements World {
@@ -119,6 +131,8 @@ class Simulation implements World {
   readonly #rng: Rng;
   readonly #links: Links;
   readonly #crypto: StandIn;
+  readonly #ledger: Ledger | undefined;
+  readonly #genesis: Hash;
   readonly #bodies = new Map<string, SimBody>();
   readonly #slots: SimNode[][] = [];
   readonly #narrate: Narrator | undefined;
@@ -128,13 +142,15 @@ class Simulation implements World {
   #restored = 0;
   readonly #deafUntil: number[] = [];
 
-  constructor(options: Options, rules: Rules, narrate: Narrator | undefined, crypto: StandIn | undefined) {
+  constructor(options: Options, rules: Rules, narrate: Narrator | undefined, { crypto, ledger }: Parts) {
     const { n } = options;
+    this.#ledger = ledger;
+    this.#genesis = ledger?.genesis ?? GENESIS;
     this.#options = options;
     this.#rules = options.careless ? { ...rules, r3Verified: false } : rules;
     this.#narrate = narrate;
     this.#rng = createRng(options.seed ^ 0x5eed);
-    this.#crypto = crypto ?? createStandIn(options.seed | 1, options.scheme, rules);
+    this.#crypto = crypto ?? createStandIn(options.seed | 1, options.scheme, rules, ledger);
     const slots =
       n +
       (options.follower ? 1 : 0) +
@@ -148,6 +164,7 @@ class Simulation implements World {
       seeded: options.scheme !== "identity",
       careless: options.careless,
       retention: SIM_TIMING.retention,
+      genesis: this.#genesis,
     });
     for (let index = 0; index < n; index++) this.#add(index, ADVERSARIES[options.byzantine.get(index) ?? ""]);
     for (const [index, name] of options.byzantine)
@@ -165,7 +182,7 @@ class Simulation implements World {
       honest: adversary === undefined,
       adversary,
       rogue: adversary === undefined ? undefined : this.#rogue(() => node, rng.fork()),
-      chain: newChainDisk(),
+      chain: newChainDisk(this.#genesis),
       journal: newJournalDisk(),
       guard: { reservation: undefined },
       copy: undefined,
@@ -208,7 +225,9 @@ class Simulation implements World {
       send: (to, message) => this.#post(self(), to, message),
       sendBody: (to, body) => this.#postBody(self(), to, body),
       variant: (like, change, corrupt) => {
-        const body = makeBody({ ...like.facts, ...change }, corrupt, rng.u32());
+        const body =
+          this.#ledger?.variant(like, change, corrupt, rng.u32()) ??
+          makeBody({ ...like.facts, ...change }, corrupt, rng.u32());
         this.#publish(body);
         return body;
       },
@@ -229,7 +248,13 @@ class Simulation implements World {
   #leader(view: number): number {
     const { n, scheme } = this.#options;
     if (view <= 1 || scheme === "identity") return view % n;
-    const subject = { kind: "nullify", epoch: 0, view: view - 1, parentView: 0, payload: GENESIS } as const;
+    const subject = {
+      kind: "nullify",
+      epoch: 0,
+      view: view - 1,
+      parentView: 0,
+      payload: this.#genesis,
+    } as const;
     const lottery = this.#crypto.lottery(this.#crypto.certificate(subject).seed);
     let remainder = 0;
     for (const byte of lottery) remainder = (remainder * 256 + byte) % n;
@@ -308,7 +333,7 @@ class Simulation implements World {
       n,
       me: node.index < n ? node.index : undefined,
       scheme,
-      genesis: GENESIS,
+      genesis: this.#genesis,
       timing: { ...SIM_TIMING, blockTime, emptyBlockInterval: Math.max(blockTime, emptyInterval) },
     };
   }
@@ -322,6 +347,7 @@ class Simulation implements World {
     const driver = createDriver(this.#config(node), this.#ports(node), this.#rules);
     node.driver = driver;
     if (node.honest) this.checkers.restarted(node.slot, driver.core, restoredBackup);
+    for (let index = 0; index < this.#submitted; index++) this.#ledger?.submit(node.slot, transferAt(index)!);
     this.#inside(node, () => driver.start());
     if (options.busy && node.driver === driver) this.#inside(node, () => driver.work(true));
   }
@@ -469,7 +495,8 @@ class Simulation implements World {
     const rng = this.#rng;
     const factor = this.#options.slow?.slot === node.slot ? this.#options.slow.factor : 1;
     const spent = (ms: number): number => (ms === 0 ? 0 : ms * factor * (0.5 + rng.unit()));
-    const chain = createSimChain(node.chain, {
+    const hooks: LedgerHooks = {
+      now: () => this.#now(node),
       pulse: () => this.#pulse(node),
       after,
       buildTime: () => spent(buildTime),
@@ -481,12 +508,14 @@ class Simulation implements World {
         this.#tell(node, `makes height ${body.facts.height} final (view ${body.facts.view})`);
         if (!node.honest) return;
         const last = node.chain.blocks.at(-1)?.facts;
-        this.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? GENESIS, body);
+        this.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? this.#genesis, body);
       },
       durable: () => {
         this.#trace = mix(this.#trace, digestNumber(node.chain.blocks.at(-1)!.facts.digest));
       },
-    });
+    };
+    const chain =
+      this.#ledger?.boot(node.slot, node.chain, hooks) ?? createSimChain(node.chain, this.#genesis, hooks);
     return {
       ...chain,
       build: (request, done) =>
@@ -550,7 +579,13 @@ class Simulation implements World {
   }
 
   #postBody(node: SimNode, to: number, body: SimBody): void {
-    this.#deliver(node, to, (peer) => this.#inside(peer, (driver) => driver.body(node.index, body)));
+    const decoded = this.#options.wire ? this.#ledger : undefined;
+    this.#deliver(node, to, (peer) =>
+      this.#inside(peer, (driver) => {
+        const received = decoded === undefined ? body : decoded.reopened(peer.slot, body);
+        if (received !== undefined) driver.body(node.index, received);
+      }),
+    );
   }
 
   /** Queues a parcel for everyone behind index `to` (-1: every other validator). */
@@ -642,6 +677,8 @@ class Simulation implements World {
     }
   }
 
+  #count = 0;
+  #submitted = 0;
   #goal = Number.POSITIVE_INFINITY;
   #deadline = Number.POSITIVE_INFINITY;
 
@@ -723,21 +760,42 @@ class Simulation implements World {
     throw new Violation("L2", `no progress to view ${this.#goal} in phase two (${where.join("; ")})`);
   }
 
-  run(): Outcome {
-    const { absent } = this.#options;
+  /** A client gives the next transfer to everyone who is there. */
+  #submit(ledger: Ledger, index: number): void {
+    const next = transferAt(index);
+    if (next === undefined) return;
+    this.#submitted = index + 1;
+    for (const node of this.nodes) {
+      if (node.driver === undefined) continue;
+      const pending = ledger.submit(node.slot, next) || this.#options.busy;
+      this.#inside(node, (driver) => driver.work(pending));
+    }
+    this.#at(TRANSFER_MS, () => this.#submit(ledger, index + 1));
+  }
+
+  #begin(): void {
+    const { absent, short } = this.#options;
     for (const node of this.nodes)
       if (!absent.has(node.index)) this.#at(this.#rng.unit() * 5, () => this.#boot(node));
-    if (this.#options.short === true) this.#goal = this.#options.views;
+    if (short === true) this.#goal = this.#options.views;
     this.#scheduleRogues();
     this.#schedulePhaseOne();
-    let count = 0;
-    while (this.scheduler.next()) {
-      if (count > MAX_EVENTS) throw new Violation("L6", `more than ${MAX_EVENTS} events`);
-      const short = this.#options.short === true;
-      if (!short && ((++count & 31) !== 0 || !this.#calm)) continue;
-      if (this.#done()) break;
-      if (this.scheduler.now() > this.#deadline) this.#stuck();
-    }
+    const ledger = this.#ledger;
+    if (ledger !== undefined) this.#at(TRANSFER_MS, () => this.#submit(ledger, 0));
+  }
+
+  /** Runs the next event; false once the goal is reached. */
+  #next(): boolean {
+    if (!this.scheduler.next()) return false;
+    if (this.#count > MAX_EVENTS) throw new Violation("L6", `more than ${MAX_EVENTS} events`);
+    const short = this.#options.short === true;
+    if (!short && ((++this.#count & 31) !== 0 || !this.#calm)) return true;
+    if (this.#done()) return false;
+    if (this.scheduler.now() > this.#deadline) this.#stuck();
+    return true;
+  }
+
+  #outcome(): Outcome {
     if (!this.#done()) this.#stuck();
     return {
       trace: this.#trace >>> 0,
@@ -746,5 +804,18 @@ class Simulation implements World {
       steps: this.#steps,
       ms: this.scheduler.now(),
     };
+  }
+
+  run(): Outcome {
+    this.#begin();
+    while (this.#next());
+    return this.#outcome();
+  }
+
+  async settle(): Promise<Outcome> {
+    this.#begin();
+    do await this.#ledger?.settle();
+    while (this.#next());
+    return this.#outcome();
   }
 }
