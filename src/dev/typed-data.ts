@@ -11,8 +11,19 @@ interface Field {
 type Types = ReadonlyMap<string, readonly Field[]>;
 type Json = Readonly<Record<string, unknown>>;
 
+/** One request while it is hashed. */
+interface Request {
+  readonly types: Types;
+  /** Hashes of struct types by name. */
+  readonly hashes: Map<string, Uint8Array>;
+  /** Fields hashed so far. */
+  values: number;
+}
+
 /** Nesting of structs and arrays: deeper data is refused, since hashing recurses. */
 const MAX_DEPTH = 64;
+/** Values of one request: a struct of many fields, repeated, asks for far more work than it has bytes. */
+const MAX_VALUES = 1_000_000;
 /** Characters of a type's name with its dimensions, each of which is looked at in turn. */
 const MAX_TYPE_LENGTH = 1_024;
 const DOMAIN = "EIP712Domain";
@@ -137,35 +148,45 @@ function encodeAtom(type: string, value: unknown): Uint8Array | undefined {
     : undefined;
 }
 
-function encodeValue(types: Types, type: string, value: unknown, depth: number): Uint8Array {
+function encodeValue(request: Request, type: string, value: unknown, depth: number): Uint8Array {
   if (depth > MAX_DEPTH) throw bad(`nested deeper than ${MAX_DEPTH}`);
   const array = ARRAY.exec(type);
   if (array !== null) {
     if (!Array.isArray(value)) throw bad(`${JSON.stringify(value)} is no ${type}`);
     if (array[2] !== "" && value.length !== Number(array[2]))
       throw bad(`${value.length} items are no ${type}`);
-    const items = value.map((item: unknown) => encodeValue(types, array[1] as string, item, depth + 1));
+    const items = value.map((item: unknown) => encodeValue(request, array[1] as string, item, depth + 1));
     return keccak256(concatBytes(...items));
   }
-  if (types.has(type)) {
+  if (request.types.has(type)) {
     // A struct that is left out counts as 32 zero bytes, as MetaMask has it.
     if (value === undefined || value === null) return new Uint8Array(32);
-    return hashStruct(types, type, object(value, type), depth + 1);
+    return hashStruct(request, type, object(value, type), depth + 1);
   }
   const encoded = encodeAtom(type, value);
   if (encoded === undefined) throw bad(`unknown type ${type}`);
   return encoded;
 }
 
-function hashStruct(types: Types, name: string, value: Json, depth: number): Uint8Array {
+/** keccak256 of a struct's type, worked out once per request. */
+function typeHash({ types, hashes }: Request, name: string): Uint8Array {
+  const known = hashes.get(name) ?? keccak256(utf8(encodeType(types, name)));
+  hashes.set(name, known);
+  return known;
+}
+
+function hashStruct(request: Request, name: string, value: Json, depth: number): Uint8Array {
+  const { types } = request;
   const fields = types.get(name);
   if (fields === undefined) throw bad(`unknown type ${name}`);
+  request.values += fields.length;
+  if (request.values > MAX_VALUES) throw bad(`more than ${MAX_VALUES} values`);
   const parts = fields.map((field) => {
     if (value[field.name] === undefined && !types.has(field.type))
       throw bad(`${name}.${field.name} is missing`);
-    return encodeValue(types, field.type, value[field.name], depth);
+    return encodeValue(request, field.type, value[field.name], depth);
   });
-  return keccak256(concatBytes(keccak256(utf8(encodeType(types, name))), ...parts));
+  return keccak256(concatBytes(typeHash(request, name), ...parts));
 }
 
 /** The digest to sign: keccak256(0x19 01 ‖ domain separator ‖ struct hash). Takes an object or its JSON text. */
@@ -178,14 +199,14 @@ export function typedDataDigest(input: unknown): Uint8Array {
       throw bad("not JSON");
     }
   }
-  const request = object(parsed, "the request");
-  const domain = object(request["domain"] ?? {}, "domain");
-  const types = readTypes(request["types"], domain);
-  const { primaryType } = request as { primaryType?: unknown };
+  const fields = object(parsed, "the request");
+  const domain = object(fields["domain"] ?? {}, "domain");
+  const request: Request = { types: readTypes(fields["types"], domain), hashes: new Map(), values: 0 };
+  const { primaryType } = fields as { primaryType?: unknown };
   if (typeof primaryType !== "string") throw bad("primaryType is missing");
-  const separator = hashStruct(types, DOMAIN, domain, 0);
+  const separator = hashStruct(request, DOMAIN, domain, 0);
   const prefix = Uint8Array.of(0x19, 0x01);
   if (primaryType === DOMAIN) return keccak256(concatBytes(prefix, separator));
-  const message = hashStruct(types, primaryType, object(request["message"], "message"), 0);
+  const message = hashStruct(request, primaryType, object(fields["message"], "message"), 0);
   return keccak256(concatBytes(prefix, separator, message));
 }

@@ -80,3 +80,10 @@ test("a type with more dimensions than data can have is refused before they are 
   const types = { ...MAIL.types, Mail: [{ name: "x", type: `uint256${"[]".repeat(20_000)}` }] };
   expect(() => typedDataDigest({ ...MAIL, types, message: { x: [] } })).toThrow("too long");
 });
+
+test("a wide struct repeated often is refused before it keeps the node busy", () => {
+  const wide = Array.from({ length: 1_000 }, (_, index) => ({ name: `f${index}`, type: "Wide" }));
+  const types = { ...MAIL.types, Mail: [{ name: "x", type: "Wide[]" }], Wide: wide };
+  const message = { x: Array.from({ length: 1_100 }, () => ({})) };
+  expect(() => typedDataDigest({ ...MAIL, types, message })).toThrow("more than 1000000 values");
+});
