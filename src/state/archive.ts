@@ -1,9 +1,19 @@
 // Reads of finalized blocks and of the indexes derived from them. Each call sees one SQLite snapshot.
 import { assert } from "#lib/assert.ts";
-import { type Address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
+import { type Address, address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
 import { type BlockParts, blockChecksum } from "./checksum.ts";
-import type { Store, Value } from "./store.ts";
-import type { Archive, LogPosition, LogQuery, StoredBlock } from "./types.ts";
+import { transferKind } from "./parties.ts";
+import type { Row, Store, Value } from "./store.ts";
+import {
+  type Archive,
+  type LogPosition,
+  type LogQuery,
+  MAX_PAGE,
+  type PageQuery,
+  type StoredBlock,
+  type TransactionPosition,
+  type TransferPosition,
+} from "./types.ts";
 
 /** Addresses and topics of one log query. */
 export const MAX_LOG_TERMS = 10_000;
@@ -92,6 +102,54 @@ function queryLogs(store: Store, query: LogQuery): readonly LogPosition[] {
     }));
 }
 
+/** Rows of `sql` for one page: a query of an address column and the position (`index`) within a block. */
+function page(
+  store: Store,
+  sql: string,
+  index: string,
+  query: PageQuery,
+  more: readonly Value[],
+): readonly Row[] {
+  const { from, to, before, limit } = query;
+  assert(limit >= 0 && limit <= MAX_PAGE, `a page has at most ${MAX_PAGE} results`);
+  const last = before ?? { height: to, index: Number.MAX_SAFE_INTEGER };
+  const bounds = `x.height BETWEEN ? AND ? AND (x.height, ${index}) < (?, ?)`;
+  return store
+    .prepare(`${sql} AND ${bounds} ORDER BY x.height DESC, ${index} DESC LIMIT ?`)
+    .all(bytesOf(query.address), ...more, from, Math.min(to, last.height), last.height, last.index, limit);
+}
+
+function queryTransactions(store: Store, query: PageQuery): readonly TransactionPosition[] {
+  const sql = `SELECT x.height, x.position, t.hash FROM parties x CROSS JOIN transactions t
+    ON t.height = x.height AND t.position = x.position WHERE x.address = ?`;
+  return page(store, sql, "x.position", query, []).map(([at, index, digest]) => ({
+    height: height(at as number),
+    index: index as number,
+    hash: hash(digest as Uint8Array),
+  }));
+}
+
+function queryTransfers(
+  store: Store,
+  query: Parameters<Archive["transfersOf"]>[0],
+): readonly TransferPosition[] {
+  const { token } = query;
+  const sql = `SELECT x.height, x.log, l.position, l.address, l.topics FROM transfers x CROSS JOIN logs l
+    ON l.height = x.height AND l.log = x.log WHERE x.holder = ?${token === undefined ? "" : " AND l.address = ?"}`;
+  const rows = page(store, sql, "x.log", query, token === undefined ? [] : [bytesOf(token)]);
+  return rows.map(([at, log, position, emitter, topics]) => {
+    const kind = transferKind(topics as Uint8Array);
+    if (kind === undefined) throw store.corrupt(`the index of transfers names log ${log} of block ${at}`);
+    return {
+      height: height(at as number),
+      logIndex: log as number,
+      transactionIndex: position as number,
+      token: address(emitter as Uint8Array),
+      kind,
+    };
+  });
+}
+
 /** The archive of `store`. */
 export function openArchive(store: Store): Archive {
   const block = store.prepare(
@@ -135,6 +193,8 @@ export function openArchive(store: Store): Archive {
       return row === undefined ? undefined : hash(row[0] as Uint8Array);
     },
     logs: (query) => store.read(() => queryLogs(store, query)),
+    transactionsOf: (query) => queryTransactions(store, query),
+    transfersOf: (query) => queryTransfers(store, query),
     oldestState: () => height(oldest.get()?.[0] as number),
   };
 }

@@ -26,7 +26,17 @@ import {
 } from "./readers.ts";
 import { readMarker, recover } from "./recovery.ts";
 import { pruneBelow, type Rollback, rollbackTarget, rollbackTo } from "./rollback.ts";
-import type { Archive, Finalized, Head, Notes, StateBatch, StateDb, StateReader } from "./types.ts";
+import type {
+  Archive,
+  Finalized,
+  Head,
+  IndexRows,
+  Notes,
+  StateBatch,
+  StateDb,
+  StateReader,
+  StoredBlock,
+} from "./types.ts";
 
 /** Ops after which the index file is written anew, or as many as are live: bounds what opening must scan. */
 const INDEX_OPS = 2 ** 20;
@@ -219,6 +229,10 @@ export class StateOwner implements StateDb {
       this.#base.indexedSN = 0;
       this.#readHead();
     }
+  }
+
+  rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void {
+    this.#base.store.write(() => this.#parts.blocks.rebuild(this.archive, rowsOf));
   }
 
   prune(oldest: Height): void {

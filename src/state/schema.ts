@@ -30,11 +30,14 @@ export const SCHEMA: readonly string[] = [
      floor_sn INTEGER NOT NULL, live INTEGER NOT NULL, timestamp INTEGER NOT NULL, checksum INTEGER NOT NULL, header BLOB NOT NULL,
      certificate BLOB, seed BLOB, inputs BLOB, receipts BLOB NOT NULL, body BLOB NOT NULL)`,
   "CREATE TABLE heights(hash BLOB PRIMARY KEY, height INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE transactions(hash BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE INDEX transactions_by_height ON transactions(height)",
+  "CREATE TABLE transactions(hash BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, parties BLOB NOT NULL) WITHOUT ROWID",
+  "CREATE UNIQUE INDEX transactions_by_position ON transactions(height, position)",
   `CREATE TABLE senders(
      sender BLOB, nonce BLOB, hash BLOB NOT NULL, height INTEGER NOT NULL, PRIMARY KEY(sender, nonce)) WITHOUT ROWID`,
   "CREATE INDEX senders_by_height ON senders(height)",
+  // Transactions by each address they concern, and token transfers by who gave or received.
+  "CREATE TABLE parties(address BLOB, height INTEGER, position INTEGER, PRIMARY KEY(address, height, position)) WITHOUT ROWID",
+  "CREATE TABLE transfers(holder BLOB, height INTEGER, log INTEGER, PRIMARY KEY(holder, height, log)) WITHOUT ROWID",
   // Logs by position, and each of their terms (kind byte ‖ address or topic) by position.
   `CREATE TABLE logs(
      height INTEGER, log INTEGER, position INTEGER NOT NULL, address BLOB NOT NULL, topics BLOB NOT NULL,

@@ -46,7 +46,9 @@ const BUSY_MS = 5_000;
 /** Statements kept prepared: all fixed ones, and some log queries. */
 const KEPT_STATEMENTS = 128;
 
-const CORRUPTION = /SQLITE_CORRUPT|SQLITE_NOTADB|malformed|not a database|SHORT_READ|disk image/;
+/** The layout's version is checked when a file is opened: a table or column that is missing all the same is damage. */
+const CORRUPTION =
+  /SQLITE_CORRUPT|SQLITE_NOTADB|malformed|not a database|SHORT_READ|disk image|no such (table|column)|has no column/;
 
 function heightOf(database: Database | undefined): number | undefined {
   try {

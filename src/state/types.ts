@@ -48,7 +48,7 @@ export interface LogRow {
 }
 
 /** What is kept of a block beside its state. The byte strings are opaque here. */
-export interface BlockRecord {
+export interface BlockRecord extends IndexRows {
   readonly height: Height;
   readonly hash: Hash;
   readonly parentHash: Hash;
@@ -65,8 +65,6 @@ export interface BlockRecord {
   readonly seed: Uint8Array | undefined;
   /** Inputs from outside transactions (local chain only): needed to execute the block again. */
   readonly inputs: Uint8Array | undefined;
-  readonly transactions: readonly TransactionRow[];
-  readonly logs: readonly LogRow[];
 }
 
 export interface LogQuery {
@@ -86,6 +84,40 @@ export interface LogPosition {
   readonly logIndex: number;
 }
 
+/** Most results of one page. */
+export const MAX_PAGE = 1_000;
+
+/** A page of what concerns one address: newest first. */
+export interface PageQuery {
+  readonly address: Address;
+  readonly from: Height;
+  readonly to: Height;
+  /** Only what is older than this position (index: of the transaction or the log in its block): the last one got. */
+  readonly before?: { readonly height: Height; readonly index: number } | undefined;
+  /** At most this many results, up to MAX_PAGE. */
+  readonly limit: number;
+}
+
+export interface TransactionPosition {
+  readonly height: Height;
+  readonly index: number;
+  readonly hash: Hash;
+}
+
+export type TokenKind = "erc20" | "erc721" | "erc1155";
+
+/** A log that moved a token: amounts are in the receipts. */
+export interface TransferPosition extends LogPosition {
+  readonly token: Address;
+  readonly kind: TokenKind;
+}
+
+/** What the indexes are built from. */
+export interface IndexRows {
+  readonly transactions: readonly TransactionRow[];
+  readonly logs: readonly LogRow[];
+}
+
 /** Reads of finalized blocks; each call sees one SQLite snapshot. */
 export interface Archive {
   block(height: Height): StoredBlock | undefined;
@@ -93,6 +125,10 @@ export interface Archive {
   transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
   transactionBySender(sender: Address, nonce: bigint): Hash | undefined;
   logs(query: LogQuery): readonly LogPosition[];
+  /** Transactions that the address sent, received or was created by. */
+  transactionsOf(query: PageQuery): readonly TransactionPosition[];
+  /** Transfers of tokens (all, or one) that the address gave or received. */
+  transfersOf(query: PageQuery & { readonly token?: Address | undefined }): readonly TransferPosition[];
   /** Lowest height whose state can be read. */
   oldestState(): Height;
 }
@@ -143,6 +179,11 @@ export interface StateDb extends QmdbBatchable {
   commit(blocks: readonly Finalized[]): void;
   /** Returns to `height`, which must still be held (archive only). */
   rollback(height: Height): void;
+  /**
+   * Empties all indexes and, unless they are switched off, builds them again from the stored blocks, of which `rowsOf`
+   * tells what they hold. One transaction: a failure leaves the old ones.
+   */
+  rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void;
   /** Drops state history no longer wanted: keeps what heights ≥ `oldest` need. */
   prune(oldest: Height): void;
   /**
