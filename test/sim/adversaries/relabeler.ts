@@ -7,7 +7,8 @@ export const relabeler: Adversary = {
   onReceive(rogue, _from, message) {
     if (message.type !== "certificates") return true;
     for (const certificate of message.certificates) {
-      if (certificate.kind === "nullify") continue;
+      // Not each time: two of this kind would otherwise pass one certificate to and fro for ever.
+      if (certificate.kind === "nullify" || rogue.rng.chance(0.5)) continue;
       const kind = certificate.kind === "notarize" ? "finalize" : "notarize";
       for (let to = 0; to < rogue.n; to++) {
         if (to !== rogue.index)
