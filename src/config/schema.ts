@@ -343,7 +343,7 @@ export const schema: Schema = {
       addr: {
         kind: socketAddress,
         default: { host: "127.0.0.1", port: 9000 },
-        summary: "listener of /metrics, /livez and /readyz",
+        summary: "listener of /metrics, /livez, /readyz, /health and /status",
       },
     },
   },

@@ -186,11 +186,11 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const metrics = createMetrics();
   const chain = timedChain(openOwnChain(plan, state, { stack, fail }), metrics);
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
-  const engine = stack.use(await plan.engine({ chain, state, logger, fail }));
+  const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
   const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));
   const parts = { plan, chain, state, metrics, engine, stack };
   const rpcAddresses = plan.rpc === undefined ? [] : await startRpc(plan.rpc, parts);
-  const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, () => observed.readiness()));
+  const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, observed));
   const owned = stack.move();
   return {
     chain,

@@ -6,11 +6,14 @@ import type { RpcLimits } from "#rpc/limits.ts";
 import type { DevMethodTable, PeersPort, RpcPorts, StatusPort } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** An engine at work. Disposing it finishes the block at hand. */
 export interface Engine extends AsyncDisposable {
   readonly status: StatusPort;
   readonly peers: PeersPort;
+  /** Why it cannot do its work now; empty when it can. Without it there is never a reason. */
+  readonly concerns?: () => readonly string[];
   /** Takes a client's transaction; resolves when an accepted one survives a crash. */
   submit(raw: Uint8Array): Promise<Submission>;
   /** What a local chain has beside others; undefined on any other. */
@@ -29,6 +32,7 @@ export interface EngineParts {
   readonly chain: Chain;
   readonly state: StateDb;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   /** Gets the failure after which the node must stop. */
   readonly fail: (error: unknown) => void;
 }

@@ -1,4 +1,5 @@
-// The operator's listener: /metrics for Prometheus, /livez and /readyz for supervisors. Never the JSON-RPC port.
+// The operator's listener: /metrics for Prometheus, /livez and /readyz for supervisors, /health and /status for people.
+// Never the JSON-RPC port.
 import type { SocketAddress } from "#config/kind.ts";
 import { listenError } from "#lib/listen-error.ts";
 import type { Metrics } from "./metrics.ts";
@@ -9,26 +10,32 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/** What the listener asks. */
+export interface Observed {
+  readiness(): Readiness;
+  status(): Readonly<Record<string, unknown>>;
+}
+
 export interface MetricsServer extends AsyncDisposable {
   readonly address: SocketAddress;
 }
 
 /** Serves until disposed. Throws LISTEN_FAILED when the address cannot be had. */
-export function serveMetrics(
-  address: SocketAddress,
-  metrics: Metrics,
-  readiness: () => Readiness,
-): MetricsServer {
+export function serveMetrics(address: SocketAddress, metrics: Metrics, observed: Observed): MetricsServer {
+  const ready = (): Response => {
+    const state = observed.readiness();
+    return Response.json(state, { status: state.ready ? 200 : 503 });
+  };
   const routes = {
     "/metrics": () =>
       new Response(metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } }),
     "/livez": () => Response.json({ alive: true }),
-    "/readyz": () => {
-      const state = readiness();
-      return Response.json(state, { status: state.ready ? 200 : 503 });
-    },
+    "/readyz": ready,
+    "/health": ready,
+    "/status": () => Response.json({ ...observed.status(), ...observed.readiness() }),
   };
-  const notFound = () => new Response("not found: /metrics, /livez and /readyz are here\n", { status: 404 });
+  const notFound = () =>
+    new Response("not found: /metrics, /livez, /readyz, /health and /status are here\n", { status: 404 });
   let server: ReturnType<typeof Bun.serve>;
   try {
     server = Bun.serve({ hostname: address.host, port: address.port, routes, fetch: notFound });

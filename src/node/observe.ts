@@ -12,12 +12,14 @@ export interface ObservedParts {
   readonly chain: Chain;
   readonly state: StateDb;
   readonly metrics: Metrics;
-  readonly engine: Pick<Engine, "status" | "peers">;
+  readonly engine: Pick<Engine, "status" | "peers" | "concerns">;
   readonly logger: Logger;
 }
 
 export interface Observation extends Disposable {
   readiness(): Readiness;
+  /** The node's word on itself, with what it runs. */
+  status(): Readonly<Record<string, unknown>>;
 }
 
 /** Milliseconds between two looks at how late the event loop is. */
@@ -157,13 +159,14 @@ export function observeNode(parts: ObservedParts): Observation {
   const stop = watchBlocks(parts);
   return {
     readiness() {
-      const reasons: string[] = [];
+      const reasons: string[] = [...(engine.concerns?.() ?? [])];
       const syncing = engine.status.syncing();
       if (syncing !== undefined)
         reasons.push(`syncing: at ${syncing.currentBlock} of ${syncing.highestBlock}`);
       if (lag.last() > READY_LAG_SECONDS) reasons.push(`the event loop is ${lag.last().toFixed(1)} s late`);
       return { ready: reasons.length === 0, reasons };
     },
+    status: () => ({ ...buildInfo, ...engine.status.nodeStatus() }),
     [Symbol.dispose]() {
       stop();
       lag[Symbol.dispose]();

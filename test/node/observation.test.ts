@@ -50,14 +50,24 @@ kora_c_seconds_count 4
   test("have a listener that says why the node is not ready", async () => {
     const metrics = createMetrics();
     let reasons: string[] = [];
-    const readiness = () => ({ ready: reasons.length === 0, reasons });
-    await using server = serveMetrics({ host: "127.0.0.1", port: 0 }, metrics, readiness);
+    const observed = {
+      readiness: () => ({ ready: reasons.length === 0, reasons }),
+      status: () => ({ currentView: 7 }),
+    };
+    await using server = serveMetrics({ host: "127.0.0.1", port: 0 }, metrics, observed);
     const url = `http://127.0.0.1:${server.address.port}`;
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     reasons = ["syncing"];
     const answer = await fetch(`${url}/readyz`);
     expect([answer.status, await answer.json()]).toEqual([503, { ready: false, reasons: ["syncing"] }]);
-    expect(() => serveMetrics(server.address, metrics, readiness)).toThrow("cannot listen on");
+    expect((await fetch(`${url}/health`)).status).toBe(503);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    const status = await fetch(`${url}/status`);
+    expect([status.status, await status.json()]).toEqual([
+      200,
+      { currentView: 7, ready: false, reasons: ["syncing"] },
+    ]);
+    expect(() => serveMetrics(server.address, metrics, observed)).toThrow("cannot listen on");
   });
 });
 

@@ -15,6 +15,7 @@ import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
+import { type ConsensusWatch, watchConsensus } from "./observe.ts";
 import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
 
@@ -73,11 +74,16 @@ function openOwnJournal({ chain }: EngineParts, plan: ValidatorPlan): ConsensusJ
   });
 }
 
-/** Counts nullifications on their way to the disk. */
-function observed(journal: ConsensusJournal<ChainBody>, counters: Counters): ConsensusJournal<ChainBody> {
+/** Counts nullifications on their way to the disk, and shows `watch` every record. */
+function observed(
+  journal: ConsensusJournal<ChainBody>,
+  counters: Counters,
+  watch: ConsensusWatch,
+): ConsensusJournal<ChainBody> {
   return {
     ...journal,
     append(record, body) {
+      watch.recorded(record);
       if (record.type === "certificate" && record.certificate.kind === "nullify") counters.nullified++;
       journal.append(record, body);
     },
@@ -109,6 +115,7 @@ interface Committed {
   readonly driver: Driver<ChainBody>;
   readonly journal: ConsensusJournal<ChainBody>;
   readonly counters: Counters;
+  readonly watch: ConsensusWatch;
 }
 
 /** The consensus driver over journal, scheme, chain and network; not started. */
@@ -123,6 +130,7 @@ function openConsensus(
   const counters = { proposed: 0, nullified: 0 };
   const journal = stack.use(openOwnJournal(parts, plan));
   const clock = stack.use(createClock(() => driver.wake()));
+  const watch = watchConsensus(parts.metrics, () => driver.core, clock.now);
   const stopped = new AbortController();
   stack.defer(() => stopped.abort());
   const gateway = createGateway<ChainBody>({
@@ -141,7 +149,7 @@ function openConsensus(
     timing: plan.timing,
   };
   const driver: Driver<ChainBody> = createDriver<ChainBody>(config, {
-    journal: observed(journal, counters),
+    journal: observed(journal, counters, watch),
     scheme: createThresholdVotes(plan.scheme, plan.identity, chain.genesisHash),
     application: createChainApplication({ chain, clock, certified: () => {}, fail }),
     network: counting(gateway.network, counters),
@@ -176,7 +184,7 @@ function openConsensus(
       if (pending !== driver.core.work) driver.work(pending);
     }),
   );
-  return { driver, journal, counters };
+  return { driver, journal, counters, watch };
 }
 
 /** The engine of one validator of several. */
@@ -193,7 +201,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
         announced: () => {},
       }),
     );
-    const { driver, journal, counters } = openConsensus(parts, plan, peers, stack);
+    const { driver, journal, counters, watch } = openConsensus(parts, plan, peers, stack);
     await peers.start();
     driver.start();
     driver.work(chain.pool.hasExecutable());
@@ -216,6 +224,10 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
         },
       },
       peers: peers.port,
+      concerns() {
+        const { committee, transport } = peers;
+        return watch.concerns(committee.participants.filter((key) => transport.isConnected(key)).length);
+      },
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -1,0 +1,66 @@
+// What an operator learns of a validator's consensus: how long notarizing and finalizing takes, how often the signing
+// guard kept it silent, and what stands between it and its duty. Watches; decides nothing.
+import type { JournalRecord } from "#consensus/effects.ts";
+import type { Core } from "#consensus/state.ts";
+import type { Metrics } from "#node/metrics.ts";
+
+/** Seconds beyond the slowest healthy pace after which a chain without a new final block is a concern. */
+const PATIENCE_SECONDS = 30;
+
+export interface ConsensusWatch {
+  /** A record on its way to the journal. */
+  recorded(record: JournalRecord): void;
+  /** Why this validator cannot do its work now; empty when it can. */
+  concerns(peers: number): readonly string[];
+}
+
+/** Watches a validator; `core` is asked when something happens and at scrapes, `now` is its monotonic clock in ms. */
+export function watchConsensus(metrics: Metrics, core: () => Core, now: () => number): ConsensusWatch {
+  const notarization = metrics.histogram(
+    "kora_notarization_seconds",
+    "From the sight of a proposal to its notarization held.",
+  );
+  const finalization = metrics.histogram(
+    "kora_finalization_seconds",
+    "From the sight of a proposal to its finalization held.",
+  );
+  const refusals = metrics.counter(
+    "kora_signing_guard_refusals_total",
+    "Views in which the signing guard kept this validator from voting.",
+  );
+  refusals.add({}, 0);
+  const startedAt = now();
+  let finalAt = startedAt;
+  let countedView = 0;
+
+  function countRefusals({ view, signFloor }: Core): void {
+    const refused = Math.min(view, signFloor);
+    if (refused <= countedView) return;
+    // Views that were passed before this run asked for no vote: the first sight counts one.
+    refusals.add({}, countedView === 0 ? 1 : refused - countedView);
+    countedView = refused;
+  }
+  metrics.beforeScrape(() => countRefusals(core()));
+  return {
+    recorded(record) {
+      countRefusals(core());
+      if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
+      const { kind, view } = record.certificate;
+      if (kind === "finalize") finalAt = now();
+      const seenAt = core().rounds.get(view)?.seenAt ?? -1;
+      if (seenAt < 0) return;
+      (kind === "finalize" ? finalization : notarization).observe((now() - seenAt) / 1000);
+    },
+    concerns(peers) {
+      const { quorum, config } = core();
+      const reasons: string[] = [];
+      const needed = quorum - 1;
+      if (peers < needed) reasons.push(`${peers} validators connected, ${needed} needed for a quorum`);
+      const silence = (now() - finalAt) / 1000;
+      const { blockTime, emptyBlockInterval } = config.timing;
+      if (silence > Math.max(blockTime, emptyBlockInterval) / 1000 + PATIENCE_SECONDS)
+        reasons.push(`nothing became final for ${Math.floor(silence)} s`);
+      return reasons;
+    },
+  };
+}

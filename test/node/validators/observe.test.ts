@@ -1,0 +1,78 @@
+// What a validator tells its operator: latencies from sight to certificate, the guard's refusals, and its concerns.
+import { expect, test } from "bun:test";
+import type { JournalRecord } from "#consensus/effects.ts";
+import { newResolver } from "#consensus/resolver.ts";
+import { type Core, DEFAULT_TIMING, newCore, roundOf } from "#consensus/state.ts";
+import { createMetrics } from "#node/metrics.ts";
+import { watchConsensus } from "#node/validators/observe.ts";
+import { ZERO_HASH } from "#types/ids.ts";
+import type { VoteKind } from "#types/vote.ts";
+
+function rig() {
+  const core: Core = newCore(
+    { epoch: 0, n: 4, me: 0, scheme: "threshold", genesis: ZERO_HASH, timing: DEFAULT_TIMING },
+    newResolver(),
+  );
+  const metrics = createMetrics();
+  const clock = { now: 1_000 };
+  const watch = watchConsensus(
+    metrics,
+    () => core,
+    () => clock.now,
+  );
+  const certificate = (kind: VoteKind, view: number): JournalRecord => ({
+    type: "certificate",
+    certificate: {
+      ...{ kind, epoch: 0, view, parentView: 0, payload: ZERO_HASH },
+      ...{ signature: new Uint8Array(0), seed: new Uint8Array(0) },
+    },
+    lottery: undefined,
+  });
+  const value = (name: string): number =>
+    Number(
+      metrics
+        .text()
+        .split("\n")
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(" ")[1],
+    );
+  return { core, clock, watch, certificate, value };
+}
+
+test("latencies run from the sight of a proposal to the certificate, and only where it was seen", () => {
+  const { core, clock, watch, certificate, value } = rig();
+  roundOf(core, 3).seenAt = 1_000;
+  clock.now = 1_250;
+  watch.recorded(certificate("notarize", 3));
+  clock.now = 1_500;
+  watch.recorded(certificate("finalize", 3));
+  watch.recorded(certificate("finalize", 4));
+  watch.recorded(certificate("nullify", 3));
+  expect([value("kora_notarization_seconds_count"), value("kora_notarization_seconds_sum")]).toEqual([
+    1, 0.25,
+  ]);
+  expect([value("kora_finalization_seconds_count"), value("kora_finalization_seconds_sum")]).toEqual([
+    1, 0.5,
+  ]);
+});
+
+test("views that the guard barred are counted once each, from zero", () => {
+  const { core, watch, certificate, value } = rig();
+  expect(value("kora_signing_guard_refusals_total")).toBe(0);
+  core.view = 500;
+  core.signFloor = 502;
+  watch.recorded(certificate("nullify", 499));
+  expect(value("kora_signing_guard_refusals_total")).toBe(1);
+  for (core.view = 501; core.view < 600; core.view++) watch.recorded(certificate("nullify", core.view - 1));
+  expect(value("kora_signing_guard_refusals_total")).toBe(3);
+});
+
+test("too few validators and a chain that stands still are concerns, until they are over", () => {
+  const { clock, watch, certificate } = rig();
+  expect(watch.concerns(2)).toEqual([]);
+  expect(watch.concerns(1)).toEqual(["1 validators connected, 2 needed for a quorum"]);
+  clock.now += 45_000;
+  expect(watch.concerns(3)).toEqual(["nothing became final for 45 s"]);
+  watch.recorded(certificate("finalize", 1));
+  expect(watch.concerns(3)).toEqual([]);
+});
