@@ -39,7 +39,7 @@ import { blame } from "./fault.ts";
 import { arm, updateDue } from "./pace.ts";
 import { answerRequest, newResolver, pollResolver } from "./resolver.ts";
 import { restore, start } from "./restore.ts";
-import { greet, onEcho, onHello, recognize, retry } from "./retry.ts";
+import { greet, greetEveryone, onEcho, onHello, recognize, retry } from "./retry.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 import { type Core, type CoreConfig, emit, newCore, type Restored, roundOf } from "./state.ts";
 import { onPartialExamined, onRecovered, onVote, takeVote } from "./tally.ts";
@@ -138,6 +138,7 @@ function onMessage(core: Core, from: number, message: CoreMessage): void {
 
 function onTick(core: Core): void {
   core.timerAt = Number.POSITIVE_INFINITY;
+  if (core.now >= core.greetAt) greetEveryone(core);
   if (core.now >= core.retryAt) retry(core);
   if (core.now >= core.resolver.nextAt) pollResolver(core);
   advance(core);

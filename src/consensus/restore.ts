@@ -2,9 +2,8 @@
 import type { Vote } from "#types/vote.ts";
 import { castDueFinalizes, echoesNeeded } from "./cast.ts";
 import { tryCertify } from "./certify.ts";
-import { EVERYONE } from "./effects.ts";
 import { updateDue } from "./pace.ts";
-import { greet, resendVotes } from "./retry.ts";
+import { greetEveryone, resendVotes } from "./retry.ts";
 import { type Core, emit, type Restored, roundOf } from "./state.ts";
 import { tryRecover } from "./tally.ts";
 import { advance } from "./view.ts";
@@ -81,7 +80,7 @@ export function start(core: Core): void {
     }
     tryCertify(core, round);
   }
-  if (echoesNeeded(core) > 0) greet(core, EVERYONE);
+  if (core.config.me !== undefined && echoesNeeded(core) > 0) greetEveryone(core);
   else castDueFinalizes(core);
   resendVotes(core);
   updateDue(core);

@@ -32,7 +32,6 @@ export function resendVotes(core: Core): void {
 export function retry(core: Core): void {
   core.retryAt = core.now + core.config.timing.timeoutRetry;
   if (core.config.n === 1) return;
-  if (core.echoes.size < echoesNeeded(core)) greet(core, EVERYONE);
   resendVotes(core);
   const entry = entryCertificate(core);
   if (roundOf(core, core.view).mine.nullify !== undefined && entry !== undefined) {
@@ -42,6 +41,12 @@ export function retry(core: Core): void {
     const round = core.rounds.get(view);
     if (round !== undefined) tryCertify(core, round);
   }
+}
+
+/** R18: asks everybody what they hold of mine, and again every timeoutRetry until enough have told. */
+export function greetEveryone(core: Core): void {
+  core.greetAt = core.now + core.config.timing.timeoutRetry;
+  greet(core, EVERYONE);
 }
 
 /** R18: asks what others hold of mine. */
@@ -91,6 +96,7 @@ function heard(core: Core, from: number): void {
   if (core.echoes.has(from)) return;
   core.echoes.add(from);
   if (core.echoes.size !== echoesNeeded(core)) return;
+  core.greetAt = Number.POSITIVE_INFINITY;
   castDueFinalizes(core);
   advance(core);
 }

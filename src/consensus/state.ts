@@ -135,6 +135,8 @@ export interface Core {
   signFloor: number;
   /** Views reserved by this run; every run reserves anew, which is what tells a later run from a backup. */
   reserved: number;
+  /** R18: when to ask again those who have not told yet; views that go on without me do not put it off. */
+  greetAt: number;
   /** R18: peers that told what they hold of mine. */
   readonly echoes: Set<number>;
   readonly caught: boolean[];
@@ -234,6 +236,7 @@ export function newCore(config: CoreConfig, resolver: Resolver, rules: Rules = A
     work: false,
     signFloor: 0,
     reserved: 0,
+    greetAt: Number.POSITIVE_INFINITY,
     echoes: new Set(),
     caught: new Array<boolean>(n).fill(false),
     activeAt: new Array<number>(n).fill(-1),

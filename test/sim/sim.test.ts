@@ -1,7 +1,7 @@
 // The slice of the simulator that the suite runs; campaigns are `bun test/sim/run.ts`.
 import { describe, expect, test } from "bun:test";
 import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
-import { ADVERSARY_NAMES } from "./adversaries/names.ts";
+import { ADVERSARIES, ADVERSARY_NAMES } from "./adversaries/names.ts";
 import { calmOptions } from "./options.ts";
 import { repro, runSchedule, runSeed } from "./schedule.ts";
 import { SIM_TIMING } from "./world.ts";
@@ -27,13 +27,21 @@ describe("simulated schedules", () => {
       expect(runSchedule(calmOptions(n, n, 40)).violation, `n = ${n}`).toBeUndefined();
   });
 
-  test("each adversary alone is withstood, and the provable ones are found out", () => {
+  test("each adversary alone is withstood, and the provable ones are found out (L8)", () => {
     for (const name of ADVERSARY_NAMES) {
       for (let seed = 1; seed <= 3; seed++) {
         const options = { ...calmOptions(seed, 4, 40), byzantine: new Map([[seed % 4, name]]) };
-        expect(runSchedule(options).violation, `${name}, seed ${seed}`).toBeUndefined();
+        const { violation, outcome } = runSchedule(options);
+        expect(violation, `${name}, seed ${seed}`).toBeUndefined();
+        if (ADVERSARIES[name]?.provable) expect(outcome?.accused, `${name}, seed ${seed}`).toBe(1);
       }
     }
+  });
+
+  test("a validator whose first greetings are lost votes all the same, however well the others do without it", () => {
+    const options = { ...calmOptions(816, 5, 40), loss: 0.5, delay: 0.5, spread: 10, phaseOneMs: 600 };
+    for (let seed = 1; seed <= 20; seed++)
+      expect(runSchedule({ ...options, seed }).violation, `seed ${seed}`).toBeUndefined();
   });
 
   test("a dead leader costs one timeout, then is skipped at once (L5)", () => {

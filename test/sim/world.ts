@@ -22,6 +22,7 @@ import { type Ledger, type LedgerHooks, transferAt } from "./ledger.ts";
 import { createLinks, type Links } from "./network.ts";
 import type { Options, Step } from "./options.ts";
 import { createStandIn, digestNumber, mix, type StandIn } from "./stand-in.ts";
+import { createWitness, type Witness } from "./witness.ts";
 
 /** Thrown out of a port to end a simulated process at that very effect. */
 class Killed extends Error {}
@@ -45,8 +46,11 @@ const PHASE_TWO_MS = 60_000;
 const PROGRESS_VIEWS = 8;
 /** Virtual ms of peace after which every honest leader must succeed. */
 const SETTLE_MS = 300;
-/** A leader whose chain ends this close below its view has caught up. */
+/** A node whose chain ends this close below the highest view has caught up. */
 const CAUGHT_UP_VIEWS = 4;
+/** Virtual ms that peace waits for those who catch up, and between two looks at them. */
+const CATCH_UP_MS = 5_000;
+const CATCH_UP_STEP_MS = 20;
 /** Views of peace that are watched. */
 const PEACEFUL_VIEWS = 12;
 /** Events of one schedule at most; more is a storm. */
@@ -79,6 +83,11 @@ interface SimNode {
   readonly skew: number;
   readonly wallSkew: number;
   readonly blockedUntil: Float64Array;
+  /** Signers of whom this life reported a fault. */
+  readonly accused: Set<number>;
+  witness: Witness;
+  /** Views it voted in since everything arrives. */
+  readonly spoken: Set<number>;
   /** Parcels of the running call, by recipient's slot. */
   readonly outgoing: (((peer: SimNode) => void)[] | undefined)[];
   inside: boolean;
@@ -93,6 +102,8 @@ export interface Outcome {
   readonly height: number;
   readonly steps: number;
   readonly ms: number;
+  /** Validators that were proven faulty. */
+  readonly accused: number;
 }
 
 export interface World {
@@ -135,7 +146,8 @@ class Simulation implements World {
   readonly #genesis: Hash;
   readonly #bodies = new Map<string, SimBody>();
   readonly #slots: SimNode[][] = [];
-  readonly #narrate: Narrator | undefined;
+  /** Undefined when nobody listens, so that nothing is spelled out in vain. */
+  readonly #tell: ((node: number, what: string) => void) | undefined;
   #calm = false;
   #trace = 0;
   #steps = 0;
@@ -148,7 +160,7 @@ class Simulation implements World {
     this.#genesis = ledger?.genesis ?? GENESIS;
     this.#options = options;
     this.#rules = options.careless ? { ...rules, r3Verified: false } : rules;
-    this.#narrate = narrate;
+    this.#tell = narrate && ((node, what) => narrate(this.scheduler.now(), node, what));
     this.#rng = createRng(options.seed ^ 0x5eed);
     this.#crypto = crypto ?? createStandIn(options.seed | 1, options.scheme, rules, ledger);
     const slots =
@@ -196,6 +208,9 @@ class Simulation implements World {
       skew: drift > 0 ? rng.below(10_000) : 0,
       wallSkew: wallSkew * (rng.unit() - 0.5) * 2,
       blockedUntil: new Float64Array(n + 1),
+      accused: new Set(),
+      witness: createWitness(),
+      spoken: new Set(),
       outgoing: [],
       inside: false,
       restored: false,
@@ -266,10 +281,6 @@ class Simulation implements World {
     this.checkers.body(body);
   }
 
-  #tell(node: SimNode, what: string): void {
-    this.#narrate?.(this.scheduler.now(), node.slot, what);
-  }
-
   /** Runs `act` inside the node's process; what it is killed in is lost. */
   #inside(node: SimNode, act: (driver: Driver<SimBody>) => void): void {
     const { driver } = node;
@@ -302,7 +313,7 @@ class Simulation implements World {
   }
 
   #crash(node: SimNode, restore = false): void {
-    this.#tell(node, "is killed");
+    this.#tell?.(node.slot, "is killed");
     node.driver = undefined;
     node.life++;
     node.fuse = -1;
@@ -343,9 +354,11 @@ class Simulation implements World {
     const options = this.#options;
     const restoredBackup = this.#maybeRestore(node) || node.restored;
     node.restored = false;
-    this.#tell(node, restoredBackup ? "starts from a backup" : "starts");
+    this.#tell?.(node.slot, restoredBackup ? "starts from a backup" : "starts");
     const driver = createDriver(this.#config(node), this.#ports(node), this.#rules);
     node.driver = driver;
+    node.accused.clear();
+    node.witness = createWitness();
     if (node.honest) this.checkers.restarted(node.slot, driver.core, restoredBackup);
     for (let index = 0; index < this.#submitted; index++) this.#ledger?.submit(node.slot, transferAt(index)!);
     this.#inside(node, () => driver.start());
@@ -389,7 +402,7 @@ class Simulation implements World {
           this.#deliver(node, to, (peer) => this.#inside(peer, (d) => d.bodyRequest(node.index, digest)));
         },
         block: (peer, reason) => {
-          this.#tell(node, `blocks ${peer}: ${reason}`);
+          this.#tell?.(node.slot, `blocks ${peer}: ${reason}`);
           if (node.honest) this.checkers.blocked(node.slot, peer);
           node.blockedUntil[peer] = this.scheduler.now() + BLOCK_MS;
         },
@@ -407,11 +420,12 @@ class Simulation implements World {
       },
       observer: {
         fault: (fault) => {
-          this.#tell(node, `reports ${fault.kind} of ${fault.signer} in view ${fault.first.view}`);
+          this.#tell?.(node.slot, `reports ${fault.kind} of ${fault.signer} in view ${fault.first.view}`);
+          node.accused.add(fault.signer);
           if (node.honest) this.checkers.fault(node.slot, fault);
         },
         halted: (reason) => {
-          this.#tell(node, `halts: ${reason}`);
+          this.#tell?.(node.slot, `halts: ${reason}`);
           if (node.honest) throw new Violation("L2", `node ${node.slot} halts: ${reason}`);
         },
       },
@@ -425,7 +439,7 @@ class Simulation implements World {
         if (record.type === "vote") node.durableVotes.add(record.vote);
         else if (record.type === "certificate") {
           const { certificate } = record;
-          this.#tell(node, `holds ${certificate.kind} certificate of view ${certificate.view}`);
+          this.#tell?.(node.slot, `holds ${certificate.kind} certificate of view ${certificate.view}`);
           if (certificate.kind === "finalize") this.#announce(node, certificate);
           if (this.#options.backups && this.#rng.chance(0.05)) node.copy = backup(node.journal);
         }
@@ -505,7 +519,7 @@ class Simulation implements World {
       wall: () => this.#wall(node),
       salt: () => rng.u32(),
       finalized: (body) => {
-        this.#tell(node, `makes height ${body.facts.height} final (view ${body.facts.view})`);
+        this.#tell?.(node.slot, `makes height ${body.facts.height} final (view ${body.facts.view})`);
         if (!node.honest) return;
         const last = node.chain.blocks.at(-1)?.facts;
         this.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? this.#genesis, body);
@@ -526,7 +540,10 @@ class Simulation implements World {
               ? body
               : (node.adversary?.onBuild?.(rogue, request, body) ?? body);
           if (made !== undefined) this.#publish(made);
-          this.#tell(node, `builds on view ${request.context.parentView} for view ${request.context.view}`);
+          this.#tell?.(
+            node.slot,
+            `builds on view ${request.context.parentView} for view ${request.context.view}`,
+          );
           done(made);
         }),
     };
@@ -548,7 +565,8 @@ class Simulation implements World {
   }
 
   #voteLeaves(node: SimNode, vote: Vote): void {
-    this.#tell(node, `votes ${vote.kind} in view ${vote.view}`);
+    this.#tell?.(node.slot, `votes ${vote.kind} in view ${vote.view}`);
+    if (this.#calm) node.spoken.add(vote.view);
     if (!node.honest) return;
     const driver = node.driver;
     if (driver === undefined) return;
@@ -574,8 +592,23 @@ class Simulation implements World {
       if (peer.rogue !== undefined && peer.driver !== undefined) {
         if (peer.adversary?.onReceive?.(peer.rogue, node.index, sent) === false) return;
       }
+      const proof = !node.honest && sent.type === "vote" && this.#isProof(peer, node.index, sent.vote);
+      const { life } = peer;
       this.#inside(peer, (driver) => driver.message(node.index, sent));
+      if (proof && peer.life === life) this.#expectCaught(peer, node.index);
     });
+  }
+
+  /** Whether `peer`, once it has this vote, holds two of one signer that exclude each other. */
+  #isProof(peer: SimNode, from: number, vote: Vote): boolean {
+    if (!peer.honest || peer.driver === undefined || peer.index === from || vote.signer !== from)
+      return false;
+    return this.#crypto.authentic(vote) && peer.witness.hears(peer.driver.core, vote);
+  }
+
+  #expectCaught(peer: SimNode, signer: number): void {
+    if (peer.accused.has(signer) && peer.blockedUntil[signer]! > this.scheduler.now()) return;
+    throw new Violation("L8", `node ${peer.slot} holds proof against ${signer} and does not act on it`);
   }
 
   #postBody(node: SimNode, to: number, body: SimBody): void {
@@ -646,16 +679,12 @@ class Simulation implements World {
 
   #perform(step: Step): void {
     if (step.do === "heal") {
-      this.#narrate?.(this.scheduler.now(), -1, "all links are back");
+      this.#tell?.(-1, "all links are back");
       this.#links.heal();
       return;
     }
     if (step.do === "cut") {
-      this.#narrate?.(
-        this.scheduler.now(),
-        -1,
-        `links between ${step.groups.map((g) => g.join("+")).join(" | ")} are cut`,
-      );
+      this.#tell?.(-1, `links between ${step.groups.map((g) => g.join("+")).join(" | ")} are cut`);
       this.#links.cut(step.groups);
       return;
     }
@@ -678,6 +707,10 @@ class Simulation implements World {
   }
 
   #count = 0;
+  /** First view of peace (L1). */
+  #peaceFrom: number | undefined;
+  /** Validators that hold the chain by then. */
+  #peaceful: readonly SimNode[] = [];
   #submitted = 0;
   #goal = Number.POSITIVE_INFINITY;
   #deadline = Number.POSITIVE_INFINITY;
@@ -710,22 +743,56 @@ class Simulation implements World {
     return buildTime + verifyTime + cryptoTime + drift * emptyInterval <= 20;
   }
 
-  /** L1, where nothing but the network was in the way: honest leaders, fast execution, everybody present. */
+  /** Honest validators that are meant to be there. */
+  #members(): SimNode[] {
+    const { n, absent, absentForever } = this.#options;
+    return this.nodes.filter(
+      ({ index, honest }) => honest && index < n && !(absentForever && absent.has(index)),
+    );
+  }
+
+  /**
+   * L1, where nothing but the network was in the way: honest leaders, fast execution, everybody present. Peace begins
+   * once everybody holds the chain: a block's parent must be executed before one can lead or vote (R3, R4, R8). Who
+   * needs longer, because it fetches a long chain body by body, must get there (L2) and is not judged on the way.
+   */
   #expectPeace(): void {
     const highest = Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0));
+    const members = this.#members().filter(({ driver, chain }) => {
+      const delivered = chain.blocks.at(-1)?.facts.view ?? 0;
+      return (
+        driver !== undefined && driver.core.view >= highest - 1 && delivered >= highest - CAUGHT_UP_VIEWS
+      );
+    });
+    const patient = this.scheduler.now() < this.#deadline - PHASE_TWO_MS + CATCH_UP_MS;
+    if (members.length < this.#members().length && patient) {
+      this.#at(CATCH_UP_STEP_MS, () => this.#expectPeace());
+      return;
+    }
+    this.#peaceful = members;
+    this.#peaceFrom = highest + 1;
     this.#goal = Math.max(this.#options.views, highest + PEACEFUL_VIEWS);
-    // R1 lets a leader be skipped that showed nothing for skipTimeout views: one that still catches up. Votes of the
-    // views just before may be on their way.
-    this.checkers.calmFrom(highest + 1, (view) => {
-      const leader = this.#leader(view);
-      // One that still fetches the chain cannot lead yet.
-      const delivered = this.nodes[leader]?.chain.blocks.at(-1)?.facts.view ?? 0;
-      if (delivered < view - CAUGHT_UP_VIEWS) return false;
-      for (let at = Math.max(highest + 1, view - SIM_TIMING.skipTimeout); at < view - 2; at++) {
-        if (this.checkers.views.get(at)?.votes.has(leader)) return true;
-      }
+    // R1 lets a leader be skipped of which nothing arrived for skipTimeout views; the newest may be on their way.
+    this.checkers.calmFrom(this.#peaceFrom, (view) => {
+      const leader = members.find(({ index }) => index === this.#leader(view));
+      if (leader === undefined) return false;
+      for (let at = view - SIM_TIMING.skipTimeout; at < view - 2; at++)
+        if (leader.spoken.has(at)) return true;
       return false;
     });
+  }
+
+  /** L1: in peace nobody's voice is missing, or the skip of silent leaders would excuse it for ever. */
+  #expectVoices(): void {
+    // Where execution takes as long as a view, who fell behind gets level slowly, and views go on without it.
+    const { n, verifyTime } = this.#options;
+    if (this.#peaceFrom === undefined || n === 1 || verifyTime > 1) return;
+    for (const { slot, spoken } of this.#peaceful) {
+      let heard = false;
+      for (const view of spoken) heard ||= view >= this.#peaceFrom;
+      if (!heard)
+        throw new Violation("L1", `node ${slot} signed nothing in peace, from view ${this.#peaceFrom} on`);
+    }
   }
 
   /** What state sync would leave: the chain of another node and the newest finalization, from which the floor follows. */
@@ -797,12 +864,14 @@ class Simulation implements World {
 
   #outcome(): Outcome {
     if (!this.#done()) this.#stuck();
+    this.#expectVoices();
     return {
       trace: this.#trace >>> 0,
       views: Math.max(...this.nodes.map((node) => node.driver?.core.view ?? 0)),
       height: this.checkers.chain.length,
       steps: this.#steps,
       ms: this.scheduler.now(),
+      accused: this.checkers.faults.size,
     };
   }
 
