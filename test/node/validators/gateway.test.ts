@@ -168,8 +168,8 @@ test("a flooding peer's frames are bounded in number, and another's vote passes 
   for (let i = 0; i < flood; i++) flooder.send("votes", frame);
   honest.send("votes", frame);
   await until("the honest vote", () => heard.includes(`vote of ${committee.indexOf(keys[2])}`));
-  const before = heard.filter((text) => text === `vote of ${committee.indexOf(keys[1])}`).length;
-  expect(before).toBeLessThan(100);
+  // Turn about, however long the other's queue is.
+  expect(heard.indexOf(`vote of ${committee.indexOf(keys[2])}`)).toBeLessThan(20);
   honest.send("votes", encodeMessage({ type: "hello", view: 9 }));
   await until("the honest greeting", () => heard.includes(`hello of ${committee.indexOf(keys[2])}`));
   expect(heard.length).toBeLessThan(SPECS.votes.queue.maxFrames + 200);
