@@ -43,8 +43,8 @@ export interface History {
   clear(): void;
 }
 
-/** Stored bytes of the blocks whose decoded form is kept; decoded they take about three times that. */
-export const DECODED_BLOCKS_BYTES: number = 16 * 1024 * 1024;
+/** Stored bytes of the blocks whose decoded form is kept; decoded, small blocks take about eight times that. */
+export const DECODED_BLOCKS_BYTES: number = 4 * 1024 * 1024;
 
 interface Decoded {
   readonly block: Block;
