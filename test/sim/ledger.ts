@@ -1,7 +1,7 @@
 // The true ledger behind the simulator: every node has a chain, an executor and a store of its own, through the very
 // adapter that validators use. Keys, links, clocks and vote journals stay simulated. Nothing here waits for time: what
 // the chain works on is awaited between two events, and its answers become events in the order they were asked for.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Chain, openChain } from "#chain/chain.ts";
@@ -25,6 +25,7 @@ import type { StateDb } from "#state/types.ts";
 import { NO_BOOTSTRAP } from "#types/genesis.ts";
 import { bytesOf, type Hash, height, ZERO_ADDRESS } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import devnet from "../../genesis/devnet.json" with { type: "json" };
 import { testAddress, transfer } from "../support/chain.ts";
 import type { ChainDisk, SimBody, SimChainHooks } from "./chain.ts";
 import { Violation } from "./checkers.ts";
@@ -41,13 +42,15 @@ const SHARED_MEMORY = "-shm";
 interface RealBody extends SimBody, ChainBody {}
 
 function readGenesis(): ReturnType<typeof parseGenesis> {
-  const file = join(import.meta.dirname, "../../genesis/devnet.json");
-  const json = JSON.parse(readFileSync(file, "utf8")) as { alloc: Record<string, unknown> };
   const funded = Array.from({ length: SENDERS }, (_, i) => [
     testAddress(i),
     { balance: "0x21e19e0c9bab2400000" },
   ]);
-  return parseGenesis({ ...json, timestamp: "0x0", alloc: { ...json.alloc, ...Object.fromEntries(funded) } });
+  return parseGenesis({
+    ...devnet,
+    timestamp: "0x0",
+    alloc: { ...devnet.alloc, ...Object.fromEntries(funded) },
+  });
 }
 
 const GENESIS = readGenesis();
