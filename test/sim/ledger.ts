@@ -1,7 +1,16 @@
 // The true ledger behind the simulator: every node has a chain, an executor and a store of its own, through the very
 // adapter that validators use. Keys, links, clocks and vote journals stay simulated. Nothing here waits for time: what
 // the chain works on is awaited between two events, and its answers become events in the order they were asked for.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Chain, openChain } from "#chain/chain.ts";
@@ -58,7 +67,7 @@ const RULES = chainRules({ chainId: GENESIS.chainId, forks: GENESIS.forks });
 /** One executor per slot, kept from schedule to schedule: it holds no state between blocks. */
 const executors: BlockExecutor[] = [];
 const transfers: SignedTransaction[] = [];
-let template: { readonly directory: string; readonly hash: Hash } | undefined;
+let template: { readonly files: readonly (readonly [string, Uint8Array])[]; readonly hash: Hash } | undefined;
 
 function root(): string {
   const memory = "/dev/shm";
@@ -93,16 +102,20 @@ function openOver(state: StateDb, executor: BlockExecutor, monotonic: () => numb
   });
 }
 
-/** A data directory with genesis in it: written once, copied for every node. */
-function genesisDirectory(): { readonly directory: string; readonly hash: Hash } {
+/** Genesis as a store has it on its disk: written once, copied for every node. */
+function genesisFiles(): NonNullable<typeof template> {
   if (template !== undefined) return template;
   const directory = root();
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
-  const state = openStateDb({ directory });
-  const { genesisHash: hash } = openOver(state, createExecutor(RULES), () => 0);
-  state.close();
-  template = { directory, hash };
-  return template;
+  try {
+    const state = openStateDb({ directory });
+    const { genesisHash: hash } = openOver(state, createExecutor(RULES), () => 0);
+    state.close();
+    const files = readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))] as const);
+    template = { files, hash };
+    return template;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 function realBody(body: ChainBody, corrupt = false, salt = 0): RealBody {
@@ -153,7 +166,7 @@ export function createLedger(): Ledger {
 }
 
 class RealLedger implements Ledger {
-  readonly genesis: Hash = genesisDirectory().hash;
+  readonly genesis: Hash = genesisFiles().hash;
   readonly #root = root();
   readonly #nodes: (Opened | undefined)[] = [];
   readonly #roots = new Map<number, Hash>();
@@ -170,11 +183,13 @@ class RealLedger implements Ledger {
     const directory = join(this.#root, `${slot}-${++this.#lives}`);
     const before = this.#nodes[slot];
     mkdirSync(directory);
-    // The image is taken while the old process still has its files open: nothing of a clean end is in it.
-    cpSync(before?.directory ?? genesisDirectory().directory, directory, {
-      recursive: true,
-      filter: (path) => !path.endsWith(SHARED_MEMORY),
-    });
+    if (before === undefined) {
+      for (const [name, bytes] of genesisFiles().files) writeFileSync(join(directory, name), bytes);
+    } else {
+      // The image is taken while the old process still has its files open: nothing of a clean end is in it.
+      const filter = (path: string): boolean => !path.endsWith(SHARED_MEMORY);
+      cpSync(before.directory, directory, { recursive: true, filter });
+    }
     this.#closeNode(slot);
     const state = openStateDb({ directory });
     executors[slot] ??= createExecutor(RULES);
