@@ -4,6 +4,9 @@ import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dir, "../..");
 
+/** How long what the ended process has written may take to arrive. */
+const LAST_WORDS_MS = 2_000;
+
 interface Counts {
   readonly passed: number;
   readonly failed: number;
@@ -32,12 +35,21 @@ async function runBun(args: readonly string[]): Promise<{ code: number; output: 
     env: { ...process.env, ...(process.stderr.isTTY && { FORCE_COLOR: "1" }) },
   });
   const decoder = new TextDecoder();
+  const reader = child.stderr.getReader();
   let output = "";
-  for await (const chunk of child.stderr) {
-    process.stderr.write(chunk);
-    output += decoder.decode(chunk, { stream: true });
-  }
-  return { code: await child.exited, output: Bun.stripANSI(output) };
+  const reading = (async () => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      process.stderr.write(value);
+      output += decoder.decode(value, { stream: true });
+    }
+  })();
+  const code = await child.exited;
+  // A process that a test left behind keeps the pipe open: it must not keep the suite.
+  await Promise.race([reading, Bun.sleep(LAST_WORDS_MS)]);
+  await reader.cancel();
+  return { code, output: Bun.stripANSI(output) };
 }
 
 function systemTests(): string[] {
