@@ -1,6 +1,6 @@
 // The trusted dealer's files, for local networks: one folder for each participant, with its share and the group's key,
 // and a fresh identity where participants are not given.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Bls } from "#crypto/bls.ts";
 import { deal } from "#crypto/deal.ts";
@@ -8,7 +8,8 @@ import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
 import { encodeOutput, encodeSeed, encodeShareFile } from "#crypto/keyfiles.ts";
 import type { ThresholdKey } from "#crypto/threshold.ts";
 import { utf8 } from "#lib/bytes.ts";
-import { KoraError, messageOf } from "#lib/error.ts";
+import { KoraError } from "#lib/error.ts";
+import { makeFolder } from "#node/network-files.ts";
 import { PUBLIC_MODE, SECRET_MODE, writeWhole } from "#node/secret-files.ts";
 import type { IdentityKey } from "#types/identity.ts";
 
@@ -38,7 +39,8 @@ function recipientsOf(dealt: Dealt): Recipient[] {
   return recipients.sort((a, b) => (a.participant < b.participant ? -1 : 1));
 }
 
-function makeFolder(path: string): void {
+/** Makes a folder that must not be there. Throws SHARE_KEPT, a refusal, and FILE_NOT_WRITTEN. */
+function makeNewFolder(path: string): void {
   if (existsSync(path)) {
     throw new KoraError(`${path} is there already`, {
       code: "SHARE_KEPT",
@@ -47,16 +49,7 @@ function makeFolder(path: string): void {
       hint: "give another --out, or move that folder away",
     });
   }
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new KoraError(`${path} cannot be made`, {
-      code: "FILE_NOT_WRITTEN",
-      why: messageOf(cause),
-      hint: "give a folder that this user may write to",
-      cause,
-    });
-  }
+  makeFolder(path);
 }
 
 /** Deals a key to participants whose folders are there, and writes share.key and output.json into each. */
@@ -84,10 +77,10 @@ export function dealInto(
   dealt: Dealt,
 ): { readonly key: ThresholdKey; readonly folders: readonly DealtFolder[] } {
   const recipients = recipientsOf(dealt);
-  makeFolder(out);
+  makeNewFolder(out);
   const folders = recipients.map(({ participant, seed }, index) => {
     const path = join(out, `node${index}`);
-    makeFolder(path);
+    makeNewFolder(path);
     if (seed !== undefined) writeWhole(join(path, "validator.key"), utf8(encodeSeed(seed)), SECRET_MODE);
     seed?.fill(0);
     return { path, participant };
