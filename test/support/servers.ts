@@ -13,6 +13,8 @@ export const ANVIL: string = join(
 export interface Contestant {
   readonly name: string;
   readonly url: string;
+  readonly pid: number;
+  readonly stop: () => void;
 }
 
 /** Starts a server and waits for the line that names its address. */
@@ -32,5 +34,5 @@ export async function startServer(name: string, command: readonly string[]): Pro
   })();
   // Whatever ends this process ends the servers too.
   process.on("exit", () => child.kill());
-  return { name, url: `http://${at}` };
+  return { name, url: `http://${at}`, pid: child.pid, stop: () => child.kill() };
 }

@@ -50,11 +50,18 @@ interface Counters {
   nullified: number;
 }
 
-function counting(network: NetworkPort<ChainBody>, counters: Counters): NetworkPort<ChainBody> {
+function counting(
+  network: NetworkPort<ChainBody>,
+  counters: Counters,
+  watch: ConsensusWatch,
+): NetworkPort<ChainBody> {
   return {
     ...network,
     sendBody(to, body) {
-      if (to < 0) counters.proposed++;
+      if (to < 0) {
+        counters.proposed++;
+        watch.proposed(body.facts.view);
+      }
       network.sendBody(to, body);
     },
   };
@@ -130,7 +137,7 @@ function openConsensus(
   const counters = { proposed: 0, nullified: 0 };
   const journal = stack.use(openOwnJournal(parts, plan));
   const clock = stack.use(createClock(() => driver.wake()));
-  const watch = watchConsensus(parts.metrics, () => driver.core, clock.now);
+  const watch = watchConsensus(parts.metrics, log, () => driver.core, clock.now);
   const stopped = new AbortController();
   stack.defer(() => stopped.abort());
   const gateway = createGateway<ChainBody>({
@@ -152,7 +159,7 @@ function openConsensus(
     journal: observed(journal, counters, watch),
     scheme: createThresholdVotes(plan.scheme, plan.identity, chain.genesisHash),
     application: createChainApplication({ chain, clock, certified: () => {}, fail }),
-    network: counting(gateway.network, counters),
+    network: counting(gateway.network, counters, watch),
     clock,
     observer: {
       fault: ({ kind, signer, first }) =>

@@ -2,12 +2,15 @@
 // guard kept it silent, and what stands between it and its duty. Watches; decides nothing.
 import type { JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
+import type { Logger } from "#node/log.ts";
 import type { Metrics } from "#node/metrics.ts";
 
 /** Seconds beyond the slowest healthy pace after which a chain without a new final block is a concern. */
 const PATIENCE_SECONDS = 30;
 
 export interface ConsensusWatch {
+  /** This validator's own proposal is about to leave. */
+  proposed(view: number): void;
   /** A record on its way to the journal. */
   recorded(record: JournalRecord): void;
   /** Why this validator cannot do its work now; empty when it can. */
@@ -15,7 +18,12 @@ export interface ConsensusWatch {
 }
 
 /** Watches a validator; `core` is asked when something happens and at scrapes, `now` is its monotonic clock in ms. */
-export function watchConsensus(metrics: Metrics, core: () => Core, now: () => number): ConsensusWatch {
+export function watchConsensus(
+  metrics: Metrics,
+  log: Logger,
+  core: () => Core,
+  now: () => number,
+): ConsensusWatch {
   const notarization = metrics.histogram(
     "kora_notarization_seconds",
     "From the sight of a proposal to its notarization held.",
@@ -42,11 +50,15 @@ export function watchConsensus(metrics: Metrics, core: () => Core, now: () => nu
   }
   metrics.beforeScrape(() => countRefusals(core()));
   return {
+    proposed: (view) => log.debug("proposal sent", { view }),
     recorded(record) {
       countRefusals(core());
       if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
       const { kind, view } = record.certificate;
-      if (kind === "finalize") finalAt = now();
+      if (kind === "finalize") {
+        finalAt = now();
+        log.debug("finalization held", { view });
+      }
       const seenAt = core().rounds.get(view)?.seenAt ?? -1;
       if (seenAt < 0) return;
       (kind === "finalize" ? finalization : notarization).observe((now() - seenAt) / 1000);

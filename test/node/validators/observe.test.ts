@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import type { JournalRecord } from "#consensus/effects.ts";
 import { newResolver } from "#consensus/resolver.ts";
 import { type Core, DEFAULT_TIMING, newCore, roundOf } from "#consensus/state.ts";
+import { createLogger } from "#node/log.ts";
 import { createMetrics } from "#node/metrics.ts";
 import { watchConsensus } from "#node/validators/observe.ts";
 import { ZERO_HASH } from "#types/ids.ts";
@@ -17,6 +18,7 @@ function rig() {
   const clock = { now: 1_000 };
   const watch = watchConsensus(
     metrics,
+    createLogger({ level: "silent", format: "json" }),
     () => core,
     () => clock.now,
   );
