@@ -1,5 +1,6 @@
 // Final blocks for those who only follow: validators announce each with its certificate, followers check it and pass it
 // on. A follower that misses one fetches the run it lacks.
+import { holdsTogether } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { headerHash } from "#crypto/digest.ts";
 import { createLru } from "#lib/bounded.ts";
@@ -37,7 +38,8 @@ export interface AnnounceOptions {
 function examine({ certificate, block }: FinalBlock, verifier: CertificateVerifier): Announced | undefined {
   const wire = decodeBlock(block);
   const hash = headerHash(wire.header);
-  if (certificate.kind !== "finalize" || certificate.payload !== hash) return undefined;
+  if (certificate.kind !== "finalize" || certificate.payload !== hash || !holdsTogether(wire))
+    return undefined;
   const valid = verifier.examine([certificate], [undefined])[0]?.valid === true;
   return valid ? { wire, hash, certificate } : undefined;
 }

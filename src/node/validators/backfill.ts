@@ -1,5 +1,6 @@
 // Final blocks for those who are behind. The server answers from the archive; the client asks one peer at a time for
 // the run that follows its tip, checks the run against its certificate, and hands it on. It decides nothing about when.
+import { holdsTogether } from "#chain/body.ts";
 import { headerHash } from "#crypto/digest.ts";
 import { KoraError } from "#lib/error.ts";
 import type { Channel, ChannelSpec, FrameHandler, Transport } from "#net/types.ts";
@@ -83,7 +84,7 @@ export function collectRun(archive: Archive, id: number, from: number, maxBytes:
   return { id, blocks: proven, headers, certificate: decodeCertificate(certificate) };
 }
 
-/** Checks a run: links, then the one signature. Undefined for a wrong one. */
+/** Checks a run: links, each block's own transactions, then the one signature. Undefined for a wrong one. */
 export function verifyRun(
   run: BlockRun,
   tip: BackfillTip,
@@ -102,7 +103,7 @@ export function verifyRun(
   const blocks: { wire: WireBlock; hash: Hash }[] = [];
   for (const bytes of run.blocks) {
     const wire = decodeBlock(bytes);
-    if (!links(wire.header)) return undefined;
+    if (!(links(wire.header) && holdsTogether(wire))) return undefined;
     blocks.push({ wire, hash: parent });
   }
   for (const bytes of run.headers) if (!links(decodeHeader(bytes))) return undefined;

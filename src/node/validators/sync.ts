@@ -1,7 +1,7 @@
 // Brings the chain to what is known to be final: runs of blocks from peers, executed and committed in order. One at a
 // time; a failure to reproduce a final block is this node's own and stops it.
+import { openWireBlock } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
-import { openTransaction } from "#crypto/digest.ts";
 import { KoraError } from "#lib/error.ts";
 import type { Block, WireBlock } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
@@ -22,14 +22,17 @@ export interface Sync {
   readonly active: boolean;
 }
 
-/** A block from its wire form, whose hash is known. Throws BAD_BLOCK for an invalid signature inside. */
-export function openBlock(wire: WireBlock, hash: Hash): Block {
-  const transactions = wire.transactions.map((raw) => {
-    const signed = openTransaction(raw);
-    if (signed !== undefined) return signed;
-    throw new KoraError(`a transaction of block ${hash} has no valid signature`, { code: "BAD_BLOCK" });
+/** A block of a checked run. Its transactions are the quorum's word: one without a signature is no peer's fault. */
+function openFinal(chain: Chain, wire: WireBlock, hash: Hash): Block {
+  const opened = openWireBlock(wire, hash, chain.pool.get);
+  if (opened.kind === "opened") return opened.block;
+  throw new KoraError(`final block ${wire.header.number} cannot be opened`, {
+    code: "STATE_DIVERGED",
+    kind: "safety",
+    why: opened.reason,
+    hint: "keep the data directory for analysis and compare with other nodes",
+    details: { hash },
   });
-  return { header: wire.header, hash, transactions };
 }
 
 /** Syncing of one chain. */
@@ -42,7 +45,7 @@ export function createSync(chain: Chain, backfill: Backfill): Sync {
     const tip = chain.ledger.tip().header.number;
     const fresh = blocks.filter(({ wire }) => wire.header.number > tip);
     for (const [at, { wire, hash }] of fresh.entries()) {
-      chain.ledger.addBody(openBlock(wire, hash));
+      chain.ledger.addBody(openFinal(chain, wire, hash));
       const last = at === fresh.length - 1;
       if (!last && (at + 1) % COMMIT_BLOCKS !== 0) continue;
       const own = last ? certificate : undefined;

@@ -8,11 +8,11 @@ import { type Backfill, collectRun, createBackfill, verifyRun } from "#node/vali
 import { channelSpecs } from "#node/validators/channels.ts";
 import { createSync } from "#node/validators/sync.ts";
 import { type BlockRun, decodeBackfill, encodeBackfill, MAX_RUN_BLOCKS } from "#types/backfill.ts";
-import { joinBlock } from "#types/block.ts";
+import { encodeBlock, joinBlock } from "#types/block.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { encodeHeader } from "#types/header.ts";
 import type { Height } from "#types/ids.ts";
-import { openTestChain } from "../../support/chain.ts";
+import { openTestChain, transfer } from "../../support/chain.ts";
 import { COMMITTEE, type FinalChain, makeFinalChain, openCommittee } from "../../support/finality.ts";
 import { until } from "../../support/kora.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../support/memory-transport.ts";
@@ -85,6 +85,11 @@ describe("a client believes a run", () => {
     ]);
     const header = encodeHeader(source.blocks[1]!.header);
     expect(verified(run({ blocks: [wireAt(1)], headers: [header] }))?.blocks).toHaveLength(1);
+  });
+  test("and none whose transactions are not those of its final header", () => {
+    const { header } = source.blocks[0]!;
+    const stuffed = encodeBlock({ header, transactions: [transfer({ from: 1, nonce: 0 }).raw] });
+    expect(verified(run({ blocks: [stuffed, wireAt(2)] }))).toBeUndefined();
   });
   test("and none with a hole, a foreign block, the wrong certificate or none", async () => {
     const { header } = source.blocks[1]!;
