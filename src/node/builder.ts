@@ -2,10 +2,13 @@
 import { formatSocketAddress } from "#config/kind.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Settings } from "#config/schema.ts";
+import type { Replacements } from "./committee.ts";
 import { type CreatedNode, createNode } from "./create.ts";
 import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
+import type { OpenClock } from "./validators/engine.ts";
+import type { OpenTransport } from "./validators/peers.ts";
 
 /** A node that is ready to run, once. */
 export interface Node {
@@ -28,6 +31,10 @@ export interface NodeBuilder {
   withHooks(hooks: RunHooks): NodeBuilder;
   /** Opens encrypted key files; without it they cannot be used. */
   withPassphrase(source: PassphraseSource): NodeBuilder;
+  /** In a network of several: another transport than libp2p. */
+  withTransport(open: OpenTransport): NodeBuilder;
+  /** For a validator: another clock than the system's. */
+  withClock(open: OpenClock): NodeBuilder;
   build(): Node;
 }
 
@@ -57,14 +64,16 @@ export async function runUntil(stop: AbortSignal, node: CreatedNode): Promise<vo
 /** What a builder has gathered beside the settings. */
 interface Extras extends RunHooks {
   readonly passphrase?: PassphraseSource;
+  readonly replacements?: Replacements;
 }
 
 function buildNode(settings: Settings, hooks: Extras): Node {
   const stop = new AbortController();
-  const { passphrase, logger = createLogger(settings.log) } = hooks;
+  const { passphrase, replacements = {}, logger = createLogger(settings.log) } = hooks;
   return {
     async run() {
-      await using node = await createNode(planOf({ settings, logger, ...(passphrase && { passphrase }) }));
+      const plan = planOf({ settings, logger, replacements, ...(passphrase && { passphrase }) });
+      await using node = await createNode(plan);
       announce(logger, node, settings);
       hooks.onReady?.(node);
       await runUntil(stop.signal, node);
@@ -75,11 +84,15 @@ function buildNode(settings: Settings, hooks: Extras): Node {
 }
 
 function builder(settings: Settings, hooks: Extras): NodeBuilder {
+  const replacing = (more: Replacements): NodeBuilder =>
+    builder(settings, { ...hooks, replacements: { ...hooks.replacements, ...more } });
   return {
     withChainId: (chainId) => builder({ ...settings, node: { ...settings.node, chainId } }, hooks),
     withDataDir: (dataDir) => builder({ ...settings, node: { ...settings.node, dataDir } }, hooks),
     withHooks: (more) => builder(settings, { ...hooks, ...more }),
     withPassphrase: (passphrase) => builder(settings, { ...hooks, passphrase }),
+    withTransport: (openTransport) => replacing({ openTransport }),
+    withClock: (openClock) => replacing({ openClock }),
     build: () => buildNode(settings, hooks),
   };
 }

@@ -15,9 +15,17 @@ import { openCommitteeBls } from "./cryptography.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
 import { type PassphraseSource, readIdentity } from "./key-files.ts";
 import { OUTPUT_FILE, readThresholdScheme, SHARE_FILE } from "./threshold-files.ts";
-import { validatorEngine } from "./validators/engine.ts";
+import { type OpenClock, validatorEngine } from "./validators/engine.ts";
 import { followerEngine } from "./validators/follower.ts";
-import type { NetworkPlan } from "./validators/peers.ts";
+import type { NetworkPlan, OpenTransport } from "./validators/peers.ts";
+
+/** What a program that embeds a node may put in the place of the node's own. */
+export interface Replacements {
+  /** Instead of libp2p. */
+  readonly openTransport?: OpenTransport;
+  /** A validator's, instead of the system's. */
+  readonly openClock?: OpenClock;
+}
 
 const GUARD_FILE = "signing.guard";
 
@@ -116,10 +124,14 @@ function shareFile({ consensus }: Settings): string | undefined {
 }
 
 /** The engine of a chain with a committee. */
-export function committeeEngine(settings: Settings, passphrase: PassphraseSource): StartEngine {
+export function committeeEngine(
+  settings: Settings,
+  passphrase: PassphraseSource,
+  { openTransport, openClock }: Replacements = {},
+): StartEngine {
   return async (parts) => {
     const { consensus, node } = settings;
-    const network = await networkOf(settings, passphrase);
+    const network = { ...(await networkOf(settings, passphrase)), ...(openTransport && { openTransport }) };
     const bls = await openCommitteeBls(consensus.blsBackend, parts.logger);
     const beside = dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
     const output = consensus.dkgOutput ?? join(beside, OUTPUT_FILE);
@@ -162,6 +174,7 @@ export function committeeEngine(settings: Settings, passphrase: PassphraseSource
       timing: timingOf(settings),
       directory: node.dataDir,
       guard: join(beside, GUARD_FILE),
+      ...(openClock && { openClock }),
     });
     return start(parts);
   };

@@ -6,7 +6,7 @@ import { KoraError } from "#lib/error.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import { type BootstrapConfig, type Genesis, NO_BOOTSTRAP } from "#types/genesis.ts";
 import { address } from "#types/ids.ts";
-import { committeeEngine, hasCommittee } from "./committee.ts";
+import { committeeEngine, hasCommittee, type Replacements } from "./committee.ts";
 import type { NodePlan, RpcPlan } from "./create.ts";
 import type { StartEngine } from "./engine.ts";
 import { readGenesis } from "./genesis-source.ts";
@@ -53,8 +53,12 @@ function rpcPlan(section: RpcSection): RpcPlan {
 }
 
 /** The engine that the configuration asks for. */
-function engineOf(settings: Settings, passphrase: PassphraseSource): StartEngine {
-  if (hasCommittee(settings)) return committeeEngine(settings, passphrase);
+function engineOf(
+  settings: Settings,
+  passphrase: PassphraseSource,
+  replacements: Replacements | undefined,
+): StartEngine {
+  if (hasCommittee(settings)) return committeeEngine(settings, passphrase, replacements);
   const { execution } = settings;
   const milliseconds = (seconds: number): number => seconds * 1000;
   return soloEngine({
@@ -72,6 +76,7 @@ export interface PlanOptions {
   readonly genesis?: Genesis;
   /** Of encrypted key files; without it they cannot be used. */
   readonly passphrase?: PassphraseSource;
+  readonly replacements?: Replacements;
 }
 
 const NO_PASSPHRASE: PassphraseSource = {
@@ -116,7 +121,7 @@ export function planOf(options: PlanOptions): NodePlan {
     clientVersion,
     rpc: rpc && rpcPlan(rpc),
     metrics: metrics?.addr,
-    engine: engineOf(settings, options.passphrase ?? NO_PASSPHRASE),
+    engine: engineOf(settings, options.passphrase ?? NO_PASSPHRASE, options.replacements),
     logger,
   };
 }

@@ -19,6 +19,9 @@ import { type ConsensusWatch, watchConsensus } from "./observe.ts";
 import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
 
+/** A clock whose alarm calls `wake`; disposing stops it. */
+export type OpenClock = (wake: () => void) => ClockPort & Disposable;
+
 export interface ValidatorPlan extends NetworkPlan {
   readonly scheme: ThresholdScheme;
   readonly timing: Timing;
@@ -26,12 +29,14 @@ export interface ValidatorPlan extends NetworkPlan {
   readonly directory: string;
   /** The guard file beside the identity key. */
   readonly guard: string;
+  /** Instead of the system's. */
+  readonly openClock?: OpenClock;
 }
 
 const EPOCH = 0;
 
-/** A clock whose alarm calls `wake`; disposing stops it. */
-function createClock(wake: () => void): ClockPort & Disposable {
+/** The system's clock. */
+const systemClock: OpenClock = (wake) => {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return {
     now: () => performance.now(),
@@ -42,7 +47,7 @@ function createClock(wake: () => void): ClockPort & Disposable {
     },
     [Symbol.dispose]: () => clearTimeout(timer),
   };
-}
+};
 
 /** What a validator has done since it started. */
 interface Counters {
@@ -136,7 +141,8 @@ function openConsensus(
   const log = logger.module("consensus");
   const counters = { proposed: 0, nullified: 0 };
   const journal = stack.use(openOwnJournal(parts, plan));
-  const clock = stack.use(createClock(() => driver.wake()));
+  const openClock = plan.openClock ?? systemClock;
+  const clock = stack.use(openClock(() => driver.wake()));
   const watch = watchConsensus(parts.metrics, log, () => driver.core, clock.now);
   const stopped = new AbortController();
   stack.defer(() => stopped.abort());

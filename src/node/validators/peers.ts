@@ -16,6 +16,17 @@ import { startRelay } from "./relay.ts";
 import { createSync, type Sync } from "./sync.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
+/** For whom a transport is opened, and on which chain. */
+export interface TransportRequest {
+  readonly identity: Identity;
+  readonly genesis: Hash;
+  /** Opens the one over libp2p, for whoever only wraps it. */
+  readonly standard: () => Transport;
+}
+
+/** Opens what a node reaches the others through; not started. */
+export type OpenTransport = (request: TransportRequest) => Transport;
+
 /** How a node reaches the others. */
 export interface NetworkPlan {
   readonly identity: Identity;
@@ -24,7 +35,7 @@ export interface NetworkPlan {
   readonly peers: readonly PeerAddress[];
   readonly maxBlockBytes: number;
   /** Instead of libp2p. */
-  readonly openTransport?: (identity: Identity) => Transport;
+  readonly openTransport?: OpenTransport;
 }
 
 export interface PeersOptions {
@@ -55,14 +66,15 @@ const RUN_PATIENCE = 4;
 const CHAIN_NAME_DIGITS = 16;
 
 function openTransport({ identity, listen, ...plan }: NetworkPlan, genesis: Hash, logger: Logger): Transport {
-  if (plan.openTransport !== undefined) return plan.openTransport(identity);
   const log = logger.module("net");
   const network = genesis.slice(2, 2 + CHAIN_NAME_DIGITS);
-  return createTransport({
-    self: identity.publicKey,
-    wire: libp2pWire({ identity, listen: [listen], network }),
-    log: (message, details) => log.debug(message, details),
-  });
+  const standard = (): Transport =>
+    createTransport({
+      self: identity.publicKey,
+      wire: libp2pWire({ identity, listen: [listen], network }),
+      log: (message, details) => log.debug(message, details),
+    });
+  return plan.openTransport?.({ identity, genesis, standard }) ?? standard();
 }
 
 /** Opens everything but the consensus channels; nothing is sent before `start`. */
