@@ -1,5 +1,6 @@
-// RLP (yellow paper, appendix B): decoding through its library, strictly (canonical lengths, no trailing bytes, typed
-// access that rejects leading zeros and wrong lengths); encoding by ourselves, into one buffer of the right size.
+// RLP (yellow paper, appendix B), strictly: canonical lengths, no trailing bytes, typed access that rejects leading
+// zeros and wrong lengths. Encoding writes once, into a buffer of the right size; decoding reads what is well-formed in
+// one pass, and leaves everything else to the library, which copies what is left at every item, to judge.
 import { RLP } from "@ethereumjs/rlp";
 import { bigintToBytes, bytesToBigint, EMPTY_BYTES } from "./bytes.ts";
 import { KoraError, messageOf } from "./error.ts";
@@ -116,8 +117,57 @@ function checkNesting(bytes: Uint8Array): void {
   }
 }
 
+/** What is read next. */
+interface Cursor {
+  at: number;
+}
+
+/** Moves past the header of a string or a list and answers the length of its content; -1 for a flaw. */
+function readLength(bytes: Uint8Array, cursor: Cursor, offset: number, end: number): number {
+  const short = (bytes[cursor.at++] as number) - offset;
+  if (short <= MAX_SHORT_LENGTH) return cursor.at + short <= end ? short : -1;
+  const count = short - MAX_SHORT_LENGTH;
+  const length = lengthAt(bytes, cursor.at, count);
+  if (bytes[cursor.at] === 0 || length <= MAX_SHORT_LENGTH) return -1;
+  cursor.at += count;
+  return cursor.at + length <= end ? length : -1;
+}
+
+/** The item at the cursor, which ends at `end` or before; undefined for a flaw. */
+function readItem(bytes: Uint8Array, cursor: Cursor, end: number, depth: number): RlpItem | undefined {
+  const first = bytes[cursor.at] as number;
+  if (first < STRING_OFFSET) return bytes.slice(cursor.at, ++cursor.at);
+  const isList = first >= LIST_OFFSET;
+  const length = readLength(bytes, cursor, isList ? LIST_OFFSET : STRING_OFFSET, end);
+  if (length === -1) return undefined;
+  const stop = cursor.at + length;
+  if (!isList) {
+    if (length === 1 && (bytes[cursor.at] as number) < STRING_OFFSET) return undefined;
+    const content = bytes.slice(cursor.at, stop);
+    cursor.at = stop;
+    return content;
+  }
+  if (depth === MAX_NESTING) return undefined;
+  const items: RlpItem[] = [];
+  while (cursor.at < stop) {
+    const item = readItem(bytes, cursor, stop, depth + 1);
+    if (item === undefined) return undefined;
+    items.push(item);
+  }
+  return items;
+}
+
+/** The one item that spans all of `bytes`; undefined where anything is wrong with it. */
+function readWhole(bytes: Uint8Array): RlpItem | undefined {
+  const cursor = { at: 0 };
+  const item = bytes.length === 0 ? undefined : readItem(bytes, cursor, bytes.length, 0);
+  return cursor.at === bytes.length ? item : undefined;
+}
+
 /** Decodes exactly one item that spans all of `bytes`; throws BAD_RLP otherwise. */
 export function decodeRlp(bytes: Uint8Array): RlpItem {
+  const item = readWhole(bytes);
+  if (item !== undefined) return item;
   try {
     if (bytes.length === 0) throw malformed("empty input");
     checkNesting(bytes);

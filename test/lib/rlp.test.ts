@@ -26,6 +26,28 @@ describe("RLP", () => {
     );
   });
 
+  test("decodes mutated encodings as the library does, or refuses them as it does", () => {
+    const outcome = (decode: () => unknown): unknown => {
+      try {
+        return decode();
+      } catch {
+        return "refused";
+      }
+    };
+    const change = fc.record({ at: fc.nat(), to: fc.nat({ max: 255 }), cut: fc.nat({ max: 3 }) });
+    fc.assert(
+      fc.property(item, fc.array(change, { maxLength: 3 }), (value, changes) => {
+        let encoded = encodeRlp(value);
+        for (const { at, to, cut } of changes) {
+          encoded[at % encoded.length] = to;
+          if (cut === 1 && encoded.length > 1) encoded = encoded.slice(0, -1);
+        }
+        expect(outcome(() => decodeRlp(encoded))).toEqual(outcome(() => RLP.decode(encoded)));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
   test("encodes payloads of 64 KiB and more", () => {
     const value = [new Uint8Array(0xff_ff).fill(1), new Uint8Array(0x1_00_00).fill(2)];
     expect(toHex(encodeRlp(value))).toBe(toHex(RLP.encode(value)));
