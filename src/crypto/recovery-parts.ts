@@ -42,33 +42,37 @@ interface Cut {
   readonly compact: Uint8Array | undefined;
 }
 
+/** Copies a big-endian integer of `bytes` into the word that ends before `end`; false if it is longer than a word. */
+function copyWord(bytes: Uint8Array, start: number, stop: number, out: Uint8Array, end: number): boolean {
+  const length = stop - start;
+  if (length > WORD_BYTES) return false;
+  for (let i = 0; i < length; i++) out[end - length + i] = bytes[start + i] as number;
+  return true;
+}
+
 /** Cuts the list that spans `body` before its last three items. */
 function cut(body: Uint8Array): Cut {
   const first = contentStart(body, 0);
-  // Where the last three items seen so far begin, and their contents.
-  let [at1, at2, at3] = [0, 0, 0];
-  let [start1, start2, start3] = [0, 0, 0];
-  let [end1, end2] = [0, 0];
+  // Where v, r and s begin, were the items seen so far all: plain variables, since arrays would cost microseconds.
+  let vAt = 0;
+  let rAt = 0;
+  let sAt = 0;
   let at = first;
   let items = 0;
   for (; at < body.length; items++) {
-    const start = contentStart(body, at);
-    [at1, at2, at3] = [at2, at3, at];
-    [start1, start2, start3] = [start2, start3, start];
-    [end1, end2] = [end2, at];
-    at = itemEnd(body, at, start);
+    vAt = rAt;
+    rAt = sAt;
+    sAt = at;
+    at = itemEnd(body, at, contentStart(body, at));
   }
   assert(items > 3, "a signature ends a transaction");
-  const [r, s] = [body.subarray(start2, end2), body.subarray(start3, at)];
-  const fits = r.length <= WORD_BYTES && s.length <= WORD_BYTES;
   const compact = new Uint8Array(2 * WORD_BYTES);
-  if (fits) {
-    compact.set(r, WORD_BYTES - r.length);
-    compact.set(s, 2 * WORD_BYTES - s.length);
-  }
+  const fits =
+    copyWord(body, contentStart(body, rAt), sAt, compact, WORD_BYTES) &&
+    copyWord(body, contentStart(body, sAt), at, compact, 2 * WORD_BYTES);
   return {
-    fields: body.subarray(first, at1),
-    v: body.subarray(start1, end1),
+    fields: body.subarray(first, vAt),
+    v: body.subarray(contentStart(body, vAt), rAt),
     compact: fits ? compact : undefined,
   };
 }

@@ -56,12 +56,15 @@ function prebuilt(): boolean {
 
 function nativeBackend(): Secp256k1Backend {
   const addon = new (requireAddon().Secp256k1)();
+  // What crosses into native code needs a buffer outside the heap: these are made once. Nothing of them is secret.
+  const [digestIn, compactIn, keyOut] = [new Uint8Array(32), new Uint8Array(64), new Uint8Array(65)];
   return {
     name: "native",
     reason: undefined,
     recover(digest, compact, recovery) {
-      const output = new Uint8Array(65);
-      return addon.ecdsaRecover(output, compact, recovery, digest) === 0 ? output : undefined;
+      digestIn.set(digest);
+      compactIn.set(compact);
+      return addon.ecdsaRecover(keyOut, compactIn, recovery, digestIn) === 0 ? keyOut.slice() : undefined;
     },
     sign(digest, secret) {
       const result: { signature: Uint8Array; recid: number | null } = {

@@ -62,9 +62,16 @@ export function bigintToBytes(value: bigint): Uint8Array {
   return Uint8Array.fromHex(digits.length % 2 === 0 ? digits : `0${digits}`);
 }
 
+/** Integers of up to so many bytes are exact as numbers. */
+const MAX_NUMBER_BYTES = 6;
+
 /** The integer that big-endian `bytes` hold; empty is zero. */
 export function bytesToBigint(bytes: Uint8Array): bigint {
-  return bytes.length === 0 ? 0n : BigInt(`0x${bytes.toHex()}`);
+  if (bytes.length > MAX_NUMBER_BYTES) return BigInt(`0x${bytes.toHex()}`);
+  // Most integers are short, and a number costs a sixth of the way over hex.
+  let value = 0;
+  for (const byte of bytes) value = value * 256 + byte;
+  return BigInt(value);
 }
 
 /** `bytes` left-padded with zeros to `length`; throws if longer. */

@@ -26,14 +26,16 @@ const ADDRESS = /^0x[0-9a-f]{40}$/;
 /** Hash of 32 bytes or of 0x-hex in either case; throws BAD_HASH. */
 export function hash(value: Uint8Array | string): Hash {
   const text = typeof value === "string" ? value.toLowerCase() : toHex(value);
-  if (!HASH.test(text)) throw new KoraError(`not a 32-byte hash: ${text.slice(0, 80)}`, { code: "BAD_HASH" });
+  const good = typeof value === "string" ? HASH.test(text) : value.length === 32;
+  if (!good) throw new KoraError(`not a 32-byte hash: ${text.slice(0, 80)}`, { code: "BAD_HASH" });
   return text as Hash;
 }
 
 /** Address of 20 bytes or of 0x-hex in either case; throws BAD_ADDRESS. */
 export function address(value: Uint8Array | string): Address {
   const text = typeof value === "string" ? value.toLowerCase() : toHex(value);
-  if (!ADDRESS.test(text)) {
+  const good = typeof value === "string" ? ADDRESS.test(text) : value.length === 20;
+  if (!good) {
     throw new KoraError(`not a 20-byte address: ${text.slice(0, 80)}`, { code: "BAD_ADDRESS" });
   }
   return text as Address;
