@@ -1,13 +1,21 @@
 // Opens transactions in batches on threads: a signature costs some sixty microseconds, which the event loop of a node
-// under load cannot spare. Order is kept; what waits is bounded.
-import { KoraError } from "#lib/error.ts";
+// under load cannot spare. Threads start when there is work for them and end when there has been none for a while.
+import { KoraError, messageOf } from "#lib/error.ts";
 import { decodeTransaction, type SignedTransaction, type Transaction } from "#types/transaction.ts";
 import { answerRequest, decodeAnswer, encodeRequest } from "./recovery-batch.ts";
+import { secp256k1Backend } from "./secp256k1.ts";
 
 /** Transactions handed to a thread at once: long enough to be worth a message, short enough to share work. */
 const CHUNK = 64;
+/** Chunks that a thread has before it, so that it never waits for the next one; urgent ones wait for no more. */
+const CHUNKS_AHEAD = 2;
 /** Transactions under way at most, unless the options say otherwise. */
 const DEFAULT_MAX_PENDING = 65_536;
+/** Each thread holds tens of megabytes. */
+const DEFAULT_IDLE_MS = 30_000;
+
+/** Fewer are opened at once on the calling thread: a millisecond that no message to a thread would shorten. */
+export const MIN_BATCH = 16;
 
 /** What became of one wire form. */
 export type Opened =
@@ -16,22 +24,30 @@ export type Opened =
   | { readonly kind: "unsigned" }
   | { readonly kind: "malformed"; readonly reason: string };
 
+/** Blocks go before transactions: others wait for this node's vote. */
+export type Priority = "block" | "transactions";
+
 export interface SenderRecovery {
   /**
-   * Decodes, hashes and recovers; the answers are in the order of `raws`. Rejects with RECOVERY_BUSY when too many
-   * are under way.
+   * Decodes, hashes and recovers; the answers are in the order of `raws`. When too many are under way, the calling
+   * thread opens these itself, which slows whoever brings them.
    */
-  open(raws: readonly Uint8Array[]): Promise<readonly Opened[]>;
+  open(raws: readonly Uint8Array[], priority: Priority): Promise<readonly Opened[]>;
   /** Transactions under way. */
   readonly pending: number;
+  /** Threads at work or ready for it. */
+  readonly threads: number;
   /** Ends the threads; what is under way is finished on the calling thread. */
   close(): void;
 }
 
 export interface RecoveryOptions {
+  /** At most; 0 leaves everything to the calling thread. */
   readonly threads: number;
   readonly maxPending?: number;
-  /** Told when a thread ends by itself; its work is done on the calling thread. */
+  /** Milliseconds without work after which the threads end. */
+  readonly idleMs?: number;
+  /** Told when a thread is lost; it is not replaced, and its work is done on the calling thread. */
   readonly onThreadLost?: (reason: string) => void;
 }
 
@@ -44,6 +60,7 @@ interface WellFormed {
 interface Task {
   readonly items: readonly WellFormed[];
   readonly resolve: (results: (SignedTransaction | undefined)[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 interface Thread {
@@ -58,8 +75,12 @@ function workerLocation(): string {
   return executable ? "./crypto/recovery-worker.ts" : new URL("./recovery-worker.ts", import.meta.url).href;
 }
 
-function inline({ items, resolve }: Task): void {
-  resolve(decodeAnswer(answerRequest(encodeRequest(items.map(({ raw }) => raw))), items));
+function inline({ items, resolve, reject }: Task): void {
+  try {
+    resolve(decodeAnswer(answerRequest(encodeRequest(items.map(({ raw }) => raw))), items));
+  } catch (error) {
+    reject(error);
+  }
 }
 
 function decodeAll(raws: readonly Uint8Array[], results: Opened[]): WellFormed[] {
@@ -76,72 +97,154 @@ function decodeAll(raws: readonly Uint8Array[], results: Opened[]): WellFormed[]
   return items;
 }
 
-/** Threads that wait for work from the start; they keep the process alive until `close`. */
-export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
-  const { maxPending = DEFAULT_MAX_PENDING, onThreadLost } = options;
-  const threads: Thread[] = [];
-  let pending = 0;
+/** Decodes here and lets `run` find the senders. */
+async function openChunk(
+  raws: readonly Uint8Array[],
+  run: (items: readonly WellFormed[]) => Promise<(SignedTransaction | undefined)[]>,
+): Promise<Opened[]> {
+  const results: Opened[] = [];
+  const items = decodeAll(raws, results);
+  const answers = items.length === 0 ? [] : await run(items);
+  for (const [i, signed] of answers.entries()) {
+    const { position } = items[i] as WellFormed;
+    if (signed !== undefined) results[position] = { kind: "opened", signed };
+  }
+  return results;
+}
 
-  function lose(thread: Thread, reason: string): void {
-    const at = threads.indexOf(thread);
-    if (at === -1) return;
-    threads.splice(at, 1);
-    thread.worker.terminate();
-    onThreadLost?.(reason);
-    for (const task of thread.tasks.splice(0)) inline(task);
+/** The threads and what waits for them. */
+class Pool {
+  readonly #options: RecoveryOptions;
+  readonly #threads: Thread[] = [];
+  readonly #waiting: Readonly<Record<Priority, Task[]>> = { block: [], transactions: [] };
+  #left: number;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+    this.#left = options.threads;
   }
-  function spawn(): void {
-    const worker = new Worker(workerLocation());
-    const thread: Thread = { worker, tasks: [] };
-    worker.onmessage = ({ data }: MessageEvent<Uint8Array>) => {
-      const task = thread.tasks.shift();
-      task?.resolve(decodeAnswer(data, task.items));
-    };
-    worker.onerror = ({ message }) => lose(thread, message);
-    // Not unref'd: the runtime's loop then spins while threads work, at twice the cost.
-    threads.push(thread);
+
+  get size(): number {
+    return this.#threads.length;
   }
-  function run(items: readonly WellFormed[]): Promise<(SignedTransaction | undefined)[]> {
-    return new Promise((resolve) => {
-      const task: Task = { items, resolve };
-      const [first, ...others] = threads;
-      if (first === undefined) {
-        inline(task);
-        return;
-      }
-      const thread = others.reduce(
-        (best, each) => (each.tasks.length < best.tasks.length ? each : best),
-        first,
-      );
-      thread.tasks.push(task);
-      const request = encodeRequest(items.map(({ raw }) => raw));
-      thread.worker.postMessage(request, [request.buffer as ArrayBuffer]);
+
+  run(items: readonly WellFormed[], priority: Priority): Promise<(SignedTransaction | undefined)[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting[priority].push({ items, resolve, reject });
+      this.#assign();
     });
   }
-  async function openChunk(raws: readonly Uint8Array[]): Promise<Opened[]> {
-    const results: Opened[] = [];
-    const items = decodeAll(raws, results);
-    const answers = items.length === 0 ? [] : await run(items);
-    for (const [i, signed] of answers.entries()) {
-      const { position } = items[i] as WellFormed;
-      if (signed !== undefined) results[position] = { kind: "opened", signed };
-    }
-    return results;
+
+  close(): void {
+    this.#left = 0;
+    this.#end();
+    this.#assign();
   }
-  for (let i = 0; i < options.threads; i++) spawn();
-  return {
-    async open(raws) {
-      if (pending + raws.length > maxPending) {
-        throw new KoraError("too many transactions wait for their senders", {
-          code: "RECOVERY_BUSY",
-          why: `${pending} are under way, at most ${maxPending} may be`,
-        });
+
+  /** Gives threads their work; without any left, does it here. */
+  #assign(): void {
+    for (;;) {
+      const queue = this.#waiting.block.length > 0 ? this.#waiting.block : this.#waiting.transactions;
+      if (queue.length === 0) break;
+      const thread = this.#freest();
+      // Whoever is busy comes back here with its next answer.
+      if (thread === undefined && this.#threads.length > 0) break;
+      const task = queue.shift() as Task;
+      if (thread === undefined) inline(task);
+      else this.#hand(task, thread);
+    }
+    this.#rest();
+  }
+
+  /** The thread with the least before it, a new one while all are busy; undefined when each has enough. */
+  #freest(): Thread | undefined {
+    let best: Thread | undefined;
+    for (const each of this.#threads) {
+      if (best === undefined || each.tasks.length < best.tasks.length) best = each;
+    }
+    const busy = best === undefined || best.tasks.length > 0;
+    const started = busy && this.#threads.length < this.#left ? this.#spawn() : undefined;
+    if (started !== undefined) return started;
+    return best !== undefined && best.tasks.length < CHUNKS_AHEAD ? best : undefined;
+  }
+
+  #hand(task: Task, thread: Thread): void {
+    thread.tasks.push(task);
+    const request = encodeRequest(task.items.map(({ raw }) => raw));
+    thread.worker.postMessage(request, [request.buffer as ArrayBuffer]);
+  }
+
+  #spawn(): Thread | undefined {
+    let worker: Worker;
+    try {
+      worker = new Worker(workerLocation());
+    } catch (error) {
+      this.#left--;
+      this.#options.onThreadLost?.(messageOf(error));
+      return undefined;
+    }
+    const thread: Thread = { worker, tasks: [] };
+    worker.onmessage = ({ data }: MessageEvent<Uint8Array | string>) => {
+      // Before its first answer a thread may say that it found slower code than this one: better none.
+      if (typeof data === "string") {
+        if (secp256k1Backend().name === "native") this.#lose(thread, data);
+        return;
       }
+      const task = thread.tasks.shift();
+      task?.resolve(decodeAnswer(data, task.items));
+      this.#assign();
+    };
+    worker.onerror = ({ message }) => this.#lose(thread, message);
+    worker.addEventListener("close", () => this.#lose(thread, "it ended by itself"));
+    // Not unref'd: the runtime's loop then spins while threads work, at twice the cost.
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #lose(thread: Thread, reason: string): void {
+    const at = this.#threads.indexOf(thread);
+    if (at === -1) return;
+    this.#threads.splice(at, 1);
+    this.#left--;
+    thread.worker.terminate();
+    this.#options.onThreadLost?.(reason);
+    for (const task of thread.tasks.splice(0)) inline(task);
+    this.#assign();
+  }
+
+  /** Ends the threads; what they had is done here. */
+  #end(): void {
+    clearTimeout(this.#idle);
+    for (const thread of this.#threads.splice(0)) {
+      thread.worker.terminate();
+      for (const task of thread.tasks.splice(0)) inline(task);
+    }
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    if (this.#threads.length === 0 || this.#threads.some(({ tasks }) => tasks.length > 0)) return;
+    this.#idle = setTimeout(() => this.#end(), this.#options.idleMs ?? DEFAULT_IDLE_MS);
+  }
+}
+
+/** Recovery on threads of its own, none yet. */
+export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
+  const { maxPending = DEFAULT_MAX_PENDING } = options;
+  const pool = new Pool(options);
+  const here = (items: readonly WellFormed[]): Promise<(SignedTransaction | undefined)[]> =>
+    new Promise((resolve, reject) => inline({ items, resolve, reject }));
+  let pending = 0;
+  return {
+    async open(raws, priority) {
+      const few = raws.length < MIN_BATCH || pending + raws.length > maxPending;
+      const run = few ? here : (items: readonly WellFormed[]) => pool.run(items, priority);
       pending += raws.length;
       try {
         // Each chunk leaves as soon as it is decoded, so that the threads do not wait for the whole batch.
         const chunks = Array.from({ length: Math.ceil(raws.length / CHUNK) }, (_, i) =>
-          openChunk(raws.slice(i * CHUNK, (i + 1) * CHUNK)),
+          openChunk(raws.slice(i * CHUNK, (i + 1) * CHUNK), run),
         );
         return (await Promise.all(chunks)).flat();
       } finally {
@@ -151,11 +254,9 @@ export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
     get pending() {
       return pending;
     },
-    close() {
-      for (const thread of threads.splice(0)) {
-        thread.worker.terminate();
-        for (const task of thread.tasks.splice(0)) inline(task);
-      }
+    get threads() {
+      return pool.size;
     },
+    close: () => pool.close(),
   };
 }

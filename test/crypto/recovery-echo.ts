@@ -6,7 +6,7 @@ import { signRaw, transfer } from "./transactions.ts";
 const lost: string[] = [];
 const recovery = createSenderRecovery({ threads: 2, onThreadLost: (reason) => lost.push(reason) });
 const raws = Array.from({ length: 300 }, (_, nonce) => signRaw(transfer(nonce), 7));
-const opened = await recovery.open(raws);
+const opened = await recovery.open(raws, "transactions");
 recovery.close();
 console.log(`${opened.filter(({ kind }) => kind === "opened").length} opened, ${lost.length} lost`);
 process.exit(0);

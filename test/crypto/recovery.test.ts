@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { openTransaction, recoverSender } from "#crypto/digest.ts";
-import { createSenderRecovery } from "#crypto/recovery.ts";
+import { createSenderRecovery, MIN_BATCH } from "#crypto/recovery.ts";
 import { recoverSenderOf } from "#crypto/recovery-parts.ts";
 import { SECP256K1_ORDER } from "#crypto/secp256k1.ts";
 import { utf8 } from "#lib/bytes.ts";
@@ -67,7 +67,7 @@ test("a batch keeps its order, with broken ones among the good", async () => {
     if (i % 50 === 11) return new Uint8Array();
     return i % 50 === 13 ? resigned(good, () => ({ r: 0n })) : good;
   });
-  const opened = await recovery.open(raws);
+  const opened = await recovery.open(raws, "transactions");
   expect(opened.length).toBe(raws.length);
   for (const [i, result] of opened.entries()) {
     const kind = [7, 9, 11].includes(i % 50) ? "malformed" : i % 50 === 13 ? "unsigned" : "opened";
@@ -81,7 +81,7 @@ test("several batches at once do not mix", async () => {
   const batches = Array.from({ length: 6 }, (_, b) =>
     Array.from({ length: 100 + b * 37 }, (_, i) => signRaw(transfer(1_000 * b + i), 1 + b)),
   );
-  const answers = await Promise.all(batches.map((batch) => recovery.open(batch)));
+  const answers = await Promise.all(batches.map((batch) => recovery.open(batch, "transactions")));
   for (const [b, answer] of answers.entries()) {
     expect(answer.map((each) => each.kind === "opened" && each.signed.tx.nonce)).toEqual(
       batches[b]!.map((_, i) => BigInt(1_000 * b + i)),
@@ -89,21 +89,88 @@ test("several batches at once do not mix", async () => {
   }
 });
 
-test("an empty batch, no threads at all, and more than is allowed", async () => {
-  expect(await recovery.open([])).toEqual([]);
-  const alone = createSenderRecovery({ threads: 0, maxPending: 3 });
-  const raws = [1, 2, 3].map((nonce) => signRaw(transfer(nonce), 5));
-  expect((await alone.open(raws)).map(({ kind }) => kind)).toEqual(["opened", "opened", "opened"]);
-  const busy = await alone.open([...raws, ...raws]).catch((error: unknown) => error);
-  expect(busy).toMatchObject({ code: "RECOVERY_BUSY" });
-  expect(alone.pending).toBe(0);
-  alone.close();
+function numbered(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, nonce) => signRaw(transfer(nonce), 5));
+}
+
+test("an empty batch, a few, no threads at all, and more than is allowed: on the calling thread", async () => {
+  expect(await recovery.open([], "block")).toEqual([]);
+  const none = createSenderRecovery({ threads: 0 });
+  const allowing = createSenderRecovery({ threads: 2, maxPending: 3 * MIN_BATCH });
+  const few = numbered(MIN_BATCH - 1);
+  const many = numbered(4 * MIN_BATCH);
+  for (const [each, raws] of [
+    [none, few],
+    [none, many],
+    [allowing, few],
+    [allowing, many],
+  ] as const) {
+    const opened = each.open(raws, "block");
+    expect(each.threads).toBe(0);
+    expect((await opened).every(({ kind }) => kind === "opened")).toBe(true);
+    expect(each.pending).toBe(0);
+  }
+  none.close();
+  allowing.close();
+});
+
+test("threads start with work and end when there is none", async () => {
+  const resting = createSenderRecovery({ threads: 2, idleMs: 1 });
+  const raws = numbered(200);
+  for (let round = 0; round < 2; round++) {
+    const opened = resting.open(raws, "transactions");
+    expect(resting.threads).toBe(2);
+    expect((await opened).length).toBe(raws.length);
+    while (resting.threads > 0) await Bun.sleep(1);
+  }
+  resting.close();
+});
+
+test("a block goes before the transactions that wait", async () => {
+  const one = createSenderRecovery({ threads: 1 });
+  const order: string[] = [];
+  const note = (name: string) => () => void order.push(name);
+  const batches = Array.from({ length: 8 }, () => one.open(numbered(64), "transactions").then(note("batch")));
+  await Promise.all([...batches, one.open(numbered(64), "block").then(note("block"))]);
+  expect(order.indexOf("block")).toBeLessThanOrEqual(2);
+  one.close();
+});
+
+test("a thread that ends is told of, not replaced, and its work is done", async () => {
+  const lost: string[] = [];
+  const built = globalThis.Worker;
+  const workers: Worker[] = [];
+  globalThis.Worker = class extends built {
+    constructor(...parts: ConstructorParameters<typeof Worker>) {
+      super(...parts);
+      workers.push(this);
+    }
+  };
+  try {
+    const failing = createSenderRecovery({ threads: 2, onThreadLost: (reason) => lost.push(reason) });
+    const opened = failing.open(numbered(600), "transactions");
+    workers[0]!.terminate();
+    expect((await opened).every(({ kind }) => kind === "opened")).toBe(true);
+    while (lost.length === 0) await Bun.sleep(1);
+    expect(lost).toEqual(["it ended by itself"]);
+    expect(failing.threads).toBe(1);
+    workers[1]!.dispatchEvent(
+      new MessageEvent("message", { data: "the native addon does not load: no room" }),
+    );
+    expect(lost[1]).toContain("no room");
+    expect(failing.threads).toBe(0);
+    expect((await failing.open(numbered(100), "transactions")).length).toBe(100);
+    expect(workers.length).toBe(2);
+    failing.close();
+  } finally {
+    globalThis.Worker = built;
+  }
 });
 
 test("closing finishes what is under way", async () => {
   const closing = createSenderRecovery({ threads: 2 });
   const raws = Array.from({ length: 300 }, (_, nonce) => signRaw(transfer(nonce), 2));
-  const opened = closing.open(raws);
+  const opened = closing.open(raws, "transactions");
   closing.close();
   expect((await opened).every(({ kind }) => kind === "opened")).toBe(true);
 });
