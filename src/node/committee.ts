@@ -97,7 +97,7 @@ async function networkOf(settings: Settings, passphrase: PassphraseSource): Prom
 }
 
 function startFollower(settings: Settings, network: NetworkPlan, parts: EngineParts, bls: Bls) {
-  const { consensus } = settings;
+  const { consensus, execution } = settings;
   const text = consensus.groupPublicKey ?? "";
   const publicKey = Uint8Array.fromHex(text.startsWith("0x") ? text.slice(2) : text);
   if (!bls.isPublicKey(publicKey)) {
@@ -112,6 +112,7 @@ function startFollower(settings: Settings, network: NetworkPlan, parts: EnginePa
     scheme: { verify: (signed) => bls.verifyAll(signed.map((claim) => ({ ...claim, publicKey }))) },
     participants: consensus.participants.map((name) => identityKey(name)),
     fetchTimeout: consensus.fetchTimeoutMs,
+    slowestPace: Math.max(execution.blockTime, execution.emptyBlockInterval) * 1_000,
   });
   return start(parts);
 }

@@ -44,20 +44,24 @@ export function createDelivery<B extends Body>(
       return;
     }
     bodies.need(digest, FOR_EVER, (body) => {
-      if (body.facts.height <= application.tip().height) {
+      const { height, parent } = body.facts;
+      const missing = height - application.tip().height;
+      if (missing <= 0) {
         ports.halt(`final block ${digest} is not on the chain that chain.db holds`);
         return;
       }
+      if (missing > MAX_WALK && ports.catchUp !== undefined) {
+        catchUp(ports.catchUp, height);
+        return;
+      }
       path.push(digest);
-      if (path.length >= MAX_WALK && ports.catchUp !== undefined) catchUp(ports.catchUp);
-      else walk(body.facts.parent);
+      walk(parent);
     });
   }
   /** Too far behind to walk back body by body. */
-  function catchUp(by: NonNullable<DeliveryPorts["catchUp"]>): void {
+  function catchUp(by: NonNullable<DeliveryPorts["catchUp"]>, height: number): void {
     const certificate = walkingTo as Certificate;
-    path = [];
-    by(certificate, () => {
+    by(height, () => {
       last = application.tip().digest;
       busy = false;
       ports.acknowledged(certificate.view);

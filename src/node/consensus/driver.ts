@@ -125,6 +125,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
   }
 
   #feed(event: Event): void {
+    if (this.#halted) return;
     this.#inbox.push(event);
     this.#run();
   }
@@ -135,6 +136,10 @@ class CoreDriver<B extends Body> implements Driver<B> {
     this.#running = true;
     try {
       while ((this.#inbox.length > 0 || this.#outbox.length > 0) && !this.#halted) this.#turn();
+    } catch (thrown) {
+      // R16: what a failed write was to make durable never leaves, whatever happens next.
+      this.#halted = true;
+      throw thrown;
     } finally {
       this.#running = false;
     }
@@ -154,6 +159,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
       journal.commit();
     }
     const leaving = this.#outbox;
+    if (leaving.length === 0) return;
     this.#outbox = [];
     for (const effect of leaving) if (!this.#halted) this.#release(effect);
   }

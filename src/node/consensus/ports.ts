@@ -108,8 +108,8 @@ export interface DriverPorts<B extends Body> {
   readonly clock: ClockPort;
   readonly observer: ObserverPort;
   /**
-   * Brings the chain to the block of `certificate` by other means than one body after the other, then calls back.
-   * Without it every missing body is fetched by itself.
+   * Brings the chain to a final height by other means than one body after the other, then calls back. Without it every
+   * missing body is fetched by itself.
    */
-  readonly catchUp?: (certificate: Certificate, done: () => void) => void;
+  readonly catchUp?: (height: number, done: () => void) => void;
 }

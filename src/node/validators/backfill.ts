@@ -1,39 +1,33 @@
 // Final blocks for those who are behind. The server answers from the archive; the client asks one peer at a time for
-// the run that follows its tip, checks the run against its certificate, and hands it on. It decides nothing about when.
-import { holdsTogether } from "#chain/body.ts";
-import { headerHash } from "#crypto/digest.ts";
+// the run that follows a block, checks it and hands it on. It decides nothing about when.
+import { createLru } from "#lib/bounded.ts";
 import { KoraError } from "#lib/error.ts";
-import type { Channel, ChannelSpec, FrameHandler, Transport } from "#net/types.ts";
+import type { Channel, ChannelSpec, FrameHandler, PeerInfo, Transport } from "#net/types.ts";
 import type { Archive } from "#state/types.ts";
-import {
-  type BlockRun,
-  decodeBackfill,
-  encodeBackfill,
-  MAX_RUN_BLOCKS,
-  MAX_RUN_HEADERS,
-} from "#types/backfill.ts";
-import { decodeBlock, joinBlock, type WireBlock } from "#types/block.ts";
-import { type Certificate, decodeCertificate } from "#types/certificate.ts";
-import { decodeHeader, type Header } from "#types/header.ts";
+import { type BlockRequest, type BlockRun, decodeBackfill, encodeBackfill } from "#types/backfill.ts";
 import type { IdentityKey } from "#types/identity.ts";
-import type { Hash, Height } from "#types/ids.ts";
+import { createRunSource, type RunSource, type RunStart, type VerifiedRun, verifyRun } from "./runs.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
 const BLOCK_SECONDS = 60;
 /** Bytes of blocks in an answer, in largest blocks: one always fits, and the frame has room for headers. */
 const ANSWER_BLOCKS = 1.5;
+/** An answer that came too late is waited for twice as long the next time, up to this. */
+const MAX_PATIENCE_MS = 60_000;
+/** Peers asked before it is said that nobody has more. */
+const MAX_ASKED = 16;
+/** Peers whose ways are remembered. */
+const MAX_REMEMBERED = 1_024;
+/** Identities cost nothing: all peers off the allow-list together get one part in this many of the node's time. */
+const STRANGERS_SHARE = 4;
 
-/** A run that hangs together, begins on the tip and is final. */
-export interface VerifiedRun {
-  readonly blocks: readonly { readonly wire: WireBlock; readonly hash: Hash }[];
-  /** Finalization of the last block, where the run has one of just that. */
-  readonly certificate: Certificate | undefined;
-}
-
-export interface BackfillTip {
-  readonly hash: Hash;
-  readonly height: number;
-}
+/** What asking around gave. */
+export type Found =
+  | { readonly kind: "run"; readonly run: VerifiedRun }
+  /** Somebody answered, and nobody has more. */
+  | { readonly kind: "exhausted" }
+  /** Nobody answered. */
+  | { readonly kind: "silence" };
 
 export interface BackfillOptions {
   readonly transport: Transport;
@@ -41,75 +35,13 @@ export interface BackfillOptions {
   readonly archive: Archive;
   readonly verifier: CertificateVerifier;
   readonly maxBlockBytes: number;
+  /** How long an answer may take at first. */
   readonly timeoutMs: number;
 }
 
 export interface Backfill {
-  /**
-   * The run that follows `tip`, from some peer. Undefined when none has it now. Peers that answer wrongly are cut off
-   * for a while; slow ones are asked last.
-   */
-  next(tip: BackfillTip, signal: AbortSignal): Promise<VerifiedRun | undefined>;
-}
-
-/** The longest run from `from` that is provable and fits `maxBytes`; empty when there is none. */
-export function collectRun(archive: Archive, id: number, from: number, maxBytes: number): BlockRun {
-  const blocks: Uint8Array[] = [];
-  const headers: Uint8Array[] = [];
-  let provable = 0;
-  let certificate: Uint8Array | undefined;
-  let bytes = 0;
-  for (let at = from; blocks.length + headers.length < MAX_RUN_BLOCKS + MAX_RUN_HEADERS; at++) {
-    const stored = archive.block(at as Height);
-    if (stored === undefined) break;
-    const wire = joinBlock(stored.header, stored.body);
-    const fits = headers.length === 0 && blocks.length < MAX_RUN_BLOCKS && bytes + wire.length <= maxBytes;
-    if (!fits && (certificate !== undefined || headers.length === MAX_RUN_HEADERS)) break;
-    if (fits) {
-      blocks.push(wire);
-      bytes += wire.length;
-    } else {
-      headers.push(stored.header);
-    }
-    if (stored.certificate !== undefined) {
-      certificate = stored.certificate;
-      provable = blocks.length;
-      if (!fits) break;
-    }
-  }
-  if (certificate === undefined || blocks.length === 0) {
-    return { id, blocks: [], headers: [], certificate: undefined };
-  }
-  const proven = headers.length === 0 ? blocks.slice(0, provable) : blocks;
-  return { id, blocks: proven, headers, certificate: decodeCertificate(certificate) };
-}
-
-/** Checks a run: links, each block's own transactions, then the one signature. Undefined for a wrong one. */
-export function verifyRun(
-  run: BlockRun,
-  tip: BackfillTip,
-  verifier: CertificateVerifier,
-): VerifiedRun | undefined {
-  const { certificate } = run;
-  if (certificate?.kind !== "finalize") return undefined;
-  let parent = tip.hash;
-  let height = tip.height;
-  const links = (header: Header): boolean => {
-    if (header.parentHash !== parent || header.number !== height + 1) return false;
-    parent = headerHash(header);
-    height++;
-    return true;
-  };
-  const blocks: { wire: WireBlock; hash: Hash }[] = [];
-  for (const bytes of run.blocks) {
-    const wire = decodeBlock(bytes);
-    if (!(links(wire.header) && holdsTogether(wire))) return undefined;
-    blocks.push({ wire, hash: parent });
-  }
-  for (const bytes of run.headers) if (!links(decodeHeader(bytes))) return undefined;
-  if (certificate.payload !== parent) return undefined;
-  if (verifier.examine([certificate], [undefined])[0]?.valid !== true) return undefined;
-  return { blocks, certificate: run.headers.length === 0 ? certificate : undefined };
+  /** The run that follows `start`, from some peer. Peers that answer wrongly are cut off for a while. */
+  next(start: RunStart, signal: AbortSignal): Promise<Found>;
 }
 
 interface Waiting {
@@ -118,87 +50,148 @@ interface Waiting {
   readonly answer: (run: BlockRun | undefined) => void;
 }
 
-/** Milliseconds a peer took last time; a late or empty answer counts as the time-out. */
-function rankPeers(transport: Transport, latency: ReadonlyMap<IdentityKey, number>): IdentityKey[] {
-  const known = (peer: IdentityKey): number => latency.get(peer) ?? 0;
-  return transport
-    .peers()
-    .map(({ peer }) => peer)
-    .sort((a, b) => known(a) - known(b) || (a < b ? -1 : 1));
+/** How a peer answered last. */
+interface Ways {
+  /** Milliseconds; one that had nothing counts as slow. */
+  readonly latency: number;
+  readonly patience: number;
 }
 
-/** Opens the backfill channel on `transport`, which must not have started: serves others, and asks for this node. */
-export function createBackfill(options: BackfillOptions): Backfill {
-  const { transport, spec, archive, verifier, maxBlockBytes, timeoutMs } = options;
-  const latency = new Map<IdentityKey, number>();
+/** Answers requests. Whoever is not listed waits for all others who are not, and the node rests in between. */
+function createServer(source: RunSource, maxBytes: number, listed: (peer: IdentityKey) => boolean) {
+  let strangers: Promise<void> = Promise.resolve();
+  return (from: IdentityKey, { id, from: first }: BlockRequest, send: (run: BlockRun) => void) => {
+    const serve = async (rest: number): Promise<void> => {
+      const started = performance.now();
+      send(source.collect(id, first, maxBytes));
+      // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
+      await Bun.sleep((performance.now() - started) * rest);
+    };
+    if (listed(from)) return serve(0);
+    const turn = strangers.then(() => serve(STRANGERS_SHARE - 1));
+    strangers = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+/** What is expected of a peer that was not asked yet: validators first, then those this node chose to dial. */
+function expectedLatency({ listed, direction }: PeerInfo, timeoutMs: number): number {
+  if (listed) return 0;
+  return direction === "outbound" ? timeoutMs / 2 : timeoutMs;
+}
+
+/** Asks one peer; undefined when no answer comes in `patience` ms, the peer goes, or `signal` aborts. */
+type Ask = (
+  peer: IdentityKey,
+  start: RunStart,
+  patience: number,
+  signal: AbortSignal,
+) => Promise<BlockRun | undefined>;
+
+/** Opens the channel: serves others, and asks them. */
+function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => void): Ask {
+  const { transport, spec, archive, maxBlockBytes } = options;
   let waiting: Waiting | undefined;
   let lastId = 0;
-  const cutOff = (peer: IdentityKey): void => transport.block(peer, BLOCK_SECONDS, "bad backfill");
+  const isListed = (peer: IdentityKey): boolean =>
+    transport.peers().some((each) => each.listed && each.peer === peer);
+  const serve = createServer(createRunSource(archive), maxBlockBytes * ANSWER_BLOCKS, isListed);
 
   const receive: FrameHandler = (from, frame) => {
     try {
       const message = decodeBackfill(frame, spec.maxFrameBytes);
-      if (message.type === "run") {
-        if (waiting?.peer === from && waiting.id === message.run.id) waiting.answer(message.run);
-        return undefined;
+      if (message.type === "request") {
+        const send = (run: BlockRun) => channel.send(from, encodeBackfill({ type: "run", run }));
+        return serve(from, message.request, send);
       }
-      const { id, from: first } = message.request;
-      const run = collectRun(archive, id, first, maxBlockBytes * ANSWER_BLOCKS);
-      channel.send(from, encodeBackfill({ type: "run", run }));
-      // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
-      return Bun.sleep(0);
+      if (waiting?.peer === from && waiting.id === message.run.id) waiting.answer(message.run);
     } catch (error) {
-      if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
+      if (!isPeersFault(error)) throw error;
       cutOff(from);
-      return undefined;
     }
+    return undefined;
   };
   const channel: Channel = transport.open(spec, receive);
-
-  async function ask(peer: IdentityKey, from: number, signal: AbortSignal): Promise<BlockRun | undefined> {
+  transport.onPeer(({ kind, peer }) => {
+    if (kind === "disconnected" && waiting?.peer === peer) waiting.answer(undefined);
+  });
+  return async (peer, start, patience, signal) => {
     const id = ++lastId >>> 0;
     const { promise, resolve } = Promise.withResolvers<BlockRun | undefined>();
     waiting = { peer, id, answer: resolve };
-    const timer = setTimeout(resolve, timeoutMs, undefined);
+    const timer = setTimeout(resolve, patience, undefined);
     const stop = (): void => resolve(undefined);
     signal.addEventListener("abort", stop, { once: true });
     try {
-      const sent = channel.send(peer, encodeBackfill({ type: "request", request: { id, from } }));
+      const request = { id, from: start.height + 1 };
+      const sent = channel.send(peer, encodeBackfill({ type: "request", request }));
       return sent === "queued" ? await promise : undefined;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
-      waiting = undefined;
+      if (waiting?.id === id) waiting = undefined;
     }
+  };
+}
+
+function isPeersFault(error: unknown): boolean {
+  return error instanceof KoraError && error.code.startsWith("BAD_");
+}
+
+/** The run, if it is right; undefined for whatever else a peer may send. */
+function checked(run: BlockRun, start: RunStart, verifier: CertificateVerifier): VerifiedRun | undefined {
+  try {
+    return verifyRun(run, start, verifier);
+  } catch (error) {
+    if (isPeersFault(error)) return undefined;
+    throw error;
   }
-  async function tryPeer(
-    peer: IdentityKey,
-    tip: BackfillTip,
-    signal: AbortSignal,
-  ): Promise<VerifiedRun | undefined> {
-    const started = performance.now();
-    const run = await ask(peer, tip.height + 1, signal);
-    const empty = run === undefined || run.blocks.length === 0;
-    latency.set(peer, empty ? timeoutMs : performance.now() - started);
-    if (empty) return undefined;
-    try {
-      const verified = verifyRun(run, tip, verifier);
-      if (verified === undefined) cutOff(peer);
-      return verified;
-    } catch (error) {
-      if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
-      cutOff(peer);
-      return undefined;
+}
+
+/** Opens the backfill channel on `transport`, which must not have started: serves others, and asks for this node. */
+export function createBackfill(options: BackfillOptions): Backfill {
+  const { transport, verifier, timeoutMs } = options;
+  const ways = createLru<IdentityKey, Ways>(MAX_REMEMBERED);
+  const cutOff = (peer: IdentityKey): void => transport.block(peer, BLOCK_SECONDS, "bad backfill");
+  const ask = openChannel(options, cutOff);
+
+  async function tryPeer(peer: IdentityKey, start: RunStart, signal: AbortSignal): Promise<Found> {
+    const patience = ways.get(peer)?.patience ?? timeoutMs;
+    const began = performance.now();
+    const run = await ask(peer, start, patience, signal);
+    const took = performance.now() - began;
+    if (run === undefined) {
+      if (signal.aborted) return { kind: "silence" };
+      const longer = took >= patience ? Math.min(MAX_PATIENCE_MS, patience * 2) : patience;
+      ways.set(peer, { latency: longer, patience: longer });
+      return { kind: "silence" };
     }
+    const empty = run.blocks.length === 0;
+    ways.set(peer, { latency: empty ? timeoutMs : took, patience });
+    if (empty) return { kind: "exhausted" };
+    const verified = checked(run, start, verifier);
+    if (verified !== undefined) return { kind: "run", run: verified };
+    cutOff(peer);
+    return { kind: "silence" };
+  }
+  function ranked(): IdentityKey[] {
+    const cost = (each: PeerInfo): number => ways.get(each.peer)?.latency ?? expectedLatency(each, timeoutMs);
+    return transport
+      .peers()
+      .toSorted((a, b) => cost(a) - cost(b) || (a.peer < b.peer ? -1 : 1))
+      .map(({ peer }) => peer)
+      .slice(0, MAX_ASKED);
   }
   return {
-    async next(tip, signal) {
-      for (const peer of rankPeers(transport, latency)) {
-        if (signal.aborted) return undefined;
-        const run = await tryPeer(peer, tip, signal);
-        if (run !== undefined) return run;
+    async next(start, signal) {
+      let found: Found = { kind: "silence" };
+      for (const peer of ranked()) {
+        if (signal.aborted) break;
+        const answer = await tryPeer(peer, start, signal);
+        if (answer.kind === "run") return answer;
+        if (answer.kind === "exhausted") found = answer;
       }
-      return undefined;
+      return found;
     },
   };
 }

@@ -15,6 +15,8 @@ import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
+import { checkOwnFinality } from "./group-key.ts";
+import { guardedDriver, mortalApplication } from "./lifetime.ts";
 import { type ConsensusWatch, watchConsensus } from "./observe.ts";
 import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
@@ -123,29 +125,33 @@ function statusOf(driver: Driver<ChainBody>, { chain }: EngineParts, peers: Peer
   };
 }
 
-interface Committed {
+interface Opened {
   readonly driver: Driver<ChainBody>;
-  readonly journal: ConsensusJournal<ChainBody>;
   readonly counters: Counters;
   readonly watch: ConsensusWatch;
+}
+
+interface Opening {
+  readonly peers: Peers;
+  readonly journal: ConsensusJournal<ChainBody>;
+  readonly stopped: AbortSignal;
+  readonly stack: AsyncDisposableStack;
 }
 
 /** The consensus driver over journal, scheme, chain and network; not started. */
 function openConsensus(
   parts: EngineParts,
   plan: ValidatorPlan,
-  { transport, committee, specs, sync }: Peers,
-  stack: AsyncDisposableStack,
-): Committed {
+  { peers, journal, stopped, stack }: Opening,
+): Opened {
   const { chain, logger, fail } = parts;
+  const { transport, committee, specs, sync } = peers;
   const log = logger.module("consensus");
   const counters = { proposed: 0, nullified: 0 };
-  const journal = stack.use(openOwnJournal(parts, plan));
   const openClock = plan.openClock ?? systemClock;
   const clock = stack.use(openClock(() => driver.wake()));
   const watch = watchConsensus(parts.metrics, log, () => driver.core, clock.now);
-  const stopped = new AbortController();
-  stack.defer(() => stopped.abort());
+  const application = createChainApplication({ chain, clock, certified: () => {}, fail });
   const gateway = createGateway<ChainBody>({
     transport,
     committee,
@@ -161,10 +167,10 @@ function openConsensus(
     genesis: chain.genesisHash,
     timing: plan.timing,
   };
-  const driver: Driver<ChainBody> = createDriver<ChainBody>(config, {
+  const unguarded = createDriver<ChainBody>(config, {
     journal: observed(journal, counters, watch),
     scheme: createThresholdVotes(plan.scheme, plan.identity, chain.genesisHash),
-    application: createChainApplication({ chain, clock, certified: () => {}, fail }),
+    application: mortalApplication(application, stopped),
     network: counting(gateway.network, counters, watch),
     clock,
     observer: {
@@ -180,11 +186,17 @@ function openConsensus(
           }),
         ),
     },
-    catchUp(certificate, done) {
-      log.info("catching up", { view: certificate.view, height: chain.ledger.tip().header.number });
-      sync.until(() => chain.ledger.isFinal(certificate.payload), stopped.signal).then(done, fail);
+    catchUp(target, done) {
+      log.info("catching up", { height: chain.ledger.tip().header.number, target });
+      sync
+        .reach(target)
+        .then(() => {
+          if (!stopped.aborted) done();
+        })
+        .catch(fail);
     },
   });
+  const driver = guardedDriver(unguarded, { stopped, fail });
   gateway.attach(driver);
   stack.defer(
     chain.pool.onPending(() => {
@@ -197,50 +209,47 @@ function openConsensus(
       if (pending !== driver.core.work) driver.work(pending);
     }),
   );
-  return { driver, journal, counters, watch };
+  return { driver, counters, watch };
 }
 
 /** The engine of one validator of several. */
 export function validatorEngine(plan: ValidatorPlan): StartEngine {
   return async (parts): Promise<Engine> => {
     await using stack = new AsyncDisposableStack();
-    const { chain } = parts;
+    const { chain, state } = parts;
+    const participants = plan.scheme.participants();
+    const verifier = createCertificateVerifier(plan.scheme, chain.genesisHash);
+    checkOwnFinality(state.archive, state.head().height, verifier);
+    const journal = stack.use(openOwnJournal(parts, plan));
+    // The block at hand is finished before that is closed which it is written to.
+    stack.defer(() => chain.application.exclusive(() => undefined));
     const peers = stack.use(
       await openPeers(parts, {
         plan,
-        participants: plan.scheme.participants(),
-        verifier: createCertificateVerifier(plan.scheme, chain.genesisHash),
+        participants,
+        verifier,
         fetchTimeout: plan.timing.fetchTimeout,
-        announced: () => {},
+        announced: undefined,
       }),
     );
-    const { driver, journal, counters, watch } = openConsensus(parts, plan, peers, stack);
+    const stopped = new AbortController();
+    const opening = { peers, journal, stopped: stopped.signal, stack };
+    const { driver, counters, watch } = openConsensus(parts, plan, opening);
+    stack.defer(() => stopped.abort());
     await peers.start();
     driver.start();
     driver.work(chain.pool.hasExecutable());
     const status = statusOf(driver, parts, peers, plan);
+    const { ledger, history } = chain;
     const owned = stack.move();
     return {
       status: {
         nodeStatus: () => status(counters),
-        evidence: createEvidence({
-          journal,
-          ledger: chain.ledger,
-          history: chain.history,
-          participants: plan.scheme.participants(),
-        }),
-        syncing() {
-          const current = chain.ledger.tip().header.number;
-          return peers.sync.active
-            ? { startingBlock: current, currentBlock: current, highestBlock: current }
-            : undefined;
-        },
+        evidence: createEvidence({ journal, ledger, history, participants }),
+        syncing: peers.sync.progress,
       },
       peers: peers.port,
-      concerns() {
-        const { committee, transport } = peers;
-        return watch.concerns(committee.participants.filter((key) => transport.isConnected(key)).length);
-      },
+      concerns: () => watch.concerns(participants.filter((key) => peers.transport.isConnected(key)).length),
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -6,8 +6,9 @@ import type { ThresholdScheme } from "#crypto/threshold.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus, SyncProgress } from "#rpc/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
-import { type Height, height } from "#types/ids.ts";
+import { type Hash, type Height, height } from "#types/ids.ts";
 import type { Announced } from "./announce.ts";
+import { checkOwnFinality, judgedBy } from "./group-key.ts";
 import { type NetworkPlan, openPeers } from "./peers.ts";
 import type { Sync } from "./sync.ts";
 import { createCertificateVerifier } from "./votes.ts";
@@ -18,10 +19,17 @@ export interface FollowerPlan extends NetworkPlan {
   /** Where known: transactions go to them first. */
   readonly participants: readonly IdentityKey[];
   readonly fetchTimeout: number;
+  /** Milliseconds between two blocks at most, while the network is well. */
+  readonly slowestPace: number;
 }
 
-/** How often a follower that hears nothing asks whether there is more. */
+/** How often a follower that hears nothing asks whether there is more; and how soon again when it knows there is. */
 const ASK_MS = 5_000;
+const ASK_AGAIN_MS = 250;
+/** Announced blocks that wait for those before them to be executed; later ones are fetched. */
+const MAX_QUEUED = 16;
+/** Silence beyond the slowest pace that is a concern. */
+const PATIENCE_MS = 30_000;
 
 function statusOf(chain: Chain, startedAt: number, peerCount: number): NodeStatus {
   const { header } = chain.ledger.tip();
@@ -40,64 +48,141 @@ function statusOf(chain: Chain, startedAt: number, peerCount: number): NodeStatu
   };
 }
 
-interface Pursuit extends Disposable {
+export interface Pursuit extends AsyncDisposable {
   /** A final block was announced. */
   announced(block: Announced): void;
+  /** Somebody new may have more. */
+  ask(): void;
+  /** Undefined once it has heard that there is no more, and keeps up. */
   progress(): SyncProgress | undefined;
+  /** Whether anybody has told this node, since it started, where the chain ends. */
+  readonly heard: boolean;
 }
 
-/** Follows announcements: applies what fits the tip, fetches what was missed, asks when nothing is heard. */
-function startPursuit(chain: Chain, sync: Sync, fail: (error: unknown) => void): Pursuit {
-  const stopped = new AbortController();
-  const tip = (): Height => chain.ledger.tip().header.number;
-  let starting = tip();
-  let highest = starting;
-  const pursue = (signal: AbortSignal): void => {
-    starting = tip();
-    sync.until(() => tip() >= highest, signal).catch(fail);
-  };
-  // Announcements are not promised to arrive: asking for the block after the tip finds out what was missed.
-  const asking = setInterval(() => {
-    if (sync.active) return;
-    highest = height(tip() + 1);
-    pursue(AbortSignal.any([AbortSignal.timeout(ASK_MS), stopped.signal]));
-  }, ASK_MS);
+/** Something to wait for that is either a moment or a call. */
+function createBell(): { wait(ms: number): Promise<void>; ring(): void } {
+  let rung = false;
+  let wake: (() => void) | undefined;
   return {
-    announced({ wire, hash, certificate }) {
-      const { number, parentHash } = wire.header;
-      if (number > highest) highest = number;
-      const fits = parentHash === chain.ledger.tip().hash;
-      if (fits) sync.apply({ blocks: [{ wire, hash }], certificate }).catch(fail);
-      else if (!sync.active) pursue(stopped.signal);
+    async wait(ms) {
+      if (!rung) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const timer = setTimeout(resolve, ms);
+        wake = resolve;
+        await promise;
+        clearTimeout(timer);
+        wake = undefined;
+      }
+      rung = false;
     },
-    progress() {
-      const currentBlock = tip();
-      const behind = sync.active && currentBlock + 1 < highest;
-      return behind ? { startingBlock: starting, currentBlock, highestBlock: highest } : undefined;
-    },
-    [Symbol.dispose]() {
-      clearInterval(asking);
-      stopped.abort();
+    ring() {
+      rung = true;
+      wake?.();
     },
   };
+}
+
+/** Follows announcements: applies what fits, fetches what was missed, asks at the start and when nothing is heard. */
+export function startPursuit(
+  chain: Pick<Chain, "ledger">,
+  sync: Pick<Sync, "apply" | "exhaust" | "progress">,
+  fail: (error: unknown) => void,
+): Pursuit {
+  const bell = createBell();
+  const tip = (): Height => chain.ledger.tip().header.number;
+  const startingBlock = tip();
+  let highest = startingBlock;
+  let stopped = false;
+  let heard = false;
+  /** Announced blocks under way, and the last of them. */
+  let queued = 0;
+  let end: Hash | undefined;
+
+  async function asking(): Promise<void> {
+    while (!stopped) {
+      if ((await sync.exhaust()) && tip() >= highest) heard = true;
+      if (!stopped) await bell.wait(tip() < highest && queued === 0 ? ASK_AGAIN_MS : ASK_MS);
+    }
+  }
+  async function take({ wire, hash, certificate }: Announced): Promise<void> {
+    queued++;
+    end = hash;
+    try {
+      await sync.apply({ blocks: [{ wire, hash }], certificate });
+      heard = true;
+    } finally {
+      queued--;
+    }
+  }
+  const running = asking().catch(fail);
+  return {
+    announced(block) {
+      const { number, parentHash } = block.wire.header;
+      if (number > highest) highest = number;
+      const follows = parentHash === chain.ledger.tip().hash || (queued > 0 && parentHash === end);
+      if (follows && queued < MAX_QUEUED) take(block).catch(fail);
+      else bell.ring();
+    },
+    ask: bell.ring,
+    progress() {
+      const going = sync.progress();
+      if (going !== undefined || heard) return going;
+      const currentBlock = tip();
+      return { startingBlock, currentBlock, highestBlock: height(Math.max(highest, currentBlock)) };
+    },
+    get heard() {
+      return heard;
+    },
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      bell.ring();
+      await running;
+    },
+  };
+}
+
+/** Why a follower's answers may be old, or missing. */
+function concernsOf(peerCount: number, pursuit: Pursuit, silence: number, slowestPace: number): string[] {
+  if (peerCount === 0) return ["no peer is connected"];
+  if (!pursuit.heard) return ["no peer has told yet where the chain ends"];
+  return silence > slowestPace + PATIENCE_MS
+    ? [`nothing became final for ${Math.floor(silence / 1000)} s`]
+    : [];
 }
 
 /** The engine of a follower. */
 export function followerEngine(plan: FollowerPlan): StartEngine {
   return async (parts: EngineParts): Promise<Engine> => {
     await using stack = new AsyncDisposableStack();
-    const { chain, fail } = parts;
+    const { chain, state, logger, fail } = parts;
     const startedAt = performance.now();
+    const judged = judgedBy(createCertificateVerifier(plan.scheme, chain.genesisHash), logger.module("sync"));
+    checkOwnFinality(state.archive, state.head().height, judged.verifier);
     const peers = stack.use(
       await openPeers(parts, {
         plan,
         participants: plan.participants,
-        verifier: createCertificateVerifier(plan.scheme, chain.genesisHash),
+        verifier: judged.verifier,
         fetchTimeout: plan.fetchTimeout,
         announced: (block) => pursuit.announced(block),
       }),
     );
-    const pursuit = stack.use(startPursuit(chain, peers.sync, fail));
+    let finalAt = startedAt;
+    stack.defer(
+      chain.service.events.snapshotPersisted.add(() => {
+        finalAt = performance.now();
+      }),
+    );
+    const pursuit = startPursuit(chain, peers.sync, fail);
+    // Syncing ends first: pursuing waits for it.
+    stack.defer(async () => {
+      await Promise.all([peers.sync[Symbol.asyncDispose](), pursuit[Symbol.asyncDispose]()]);
+    });
+    stack.defer(
+      peers.transport.onPeer(({ kind }) => {
+        if (kind === "connected") pursuit.ask();
+      }),
+    );
     await peers.start();
     const owned = stack.move();
     return {
@@ -106,6 +191,10 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
         syncing: pursuit.progress,
       },
       peers: peers.port,
+      concerns: () => [
+        ...judged.concerns(),
+        ...concernsOf(peers.port.count(), pursuit, performance.now() - finalAt, plan.slowestPace),
+      ],
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

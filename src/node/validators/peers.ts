@@ -10,7 +10,7 @@ import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import { type Announced, startAnnouncing } from "./announce.ts";
 import { createBackfill } from "./backfill.ts";
-import { channelSpecs } from "./channels.ts";
+import { channelSpecs, finalityTopic, gossipSpec, TRANSACTION_TOPIC } from "./channels.ts";
 import { type Committee, createCommittee } from "./committee.ts";
 import { startRelay } from "./relay.ts";
 import { createSync, type Sync } from "./sync.ts";
@@ -44,7 +44,8 @@ export interface PeersOptions {
   readonly verifier: CertificateVerifier;
   /** Milliseconds after which a request for a certificate or body is repeated. */
   readonly fetchTimeout: number;
-  readonly announced: (block: Announced) => void;
+  /** Called for each final block that others announced; undefined for a member of the committee. */
+  readonly announced: ((block: Announced) => void) | undefined;
 }
 
 export interface Peers extends AsyncDisposable {
@@ -72,7 +73,8 @@ function openTransport({ identity, listen, ...plan }: NetworkPlan, genesis: Hash
     createTransport({
       self: identity.publicKey,
       wire: libp2pWire({ identity, listen: [listen], network }),
-      log: (message, details) => log.debug(message, details),
+      gossip: gossipSpec(plan.maxBlockBytes),
+    log: (message, details) => log.debug(message, details),
     });
   return plan.openTransport?.({ identity, genesis, standard }) ?? standard();
 }
@@ -105,14 +107,17 @@ export async function openPeers(
     return offered.map(({ raw }) => raw);
   };
   const { service } = chain;
-  stack.use(startRelay({ transport, committee, spec: specs.transactions, service, pending }));
-  stack.use(startAnnouncing({ transport, spec: specs.finality, chain, verifier, maxBlockBytes, announced }));
+  const sync = stack.use(createSync(chain, backfill));
+  const relayed = { transport, committee, spec: specs.transactions, topic: TRANSACTION_TOPIC };
+  stack.use(startRelay({ ...relayed, service, pending }));
+  const finality = { transport, spec: finalityTopic(maxBlockBytes), maxBlockBytes };
+  stack.use(startAnnouncing({ ...finality, chain, verifier, announced }));
   const owned = stack.move();
   return {
     transport,
     committee,
     specs,
-    sync: createSync(chain, backfill),
+    sync,
     async start() {
       await transport.start();
       for (const peer of plan.peers) transport.keep(peer);

@@ -1,25 +1,33 @@
-// Brings the chain to what is known to be final: runs of blocks from peers, executed and committed in order. One at a
-// time; a failure to reproduce a final block is this node's own and stops it.
+// Brings the chain to what is known to be final: runs of blocks from peers, executed and committed in order, the next
+// one travelling meanwhile. A failure to reproduce a final block is this node's own and stops it.
 import { openWireBlock } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { KoraError } from "#lib/error.ts";
+import type { SyncProgress } from "#rpc/ports.ts";
 import type { Block, WireBlock } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
-import type { Hash } from "#types/ids.ts";
-import type { Backfill, VerifiedRun } from "./backfill.ts";
+import { type Hash, type Height, height } from "#types/ids.ts";
+import type { Backfill, Found } from "./backfill.ts";
+import type { RunStart, VerifiedRun } from "./runs.ts";
 
-/** Blocks committed in one transaction; between two of these others get their turn. */
+/** Blocks, and gas, committed in one transaction; between two of these others get their turn. */
 const COMMIT_BLOCKS = 32;
-/** Pause after a round in which no peer had anything. */
+const COMMIT_GAS = 4_000_000n;
+/** Pause after a round in which no peer had what is known to exist. */
 const IDLE_MS = 250;
 
-export interface Sync {
-  /** Fetches and commits until `done` holds or `signal` aborts. Overlapping calls share one effort. */
-  until(done: () => boolean, signal: AbortSignal): Promise<void>;
-  /** Commits final blocks that follow the tip. */
-  apply(run: VerifiedRun): Promise<void>;
-  /** Whether it is fetching now. */
-  readonly active: boolean;
+/** What a run consists of; those that come alone are as good. */
+export type FinalRun = Pick<VerifiedRun, "blocks" | "certificate">;
+
+export interface Sync extends AsyncDisposable {
+  /** Fetches and commits until the tip is at `target` or above, or this is disposed. */
+  reach(target: number): Promise<void>;
+  /** Fetches and commits until peers have no more; false when none of them answered. */
+  exhaust(): Promise<boolean>;
+  /** Commits final blocks; one that does not follow the tip is left alone. */
+  apply(run: FinalRun): Promise<void>;
+  /** While it is more than a block behind what is known to be final. */
+  progress(): SyncProgress | undefined;
 }
 
 /** A block of a checked run. Its transactions are the quorum's word: one without a signature is no peer's fault. */
@@ -35,52 +43,110 @@ function openFinal(chain: Chain, wire: WireBlock, hash: Hash): Block {
   });
 }
 
-/** Syncing of one chain. */
-export function createSync(chain: Chain, backfill: Backfill): Sync {
-  let turn: Promise<void> = Promise.resolve();
-  let active = 0;
+/** Commits what follows the tip, a few blocks at a time, until `signal` aborts. */
+async function commitRun(chain: Chain, { blocks, certificate }: FinalRun, signal: AbortSignal) {
+  const tip = chain.ledger.tip();
+  const fresh = blocks.filter(({ wire }) => wire.header.number > tip.header.number);
+  if (fresh[0]?.wire.header.parentHash !== tip.hash) return;
+  let count = 0;
+  let gas = 0n;
+  for (const [at, { wire, hash }] of fresh.entries()) {
+    if (signal.aborted) return;
+    chain.ledger.addBody(openFinal(chain, wire, hash));
+    count++;
+    gas += wire.header.gasUsed;
+    const last = at === fresh.length - 1;
+    if (!last && count < COMMIT_BLOCKS && gas < COMMIT_GAS) continue;
+    const own = last ? certificate : undefined;
+    await chain.application.finalize(hash, {
+      certificate: own && encodeCertificate(own),
+      seed: own?.seed,
+    });
+    count = 0;
+    gas = 0n;
+    await Bun.sleep(0);
+  }
+}
 
-  async function commit(run: VerifiedRun): Promise<void> {
-    const { blocks, certificate } = run;
-    const tip = chain.ledger.tip().header.number;
-    const fresh = blocks.filter(({ wire }) => wire.header.number > tip);
-    for (const [at, { wire, hash }] of fresh.entries()) {
-      chain.ledger.addBody(openFinal(chain, wire, hash));
-      const last = at === fresh.length - 1;
-      if (!last && (at + 1) % COMMIT_BLOCKS !== 0) continue;
-      const own = last ? certificate : undefined;
-      await chain.application.finalize(hash, {
-        certificate: own && encodeCertificate(own),
-        seed: own?.seed,
-      });
-      await Bun.sleep(0);
-    }
-  }
-  async function fetchUntil(done: () => boolean, signal: AbortSignal): Promise<void> {
-    while (!(signal.aborted || done())) {
-      const { header, hash } = chain.ledger.tip();
-      const run = await backfill.next({ hash, height: header.number }, signal);
-      if (run === undefined) await Bun.sleep(IDLE_MS);
-      else await commit(run);
-    }
-  }
-  function inTurn(work: () => Promise<void>): Promise<void> {
-    const next = turn.then(work);
-    turn = next.catch(() => undefined);
+/** The block that the run after `run` follows. */
+function endOf({ blocks }: VerifiedRun): RunStart | undefined {
+  const last = blocks.at(-1);
+  return last && { hash: last.hash, height: last.wire.header.number };
+}
+
+/** Syncing of one chain. Disposing waits for the blocks at hand. */
+export function createSync(chain: Chain, backfill: Backfill): Sync {
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  const tip = (): Height => chain.ledger.tip().header.number;
+  let starting = tip();
+  let highest = starting;
+  let pursuits = 0;
+  /** Commits, one after the other; and rounds of fetching, likewise. */
+  let committing: Promise<unknown> = Promise.resolve();
+  let fetching: Promise<unknown> = Promise.resolve();
+
+  function apply(run: FinalRun): Promise<void> {
+    const next = committing.then(() => commitRun(chain, run, signal));
+    committing = next.catch(() => undefined);
     return next;
   }
+  function ask(start: RunStart, until: AbortSignal): Promise<Found> {
+    const coming = backfill.next(start, until);
+    // Awaited later, if at all.
+    coming.catch(() => undefined);
+    return coming;
+  }
+  /** Runs from peers, the next one on its way while one is committed, until there is `enough` or nothing more. */
+  async function fetchRuns(enough: () => boolean): Promise<Found["kind"]> {
+    const ended = new AbortController();
+    const until = AbortSignal.any([signal, ended.signal]);
+    const { header, hash } = chain.ledger.tip();
+    let coming = ask({ hash, height: header.number }, until);
+    try {
+      for (;;) {
+        const found = await coming;
+        if (found.kind !== "run" || signal.aborted) return found.kind;
+        highest = height(Math.max(highest, found.run.finalHeight));
+        const end = endOf(found.run);
+        if (end === undefined) return "silence";
+        coming = ask(end, until);
+        await apply(found.run);
+        if (enough()) return "run";
+      }
+    } finally {
+      ended.abort();
+      await coming.catch(() => undefined);
+    }
+  }
+  async function pursue(enough: () => boolean): Promise<Found["kind"]> {
+    if (pursuits++ === 0) starting = tip();
+    const turn = fetching.then(() => (enough() ? "run" : fetchRuns(enough)));
+    fetching = turn.catch(() => undefined);
+    try {
+      return await turn;
+    } finally {
+      pursuits--;
+    }
+  }
   return {
-    async until(done, signal) {
-      active++;
-      try {
-        await inTurn(() => fetchUntil(done, signal));
-      } finally {
-        active--;
+    async reach(target) {
+      highest = height(Math.max(highest, target));
+      while (!signal.aborted && tip() < target) {
+        const ending = await pursue(() => tip() >= target);
+        if (ending !== "run" && tip() < target) await Bun.sleep(IDLE_MS);
       }
     },
-    apply: (run) => inTurn(() => commit(run)),
-    get active() {
-      return active > 0;
+    exhaust: async () => (await pursue(() => false)) !== "silence",
+    apply,
+    progress() {
+      const currentBlock = tip();
+      if (pursuits === 0 || highest - currentBlock <= 1) return undefined;
+      return { startingBlock: starting, currentBlock, highestBlock: highest };
+    },
+    async [Symbol.asyncDispose]() {
+      stopped.abort();
+      await Promise.all([fetching, committing]);
     },
   };
 }

@@ -38,8 +38,7 @@ async function catchUp(): Promise<number> {
   const backfill = createBackfill({ ...options, transport: client, archive: behind.state.archive });
   await Promise.all([server.start(), client.start()]);
   const started = performance.now();
-  const done = (): boolean => behind.ledger.tip().header.number >= reachable;
-  await createSync(behind, backfill).until(done, AbortSignal.timeout(600_000));
+  await createSync(behind, backfill).reach(reachable);
   const seconds = (performance.now() - started) / 1000;
   behind.close();
   rmSync(directory, { recursive: true, force: true });
