@@ -67,7 +67,7 @@ test.each([
     {
       clients: [client],
       senders,
-      plan: { fees, operation },
+      plan: { fees, certain: false, operation },
       total: 1,
       concurrency: 1,
       rate: undefined,

@@ -9,14 +9,14 @@ const PATIENCE_MS = 60_000;
 
 let built: string | undefined;
 
-/** Path of an executable that is as new as the source; KORA_BINARY names another. */
+/** Lets tests run another program in the binary's place. */
+export function useBinary(path: string): void {
+  built = resolve(path);
+}
+
+/** Path of an executable that is as new as the source. */
 export function koraBinary(): string {
   if (built !== undefined) return built;
-  const given = process.env["KORA_BINARY"];
-  if (given !== undefined) {
-    built = resolve(given);
-    return built;
-  }
   const target = join(ROOT, "kora");
   const build = Bun.spawnSync([process.execPath, join(ROOT, "src/build/compile.ts"), "--if-older"], {
     cwd: ROOT,

@@ -32,6 +32,8 @@ export interface LoadCounts {
 /** Transactions of one sender that are sent and not yet included (geth's pool guarantees 16 slots an account). */
 const WINDOW = 16;
 const BATCH = 32;
+/** At a given rate, what falls due in so many milliseconds goes out together. */
+const PACE_MS = 20;
 const WATCH_MS = 20;
 const RETRY_MS = 100;
 /** Without any inclusion for this long what is left counts as failed. */
@@ -40,9 +42,12 @@ const STALL_MS = 60_000;
 interface Lane {
   readonly client: RpcClient;
   readonly senders: readonly number[];
+  /** Position of the sender whose turn it is. */
+  turn: number;
 }
 interface Flight {
   readonly sender: number;
+  /** Monotonic milliseconds at which it was sent, or was due at a given rate: waiting for a slow chain counts. */
   readonly at: number;
 }
 interface Run {
@@ -58,28 +63,45 @@ interface Run {
 const finished = ({ options, counts }: Run): boolean =>
   options.signal.aborted || counts.included + counts.failed >= options.total;
 
-function allowance({ options, counts, taken }: Run): number {
-  const left = options.total - taken;
-  if (options.rate === undefined || counts.first === 0) return left;
-  const due = Math.floor(((performance.now() - counts.first) / 1000) * options.rate) + 1;
-  return Math.min(left, due - taken);
+/** Monotonic milliseconds at which the run's `index`th transaction is due. */
+function dueAt({ options, counts }: Run, index: number): number {
+  return options.rate === undefined ? performance.now() : counts.first + (index / options.rate) * 1000;
 }
 
-function nextBatch(run: Run, lane: Lane): { readonly sender: number; readonly signed: Signed }[] {
+/** Transactions that may leave now; none while too few are due to be worth a request. */
+function allowance({ options, counts, taken }: Run): number {
+  const left = Math.min(BATCH, options.total - taken);
+  if (options.rate === undefined) return left;
+  const due = Math.floor(((performance.now() - counts.first) / 1000) * options.rate) + 1 - taken;
+  const worth = Math.min(left, Math.ceil((options.rate * PACE_MS) / 1000));
+  return due < worth ? 0 : Math.min(left, due);
+}
+
+interface Item {
+  readonly sender: number;
+  readonly signed: Signed;
+  readonly at: number;
+}
+
+function nextBatch(run: Run, lane: Lane): Item[] {
   const { options } = run;
-  const batch: { sender: number; signed: Signed }[] = [];
-  const room = Math.min(BATCH, allowance(run));
-  for (const sender of lane.senders) {
-    if (run.broken.has(sender)) continue;
-    while (batch.length < room && (run.inFlight[sender] as number) < WINDOW) {
-      const from = options.senders[sender] as Sender;
-      batch.push({
-        sender,
-        signed: signOperation(from, options.plan.operation(sender, run.taken), options.plan.fees),
-      });
-      run.inFlight[sender] = (run.inFlight[sender] as number) + 1;
-      run.taken++;
+  const batch: Item[] = [];
+  if (run.counts.first === 0) run.counts.first = performance.now();
+  const room = allowance(run);
+  // Senders take turns; after a round of which none may send, nobody may.
+  for (let idle = 0; batch.length < room && idle < lane.senders.length; ) {
+    const sender = lane.senders[lane.turn] as number;
+    lane.turn = (lane.turn + 1) % lane.senders.length;
+    if (run.broken.has(sender) || (run.inFlight[sender] as number) >= WINDOW) {
+      idle++;
+      continue;
     }
+    idle = 0;
+    const operation = options.plan.operation(sender, run.taken);
+    const signed = signOperation(options.senders[sender] as Sender, operation, options.plan.fees);
+    batch.push({ sender, at: dueAt(run, run.taken), signed });
+    run.inFlight[sender] = (run.inFlight[sender] as number) + 1;
+    run.taken++;
   }
   return batch;
 }
@@ -96,18 +118,16 @@ function settleRefusal(run: Run, sender: number, hash: Hex): void {
   run.counts.failed++;
 }
 
-async function sendBatch(run: Run, lane: Lane, batch: ReturnType<typeof nextBatch>): Promise<void> {
+async function sendBatch(run: Run, lane: Lane, batch: readonly Item[]): Promise<void> {
   const { counts, pending } = run;
-  const started = performance.now();
-  if (counts.first === 0) counts.first = started;
-  for (const { sender, signed } of batch) pending.set(signed.hash, { sender, at: started });
+  for (const { sender, signed, at } of batch) pending.set(signed.hash, { sender, at });
   let open = batch;
   while (open.length > 0 && !finished(run)) {
     const calls = open.map(({ signed }) => ({ method: "eth_sendRawTransaction", params: [signed.raw] }));
     const answers: readonly RpcAnswer[] = await lane.client.batch(calls);
-    const again: typeof open = [];
+    const again: Item[] = [];
     for (const [at, answer] of answers.entries()) {
-      const item = open[at] as (typeof open)[number];
+      const item = open[at] as Item;
       if ("result" in answer || /already known/.test(answer.error.message)) counts.submitted++;
       else if (passing(answer.error.message)) again.push(item);
       else settleRefusal(run, item.sender, item.signed.hash);
@@ -129,20 +149,34 @@ async function drive(run: Run, lane: Lane): Promise<void> {
   }
 }
 
-interface BlockReceipt {
-  readonly transactionHash: Hex;
-  readonly status: Hex;
+interface Inclusion {
+  readonly hash: Hex;
+  readonly succeeded: boolean;
 }
 
-function settleBlock(run: Run, receipts: readonly BlockReceipt[]): void {
+/** What a block includes. Receipts are dear, and asked for only where inclusion does not mean success. */
+async function inclusionsOf(client: RpcClient, height: number, certain: boolean): Promise<Inclusion[]> {
+  const at = `0x${height.toString(16)}`;
+  if (certain) {
+    const block = (await client.call("eth_getBlockByNumber", at, false)) as { transactions: Hex[] } | null;
+    return (block?.transactions ?? []).map((hash) => ({ hash, succeeded: true }));
+  }
+  const receipts = await client.call("eth_getBlockReceipts", at);
+  return ((receipts ?? []) as { transactionHash: Hex; status: Hex }[]).map(({ transactionHash, status }) => ({
+    hash: transactionHash,
+    succeeded: status === "0x1",
+  }));
+}
+
+function settleBlock(run: Run, inclusions: readonly Inclusion[]): void {
   const now = performance.now();
-  for (const { transactionHash, status } of receipts) {
-    const flight = run.pending.get(transactionHash);
+  for (const { hash, succeeded } of inclusions) {
+    const flight = run.pending.get(hash);
     if (flight === undefined) continue;
-    run.pending.delete(transactionHash);
+    run.pending.delete(hash);
     run.inFlight[flight.sender] = (run.inFlight[flight.sender] as number) - 1;
     run.counts.last = now;
-    if (status === "0x1") {
+    if (succeeded) {
       run.counts.included++;
       run.counts.latencies.push(now - flight.at);
     } else {
@@ -158,8 +192,7 @@ async function watch(run: Run, client: RpcClient, from: number, sent: () => bool
     const head = Number((await client.call("eth_blockNumber")) as Hex);
     for (; next <= head; next++) {
       const before = run.pending.size;
-      const receipts = await client.call("eth_getBlockReceipts", `0x${next.toString(16)}`);
-      settleBlock(run, (receipts ?? []) as readonly BlockReceipt[]);
+      settleBlock(run, await inclusionsOf(client, next, run.options.plan.certain));
       if (run.pending.size < before) progressed = performance.now();
     }
     if (run.pending.size === 0) progressed = performance.now();
@@ -189,6 +222,7 @@ export async function runLoad(options: LoadOptions, counts: LoadCounts): Promise
   const lanes: Lane[] = Array.from({ length: width }, (_, lane) => ({
     client: clients[lane % clients.length] as RpcClient,
     senders: senders.map((_sender, index) => index).filter((index) => index % width === lane),
+    turn: 0,
   }));
   let sent = false;
   const watching = watch(run, watcher, from, () => sent);

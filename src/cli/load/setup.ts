@@ -11,6 +11,8 @@ export type LoadKind = "transfer" | "erc20" | "swap";
 
 export interface Plan {
   readonly fees: Fees;
+  /** Whether a transaction of this load that is included cannot have failed. */
+  readonly certain: boolean;
   /** The operation that `sender` (its index) sends as the run's `index`th. */
   readonly operation: (sender: number, index: number) => Operation;
 }
@@ -188,12 +190,14 @@ export async function prepare(
   const next = (sender: number): Address => (senders[(sender + 1) % senders.length] as Sender).address;
   if (kind === "transfer") {
     const data = new Uint8Array();
-    return { fees, operation: (sender) => ({ to: next(sender), value: 1n, data, gasLimit }) };
+    return { fees, certain: true, operation: (sender) => ({ to: next(sender), value: 1n, data, gasLimit }) };
   }
   if (kind === "erc20") {
     const token = await deployToken(stage);
-    return { fees, operation: (sender) => invoke(token, tokenTransfer(next(sender), 1n), gasLimit) };
+    const operation = (sender: number) => invoke(token, tokenTransfer(next(sender), 1n), gasLimit);
+    return { fees, certain: false, operation };
   }
   const pair = await deployPair(stage);
-  return { fees, operation: (_, index) => invoke(pair, swap(SWAP_AMOUNT, index % 2 === 0), gasLimit) };
+  const operation = (_: number, index: number) => invoke(pair, swap(SWAP_AMOUNT, index % 2 === 0), gasLimit);
+  return { fees, certain: false, operation };
 }

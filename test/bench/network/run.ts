@@ -1,26 +1,28 @@
 // A network of validators under load, measured: finality of empty blocks, transfers a second with their latency, lag
 // and memory, ERC-20 transfers and swaps, ten validators, and anvil under the same generator. One command:
-//   bun test/bench/network/run.ts [--seconds 600] [--rate 1000] [--only finality,transfer,anvil,erc20,swap,ten]
-//     [--binary ./kora] [--json FILE]
+//   bun test/bench/network/run.ts [--seconds 600] [--rate 1000] [--binary ./kora] [--json FILE]
+//     [--only finality,transfer,anvil,erc20,swap,ten,parts]
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { useBinary } from "../../support/kora.ts";
 import { measureFinality } from "./finality.ts";
 import { type LoadFigures, loadAnvil, loadNetwork } from "./load.ts";
-import { describeFinality, describeLoad } from "./tables.ts";
+import { profileNetwork } from "./profile.ts";
+import { describeFinality, describeLoad, describeParts } from "./tables.ts";
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "600" },
     rate: { type: "string", default: "1000" },
     accounts: { type: "string", default: "500" },
-    only: { type: "string", default: "finality,transfer,anvil,erc20,swap,ten" },
+    only: { type: "string", default: "finality,transfer,anvil,erc20,swap,ten,parts" },
     binary: { type: "string" },
     json: { type: "string" },
   },
 });
 /** Longest of the runs beside the one whose length is asked for. */
 const SHORT_SECONDS = 60;
-if (values.binary !== undefined) process.env["KORA_BINARY"] = values.binary;
+if (values.binary !== undefined) useBinary(values.binary);
 const seconds = Number(values.seconds);
 const short = Math.min(seconds, SHORT_SECONDS);
 const rate = Number(values.rate);
@@ -60,5 +62,10 @@ await part("ten", async () =>
     await loadNetwork(offer("transfer", rate / 2, short), { validators: 10, blockTime: 0.5 }),
   ),
 );
+await part("parts", async () => {
+  const profiled = await profileNetwork(offer("transfer", rate / 2, short), four, useBinary);
+  results["parts"] = profiled.parts;
+  return describeParts(profiled);
+});
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 process.exit(0);

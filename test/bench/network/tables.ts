@@ -1,6 +1,7 @@
 // The figures of a network bench as lines for a reader, each beside what is wanted of it.
 import type { Finality } from "./finality.ts";
 import type { LoadFigures, NodeFigures } from "./load.ts";
+import type { ProfiledLoad } from "./profile.ts";
 
 const MB = 1e6;
 
@@ -52,5 +53,18 @@ export function describeLoad(
       "memory, 4th / 2nd quarter",
       cells(({ memoryQuarters }) => memoryQuarters.toFixed(2)),
     ),
+  ].join("\n");
+}
+
+/** CPU of one final transaction on one node, by part. */
+export function describeParts({ figures, parts }: ProfiledLoad): string {
+  const sum = parts.reduce((all, { micros }) => all + micros, 0);
+  return [
+    `CPU of one final transfer on one node, by part, at ${figures.finalized.toFixed(0)}/s under the profiler`,
+    ...parts.map(
+      ({ part, share, micros }) =>
+        `  ${part.padEnd(38)}${micros.toFixed(1).padStart(8)} µs${(share * 100).toFixed(1).padStart(7)} %`,
+    ),
+    `  ${"together".padEnd(38)}${sum.toFixed(1).padStart(8)} µs`,
   ].join("\n");
 }
