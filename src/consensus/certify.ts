@@ -56,8 +56,8 @@ export function onCertified(core: Core, view: number, payload: Hash, valid: bool
 function settle(core: Core, round: Round, payload: Hash, valid: boolean): void {
   const { view } = round;
   round.certification = valid ? "certified" : "refused";
-  if (valid && !round.durableBodies.has(payload) && core.rules.r4Durable) {
-    round.durableBodies.add(payload);
+  if (valid && !round.durableBodies.includes(payload) && core.rules.r4Durable) {
+    round.durableBodies.push(payload);
     emit(core, { type: "persist", record: { type: "body", view, digest: payload } });
   }
   emit(core, { type: "persist", record: { type: "verdict", view, payload, valid } });

@@ -153,7 +153,7 @@ function onSigned(core: Core, vote: Vote): void {
   if (vote.kind === "notarize" && round.mine.nullify !== undefined && core.rules.r3NotNullified) return;
   round.cast[vote.kind] = vote;
   if (vote.kind === "notarize" && core.rules.r15Body) {
-    round.durableBodies.add(vote.payload);
+    round.durableBodies.push(vote.payload);
     emit(core, { type: "persist", record: { type: "body", view: vote.view, digest: vote.payload } });
   }
   emit(core, { type: "persist", record: { type: "vote", vote } });

@@ -10,12 +10,12 @@ function doublings(core: Core): number {
 }
 
 function scaled(core: Core, base: number): number {
-  return Math.max(base, Math.min(core.config.timing.maxTimeout, base * 2 ** doublings(core)));
+  return Math.max(base, Math.min(core.config.timing.maxTimeout, base * (1 << doublings(core))));
 }
 
 /** How long the leader may build: half the leader timeout, halved again with every failing view. */
 export function buildBudget(core: Core): number {
-  return core.config.timing.leaderTimeout / 2 / 2 ** doublings(core);
+  return core.config.timing.leaderTimeout / 2 / (1 << doublings(core));
 }
 
 /** R1: sets the due time of the current view; called at entry and whenever one of its causes changes. */

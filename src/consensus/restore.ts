@@ -31,7 +31,7 @@ export function restore(core: Core, restored: Restored): void {
     if (round.certificates.notarize?.payload === payload)
       round.certification = valid ? "certified" : "refused";
   }
-  for (const { view, digest } of restored.bodies) roundOf(core, view).durableBodies.add(digest);
+  for (const { view, digest } of restored.bodies) roundOf(core, view).durableBodies.push(digest);
   for (const vote of restored.votes) restoreVote(core, vote);
   core.forgottenBelow = Math.max(0, Math.min(core.finalizedView, ...core.rounds.keys()));
   core.prunedBelow = core.forgottenBelow;

@@ -82,13 +82,13 @@ export interface Round {
   /** R3, R6: the leader signed two proposals. */
   equivocated: boolean;
   /** Signers of two notarize votes; the leader may be one of them before it is known who leads. */
-  readonly twoFaced: Set<number>;
+  readonly twoFaced: number[];
   verification: "unknown" | "asked" | "valid" | "invalid" | "early";
   /** Payload that I built as leader. */
   built: Hash | undefined;
   certification: Certification;
   /** The bodies of this view that the journal holds: my vote's, and another's if that one was notarized. */
-  readonly durableBodies: Set<Hash>;
+  readonly durableBodies: Hash[];
   building: boolean;
   /** My decisions, made before the signature comes back. */
   readonly mine: Record<VoteKind, Subject | undefined>;
@@ -99,9 +99,9 @@ export interface Round {
   lottery: Uint8Array | undefined;
   hasSeed: boolean;
   /** A partial of these signers failed, so their slots stay closed. */
-  readonly spoiled: Set<number>;
+  readonly spoiled: number[];
   /** Votes of caught signers whose partials were checked alone and found good. */
-  readonly examined: Set<Vote>;
+  readonly examined: Vote[];
 }
 
 export interface Core {
@@ -178,7 +178,9 @@ export const NOTHING_RESTORED: Restored = {
 };
 
 function newTally(n: number): Tally {
-  return { votes: new Array<Vote | undefined>(n).fill(undefined), count: 0, recovering: false };
+  const votes: (Vote | undefined)[] = [];
+  for (let signer = 0; signer < n; signer++) votes.push(undefined);
+  return { votes, count: 0, recovering: false };
 }
 
 function newRound(view: number, n: number): Round {
@@ -189,19 +191,19 @@ function newRound(view: number, n: number): Round {
     proposal: undefined,
     seenAt: -1,
     equivocated: false,
-    twoFaced: new Set(),
+    twoFaced: [],
     verification: "unknown",
     built: undefined,
     certification: "unknown",
-    durableBodies: new Set(),
+    durableBodies: [],
     building: false,
     mine: { notarize: undefined, nullify: undefined, finalize: undefined },
     cast: { notarize: undefined, nullify: undefined, finalize: undefined },
     seed: undefined,
     lottery: undefined,
     hasSeed: false,
-    spoiled: new Set(),
-    examined: new Set(),
+    spoiled: [],
+    examined: [],
   };
 }
 

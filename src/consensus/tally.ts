@@ -29,7 +29,7 @@ export function onVote(core: Core, from: number, vote: Vote): void {
   if (round === undefined) return;
   const slot = round.tallies[kind].votes[from];
   if (slot === undefined) {
-    if (round.certificates[kind] !== undefined || round.spoiled.has(from)) {
+    if (round.certificates[kind] !== undefined || round.spoiled.includes(from)) {
       if (!(kind === "notarize" && round.proposal === undefined && view >= core.view)) return;
     }
   } else if (sameSubject(slot, vote) && core.rules.distinctSigners) return;
@@ -51,7 +51,7 @@ export function takeVote(core: Core, vote: Vote): void {
     if (sameSubject(slot, vote)) return;
     reportConflict(core, slot, vote);
     if (vote.kind !== "notarize") return;
-    round.twoFaced.add(vote.signer);
+    if (!round.twoFaced.includes(vote.signer)) round.twoFaced.push(vote.signer);
     if (leaderAt(core, vote.view) === vote.signer) {
       round.equivocated = true;
       if (!core.rules.r3Conflict) observeProposal(core, round, vote);
@@ -80,7 +80,7 @@ export function tryRecover(core: Core, round: Round, subject: Subject): void {
   const doubtful: Vote[] = [];
   for (const vote of tally.votes) {
     if (vote === undefined || !sameSubject(vote, subject)) continue;
-    if (core.caught[vote.signer] && !round.examined.has(vote)) doubtful.push(vote);
+    if (core.caught[vote.signer] && !round.examined.includes(vote)) doubtful.push(vote);
     else if (clean.length < core.quorum) clean.push(vote);
   }
   if (clean.length >= core.quorum) {
@@ -113,13 +113,13 @@ export function onPartialExamined(core: Core, vote: Vote, valid: boolean): void 
     spoil(core, round, vote.signer);
     return;
   }
-  round.examined.add(vote);
+  if (!round.examined.includes(vote)) round.examined.push(vote);
   tryRecover(core, round, vote);
 }
 
 /** A vote is both partials: one bad spoils all of the signer's votes in this view. */
 function spoil(core: Core, round: Round, signer: number): void {
-  round.spoiled.add(signer);
+  if (!round.spoiled.includes(signer)) round.spoiled.push(signer);
   for (const kind of KINDS) {
     const tally: Tally = round.tallies[kind];
     if (tally.votes[signer] === undefined) continue;

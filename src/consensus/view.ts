@@ -29,7 +29,7 @@ export function enterView(core: Core, view: number, failed: boolean): void {
   if (round.proposal === undefined && leader !== undefined) {
     const vote = round.tallies.notarize.votes[leader];
     if (vote !== undefined) setProposal(core, round, vote);
-    if (round.twoFaced.has(leader)) round.equivocated = true;
+    if (round.twoFaced.includes(leader)) round.equivocated = true;
   }
   updateDue(core);
   advance(core);

@@ -4,7 +4,7 @@ import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import type { Certificate } from "#types/certificate.ts";
-import type { Hash } from "#types/ids.ts";
+import { type Hash, ZERO_HASH } from "#types/ids.ts";
 import { MAX_CLOCK_AHEAD_SECONDS } from "#types/limits.ts";
 import { quorumOf } from "#types/quorum.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
@@ -20,6 +20,9 @@ export class Violation extends Error {
   }
 }
 
+/** A node's own votes of one view. */
+type OwnVotes = Record<VoteKind, Subject | undefined>;
+
 interface ViewFacts {
   notarized: Certificate | undefined;
   nullified: boolean;
@@ -28,9 +31,11 @@ interface ViewFacts {
   /** Bodies the leader's key was asked to propose, by honest nodes' knowledge. */
   proposals: Set<Hash>;
   refused: boolean;
-  seed: string | undefined;
-  /** Votes that left honest nodes. */
-  readonly votes: Map<number, Partial<Record<VoteKind, Subject>>>;
+  seed: Uint8Array | undefined;
+  /** prevrandao of a block on this view's (R13), once somebody asked. */
+  childRandao: Hash | undefined;
+  /** Votes that left honest nodes, by slot. */
+  readonly votes: (OwnVotes | undefined)[];
 }
 
 export interface CheckerOptions {
@@ -72,6 +77,7 @@ export interface Checkers {
 
 /** Whether a certificate is one that was looked at before. */
 function sameBytes(a: Certificate, b: Certificate): boolean {
+  if (a === b) return true;
   return (
     a.payload === b.payload &&
     a.parentView === b.parentView &&
@@ -87,7 +93,8 @@ export function createCheckers(options: CheckerOptions): Checkers {
   const views = new Map<number, ViewFacts>();
   const chain: SimBody[] = [];
   const bodies = new Map<Hash, SimBody>();
-  const floors = new Map<number, number>();
+  /** Newest final view of each slot; a node that restarts is held to it. */
+  const floors: number[] = [];
   const faults = new Set<number>();
   const blockedPeers = new Set<number>();
   let calm = Number.POSITIVE_INFINITY;
@@ -104,7 +111,8 @@ export function createCheckers(options: CheckerOptions): Checkers {
         proposals: new Set(),
         refused: false,
         seed: undefined,
-        votes: new Map(),
+        childRandao: undefined,
+        votes: [],
       };
       views.set(view, facts);
     }
@@ -121,9 +129,9 @@ export function createCheckers(options: CheckerOptions): Checkers {
     if (c.epoch !== options.epoch) fail("S8", `node ${node} took a certificate of epoch ${c.epoch}`);
     if (!crypto.certificateGood(c))
       fail("S8", `node ${node} took a forged ${c.kind} certificate of view ${c.view}`);
-    const seed = c.seed.toHex();
-    if (facts.seed !== undefined && facts.seed !== seed) fail("S10", `two seeds in view ${c.view}`);
-    facts.seed = seed;
+    if (facts.seed !== undefined && !equalBytes(facts.seed, c.seed))
+      fail("S10", `two seeds in view ${c.view}`);
+    facts.seed = c.seed;
     if (c.kind === "notarize") {
       if (facts.notarized !== undefined && facts.notarized.payload !== c.payload)
         fail("S2", `two notarizations in view ${c.view}`);
@@ -145,12 +153,12 @@ export function createCheckers(options: CheckerOptions): Checkers {
     if (facts.finalized !== undefined && facts.nullified)
       fail("S3", `view ${c.view} is finalized and nullified`);
   }
-  function ownVotes(node: number, view: number): Partial<Record<VoteKind, Subject>> {
+  function ownVotes(node: number, view: number): OwnVotes {
     const { votes } = at(view);
-    let own = votes.get(node);
+    let own = votes[node];
     if (own === undefined) {
-      own = {};
-      votes.set(node, own);
+      own = { notarize: undefined, nullify: undefined, finalize: undefined };
+      votes[node] = own;
     }
     return own;
   }
@@ -182,6 +190,21 @@ export function createCheckers(options: CheckerOptions): Checkers {
       fail("R3", `node ${node} voted for a block ${ahead} s ahead of its clock`);
     if (!options.careless) checkBody(node, vote);
   }
+  /** R13, from the committee's own key. */
+  function childRandao(view: number): Hash | undefined {
+    if (view === 0) return crypto.randao(undefined);
+    const facts = at(view);
+    facts.childRandao ??= crypto.randao(
+      crypto.certificate({
+        kind: "nullify",
+        epoch: options.epoch,
+        view,
+        parentView: 0,
+        payload: ZERO_HASH,
+      }).seed,
+    );
+    return facts.childRandao;
+  }
   function checkBody(node: number, vote: Subject): void {
     const body = bodies.get(vote.payload);
     if (body === undefined) fail("R3", `node ${node} voted for a block that nobody made`);
@@ -196,12 +219,7 @@ export function createCheckers(options: CheckerOptions): Checkers {
     const parentHeight = vote.parentView === 0 ? 0 : bodies.get(facts.parent)?.facts.height;
     if (parentHeight === undefined || facts.height !== parentHeight + 1)
       fail("R3", `node ${node} voted for a wrong height`);
-    if (!options.seeded) return;
-    const seed =
-      vote.parentView === 0
-        ? undefined
-        : crypto.certificate({ ...vote, kind: "notarize", view: vote.parentView }).seed;
-    if (facts.prevRandao !== crypto.randao(seed))
+    if (options.seeded && facts.prevRandao !== childRandao(vote.parentView))
       fail("R13", `node ${node} voted for a wrong prevrandao in view ${vote.view}`);
   }
   return {
@@ -281,30 +299,34 @@ export function createCheckers(options: CheckerOptions): Checkers {
       chain[height] = body;
     },
     certificateFrom(votes, subject) {
-      const signers = new Set<number>();
-      for (const vote of votes) signers.add(vote.signer);
-      if (signers.size < quorum)
-        fail(
-          "S8",
-          `${subject.kind} certificate of view ${subject.view} from ${signers.size} of ${quorum} signers`,
-        );
+      let signers = 0;
+      let distinct = 0;
+      for (const { signer } of votes) {
+        const bit = 1 << signer;
+        if ((signers & bit) === 0) distinct++;
+        signers |= bit;
+      }
+      if (distinct < quorum) {
+        const { kind, view } = subject;
+        fail("S8", `${kind} certificate of view ${view} from ${distinct} of ${quorum} signers`);
+      }
     },
     restarted(node, core, fromBackup) {
-      if (fromBackup) floors.set(node, core.finalizedView);
-      const floor = floors.get(node) ?? 0;
+      if (fromBackup) floors[node] = core.finalizedView;
+      const floor = floors[node] ?? 0;
       if (core.finalizedView < floor)
         fail("S12", `node ${node} restarted at ${core.finalizedView}, below its floor ${floor}`);
     },
     stepped(node, core) {
-      const floor = floors.get(node) ?? 0;
-      if (core.finalizedView > floor) floors.set(node, core.finalizedView);
-      const { proposal, mine, equivocated } = core.rounds.get(core.view) ?? {};
-      const maySign =
-        core.signFloor < core.view && core.echoes.size + 1 >= quorum && core.config.me !== undefined;
-      if (proposal !== undefined && mine?.nullify === undefined && maySign && !equivocated) {
-        const { parentView } = proposal;
+      if (core.finalizedView > (floors[node] ?? 0)) floors[node] = core.finalizedView;
+      const round = core.rounds.get(core.view);
+      if (round?.proposal !== undefined && round.mine.nullify === undefined && !round.equivocated) {
+        const maySign =
+          core.signFloor < core.view && core.echoes.size + 1 >= quorum && core.config.me !== undefined;
+        const { parentView } = round.proposal;
         const wrong = parentView >= core.view || parentView < core.finalizedView;
-        if (wrong) fail("R9", `node ${node} waits on a parent in ${parentView} in view ${core.view}`);
+        if (wrong && maySign)
+          fail("R9", `node ${node} waits on a parent in ${parentView} in view ${core.view}`);
       }
       const top = Math.max(core.view, core.highestNotarized) + 1;
       const bound = top - Math.min(core.finalizedView, core.acknowledgedView) + options.retention + 8;

@@ -92,13 +92,20 @@ export function createSimJournal(
     },
     body: (digest) => disk.bodies.get(digest)?.body,
     prune(below) {
+      const { records } = disk;
       let newest: JournalRecord | undefined;
-      for (const record of disk.records) {
-        if (record.type !== "certificate" || record.certificate.kind !== "finalize") continue;
-        if (newest?.type !== "certificate" || record.certificate.view > newest.certificate.view)
+      let highest = -1;
+      let kept = 0;
+      for (const record of records) {
+        const view = viewOf(record);
+        if (record.type === "certificate" && record.certificate.kind === "finalize" && view > highest) {
           newest = record;
+          highest = view;
+        }
+        if (view >= below) records[kept++] = record;
       }
-      disk.records = disk.records.filter((record) => record === newest || viewOf(record) >= below);
+      records.length = kept;
+      if (newest !== undefined && highest < below) records.unshift(newest);
       for (const [digest, { view }] of disk.bodies) if (view < below) disk.bodies.delete(digest);
     },
   };

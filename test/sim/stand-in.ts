@@ -7,7 +7,7 @@ import type { SchemeKind } from "#consensus/state.ts";
 import type { Recovery, SchemePort } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { type Hash, ZERO_HASH } from "#types/ids.ts";
-import type { Subject, Vote } from "#types/vote.ts";
+import { type Subject, sameSubject, type Vote, type VoteKind } from "#types/vote.ts";
 
 const NAMESPACES = { notarize: 11, nullify: 12, finalize: 13 } as const;
 const SEED = 14;
@@ -24,6 +24,19 @@ export function digestNumber(digest: Hash): number {
   let h = 0x811c9dc5;
   for (let i = 2; i < 18; i++) h = Math.imul(h ^ digest.charCodeAt(i), 0x01000193);
   return h;
+}
+
+/** `digestNumber` for those who ask about the same few digests again and again. */
+function createDigestNumbers(): (digest: Hash) => number {
+  let last: Hash | undefined;
+  let value = 0;
+  return (digest) => {
+    if (digest !== last) {
+      last = digest;
+      value = digestNumber(digest);
+    }
+    return value;
+  };
 }
 
 const HEX8: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
@@ -72,16 +85,17 @@ export interface StandIn {
 /** `chain`: whose children's prevrandao R13 fixes in the chain's own way. */
 export function createStandIn(
   secret: number,
-  kind: SchemeKind,
+  scheme: SchemeKind,
   rules: Rules,
   chain?: { randao(seed: Uint8Array | undefined): Hash },
 ): StandIn {
-  const seeded = kind !== "identity";
+  const seeded = scheme !== "identity";
+  const numberOf = createDigestNumbers();
   const space = (subject: Subject): number => (rules.r14Domains ? NAMESPACES[subject.kind] : 11);
   const subjectMix = (who: number, subject: Subject): number => {
     let h = mix(mix(secret, who), space(subject));
     h = mix(mix(h, subject.epoch), subject.view);
-    return mix(mix(h, subject.parentView), digestNumber(subject.payload));
+    return mix(mix(h, subject.parentView), numberOf(subject.payload));
   };
   const roundMix = (who: number, epoch: number, view: number): number =>
     mix(mix(mix(mix(secret, who), SEED), epoch), view);
@@ -105,7 +119,7 @@ export function createStandIn(
   const partialGood = (vote: Vote): boolean =>
     number(vote.partial) === (subjectMix(vote.signer, vote) | 0) &&
     (!seeded || number(vote.seedPartial) === (roundMix(vote.signer, vote.epoch, vote.view) | 0));
-  const certificate = (subject: Subject): Certificate => ({
+  const makeCertificate = (subject: Subject): Certificate => ({
     kind: subject.kind,
     epoch: subject.epoch,
     view: subject.view,
@@ -114,6 +128,16 @@ export function createStandIn(
     signature: bytes(subjectMix(GROUP, subject)),
     seed: seeded ? bytes(roundMix(GROUP, subject.epoch, subject.view)) : noSeed,
   });
+  // One node after the other recovers the same certificate: the newest of each kind is at hand.
+  const newest: Partial<Record<VoteKind, Certificate>> = {};
+  const certificate = (subject: Subject): Certificate => {
+    const { kind, view } = subject;
+    const known = newest[kind];
+    if (known !== undefined && known.view === view && sameSubject(known, subject)) return known;
+    const made = makeCertificate(subject);
+    newest[kind] = made;
+    return made;
+  };
   const lottery = (seed: Uint8Array): Uint8Array => bytes(mix(mix(number(seed), 77), 78));
   const examined = (cert: Certificate, valid: boolean): Examined => ({
     certificate: cert,
@@ -135,10 +159,18 @@ export function createStandIn(
       seedPartial: seeded ? bytes(roundMix(signer, subject.epoch, subject.view)) : noSeed,
     });
   const authentic = (v: Vote): boolean => number(v.envelope) === (envelopeMix(v) | 0);
+  let lastSeed = -1;
+  let lastRandao = ZERO_HASH;
   const randao = (seed: Uint8Array | undefined): Hash | undefined => {
     if (!seeded) return undefined;
     if (chain !== undefined) return chain.randao(seed);
-    return seed === undefined ? ZERO_HASH : digestOf(mix(number(seed), 5), mix(number(seed), 6));
+    if (seed === undefined) return ZERO_HASH;
+    const value = number(seed);
+    if (value !== lastSeed) {
+      lastSeed = value;
+      lastRandao = digestOf(mix(value, 5), mix(value, 6));
+    }
+    return lastRandao;
   };
   return {
     vote,

@@ -17,7 +17,7 @@ export function createWitness(): Witness {
   function open(core: Core, { view, kind, signer }: Vote): boolean {
     if (view <= core.finalizedView || view > core.view + 1) return false;
     const round = core.rounds.get(view);
-    return round?.certificates[kind] === undefined && round?.spoiled.has(signer) !== true;
+    return round?.certificates[kind] === undefined && round?.spoiled.includes(signer) !== true;
   }
   return {
     hears(core, vote) {
@@ -25,7 +25,7 @@ export function createWitness(): Witness {
       if (epoch !== core.config.epoch || view > core.view + 1) return false;
       const round = core.rounds.get(view);
       // A signer whose partial was bad lost its votes of this view, and was cut off for that.
-      if (round?.spoiled.has(signer) === true) return false;
+      if (round?.spoiled.includes(signer) === true) return false;
       const before = told.get(slot(vote));
       if (before !== undefined) return round !== undefined && !sameSubject(before, vote);
       if (!open(core, vote)) return false;

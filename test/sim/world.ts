@@ -57,6 +57,8 @@ const PEACEFUL_VIEWS = 12;
 const MAX_EVENTS = 3_000_000;
 /** A peer that was found out is cut off for this long, virtual ms. */
 const BLOCK_MS = 5_000;
+/** Views whose leaders are remembered, once drawn. */
+const MAX_LEADERS = 4_096;
 /** Virtual ms between two transfers, where the ledger is real. */
 const TRANSFER_MS = 12;
 
@@ -89,12 +91,32 @@ interface SimNode {
   /** Views it voted in since everything arrives. */
   readonly spoken: Set<number>;
   /** Parcels of the running call, by recipient's slot. */
-  readonly outgoing: (((peer: SimNode) => void)[] | undefined)[];
+  readonly outgoing: (Parcel[] | undefined)[];
+  /** Whether there are any. */
+  loaded: boolean;
   inside: boolean;
   restored: boolean;
   /** It died of `killOn` already. */
   struck: boolean;
 }
+
+/** What travels between processes. */
+type Parcel = { readonly from: SimNode } & (
+  | { readonly type: "message"; readonly message: CoreMessage }
+  | { readonly type: "body"; readonly body: SimBody }
+  | { readonly type: "bodyRequest"; readonly digest: Hash }
+);
+
+/** Hands a parcel to the driver that it reached. */
+function hand(driver: Driver<SimBody>, parcel: Parcel): void {
+  const { index } = parcel.from;
+  if (parcel.type === "message") driver.message(index, parcel.message);
+  else if (parcel.type === "body") driver.body(index, parcel.body);
+  else driver.bodyRequest(index, parcel.digest);
+}
+
+const callBack = (_driver: Driver<SimBody>, run: () => void): void => run();
+const wake = (driver: Driver<SimBody>): void => driver.wake();
 
 export interface Outcome {
   readonly trace: number;
@@ -153,6 +175,7 @@ class Simulation implements World {
   #steps = 0;
   #restored = 0;
   readonly #deafUntil: number[] = [];
+  readonly #leaders: number[] = [];
 
   constructor(options: Options, rules: Rules, narrate: Narrator | undefined, { crypto, ledger }: Parts) {
     const { n } = options;
@@ -212,6 +235,7 @@ class Simulation implements World {
       witness: createWitness(),
       spoken: new Set(),
       outgoing: [],
+      loaded: false,
       inside: false,
       restored: false,
       struck: false,
@@ -261,6 +285,15 @@ class Simulation implements World {
 
   /** The true leader of a view, from the committee's own key. */
   #leader(view: number): number {
+    let leader = this.#leaders[view];
+    if (leader === undefined) {
+      leader = this.#drawLeader(view);
+      if (view < MAX_LEADERS) this.#leaders[view] = leader;
+    }
+    return leader;
+  }
+
+  #drawLeader(view: number): number {
     const { n, scheme } = this.#options;
     if (view <= 1 || scheme === "identity") return view % n;
     const subject = {
@@ -282,13 +315,13 @@ class Simulation implements World {
   }
 
   /** Runs `act` inside the node's process; what it is killed in is lost. */
-  #inside(node: SimNode, act: (driver: Driver<SimBody>) => void): void {
+  #inside<T>(node: SimNode, act: (driver: Driver<SimBody>, given: T) => void, given: T): void {
     const { driver } = node;
     if (driver === undefined) return;
     this.#steps++;
     node.inside = true;
     try {
-      act(driver);
+      act(driver, given);
     } catch (error) {
       if (error !== KILLED) throw error;
       node.inside = false;
@@ -361,8 +394,8 @@ class Simulation implements World {
     node.witness = createWitness();
     if (node.honest) this.checkers.restarted(node.slot, driver.core, restoredBackup);
     for (let index = 0; index < this.#submitted; index++) this.#ledger?.submit(node.slot, transferAt(index)!);
-    this.#inside(node, () => driver.start());
-    if (options.busy && node.driver === driver) this.#inside(node, () => driver.work(true));
+    this.#inside(node, callBack, () => driver.start());
+    if (options.busy && node.driver === driver) this.#inside(node, callBack, () => driver.work(true));
   }
 
   /** Puts an old copy of the journal back, on at most as many nodes as may be faulty. */
@@ -385,7 +418,7 @@ class Simulation implements World {
     const alive = (): boolean => node.life === life;
     const after = (ms: number, run: () => void): void => {
       this.#at(ms / node.rate, () => {
-        if (alive()) this.#inside(node, run);
+        if (alive()) this.#inside(node, callBack, run);
       });
     };
     const application = this.#application(node, after);
@@ -399,7 +432,7 @@ class Simulation implements World {
         sendBody: (to, body) => this.#sendBody(node, to, body),
         requestBody: (to, digest) => {
           this.#pulse(node);
-          this.#deliver(node, to, (peer) => this.#inside(peer, (d) => d.bodyRequest(node.index, digest)));
+          this.#deliver(to, { from: node, type: "bodyRequest", digest });
         },
         block: (peer, reason) => {
           this.#tell?.(node.slot, `blocks ${peer}: ${reason}`);
@@ -414,7 +447,7 @@ class Simulation implements World {
           const token = ++node.alarm;
           // The drifting clock rounds: a hair later is never early.
           this.scheduler.at((at - node.skew) / node.rate + 1e-6, () => {
-            if (alive() && node.alarm === token) this.#inside(node, (d) => d.wake());
+            if (alive() && node.alarm === token) this.#inside(node, wake, undefined);
           });
         },
       },
@@ -587,16 +620,29 @@ class Simulation implements World {
   #post(node: SimNode, to: number, message: CoreMessage): void {
     let sent = message;
     if (this.#options.wire) sent = decodeMessage(encodeMessage(message), 0) as CoreMessage;
-    this.#deliver(node, to, (peer) => {
-      if (sent.type === "vote" && peer.slot === this.#options.voteless && !this.#calm) return;
-      if (peer.rogue !== undefined && peer.driver !== undefined) {
-        if (peer.adversary?.onReceive?.(peer.rogue, node.index, sent) === false) return;
-      }
-      const proof = !node.honest && sent.type === "vote" && this.#isProof(peer, node.index, sent.vote);
-      const { life } = peer;
-      this.#inside(peer, (driver) => driver.message(node.index, sent));
-      if (proof && peer.life === life) this.#expectCaught(peer, node.index);
-    });
+    this.#deliver(to, { from: node, type: "message", message: sent });
+  }
+
+  #receive(peer: SimNode, parcel: Parcel): void {
+    const { from } = parcel;
+    if (parcel.type === "body" && this.#options.wire && this.#ledger !== undefined) {
+      const body = this.#ledger.reopened(peer.slot, parcel.body);
+      if (body !== undefined) this.#inside(peer, hand, { ...parcel, body });
+      return;
+    }
+    if (parcel.type !== "message") {
+      this.#inside(peer, hand, parcel);
+      return;
+    }
+    const { message } = parcel;
+    if (message.type === "vote" && peer.slot === this.#options.voteless && !this.#calm) return;
+    if (peer.rogue !== undefined && peer.driver !== undefined) {
+      if (peer.adversary?.onReceive?.(peer.rogue, from.index, message) === false) return;
+    }
+    const proof = !from.honest && message.type === "vote" && this.#isProof(peer, from.index, message.vote);
+    const { life } = peer;
+    this.#inside(peer, hand, parcel);
+    if (proof && peer.life === life) this.#expectCaught(peer, from.index);
   }
 
   /** Whether `peer`, once it has this vote, holds two of one signer that exclude each other. */
@@ -612,46 +658,45 @@ class Simulation implements World {
   }
 
   #postBody(node: SimNode, to: number, body: SimBody): void {
-    const decoded = this.#options.wire ? this.#ledger : undefined;
-    this.#deliver(node, to, (peer) =>
-      this.#inside(peer, (driver) => {
-        const received = decoded === undefined ? body : decoded.reopened(peer.slot, body);
-        if (received !== undefined) driver.body(node.index, received);
-      }),
-    );
+    this.#deliver(to, { from: node, type: "body", body });
   }
 
   /** Queues a parcel for everyone behind index `to` (-1: every other validator). */
-  #deliver(node: SimNode, to: number, receive: (peer: SimNode) => void): void {
+  #deliver(to: number, parcel: Parcel): void {
     const { n } = this.#options;
+    const node = parcel.from;
     assert(Number.isSafeInteger(to), "a message goes to an index, or to everyone");
     for (const peer of this.nodes) {
       const meant = to >= 0 ? peer.index === to : peer.index < n && peer.index !== node.index;
       if (!meant || peer === node) continue;
       const parcels = node.outgoing[peer.slot];
-      if (parcels === undefined) node.outgoing[peer.slot] = [receive];
-      else parcels.push(receive);
+      if (parcels === undefined) node.outgoing[peer.slot] = [parcel];
+      else parcels.push(parcel);
+      node.loaded = true;
     }
     if (!node.inside) this.#flush(node);
   }
 
   /** What a process said at one moment to one peer travels together. */
   #flush(node: SimNode): void {
-    const now = this.scheduler.now();
+    if (!node.loaded) return;
+    node.loaded = false;
     const { outgoing } = node;
     for (let slot = 0; slot < outgoing.length; slot++) {
       const parcels = outgoing[slot];
       if (parcels === undefined) continue;
       outgoing[slot] = undefined;
-      const peer = this.nodes[slot]!;
-      for (const delay of this.#links.deliveries(node.slot, slot)) {
-        this.scheduler.at(now + delay, () => {
-          if (peer.blockedUntil[node.index]! > this.scheduler.now()) return;
-          if ((this.#deafUntil[slot] ?? 0) > this.scheduler.now()) return;
-          for (const receive of parcels) receive(peer);
-        });
-      }
+      this.#dispatch(node, this.nodes[slot]!, parcels);
     }
+  }
+
+  #dispatch(node: SimNode, peer: SimNode, parcels: readonly Parcel[]): void {
+    const arrive = (): void => {
+      const now = this.scheduler.now();
+      if (peer.blockedUntil[node.index]! > now || (this.#deafUntil[peer.slot] ?? 0) > now) return;
+      for (const parcel of parcels) this.#receive(peer, parcel);
+    };
+    for (const delay of this.#links.deliveries(node.slot, peer.slot)) this.#at(delay, arrive);
   }
 
   #schedulePhaseOne(): void {
@@ -835,7 +880,7 @@ class Simulation implements World {
     for (const node of this.nodes) {
       if (node.driver === undefined) continue;
       const pending = ledger.submit(node.slot, next) || this.#options.busy;
-      this.#inside(node, (driver) => driver.work(pending));
+      this.#inside(node, (driver, more) => driver.work(more), pending);
     }
     this.#at(TRANSFER_MS, () => this.#submit(ledger, index + 1));
   }

@@ -116,6 +116,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
       }
     },
     nextAt() {
+      if (needs.size === 0) return Number.POSITIVE_INFINITY;
       let at = Number.POSITIVE_INFINITY;
       for (const need of needs.values()) at = Math.min(at, need.nextAt);
       return at;
