@@ -1,5 +1,5 @@
-// Frames on a stream: a big-endian u32 length and so many bytes. The length is judged before anything is kept, and
-// memory grows with what was received, not with what was announced.
+// Frames on a stream: a length and so many bytes. The length is judged before anything is kept, and memory grows with
+// what was received, not with what was announced. Channels write lengths as big-endian u32, gossip as varints.
 
 /** Bytes before each frame. */
 export const FRAME_HEADER_BYTES = 4;
@@ -16,14 +16,65 @@ export interface FrameReader {
   push(chunk: Uint8Array): void;
   /** The next whole frame; undefined until more is pushed; "oversized" for ever after a length above the bound. */
   next(): Uint8Array | "oversized" | undefined;
+  /** Bytes pushed that are in no frame yet. */
+  readonly buffered: number;
 }
 
-/** A reader of frames of at most `maxFrameBytes`. */
+/** Reads a length off the bytes that are there: undefined while it is not whole, "oversized" when it is none. */
+type TakeLength = (
+  available: number,
+  take: (length: number) => Uint8Array,
+) => number | "oversized" | undefined;
+
+const takeU32: TakeLength = (available, take) => {
+  if (available < FRAME_HEADER_BYTES) return undefined;
+  return new DataView(take(FRAME_HEADER_BYTES).buffer).getUint32(0);
+};
+
+/** Digits of a varint that is read, seven bits each: 28 bits are more than any frame. */
+const MAX_VARINT_BYTES = 4;
+
+function varintTaker(): TakeLength {
+  let value = 0;
+  let digits = 0;
+  return (available, take) => {
+    for (let left = available; left > 0; left--) {
+      const digit = take(1)[0] as number;
+      if (digits === MAX_VARINT_BYTES) return "oversized";
+      value += (digit & 0x7f) << (7 * digits);
+      digits++;
+      if (digit >= 0x80) continue;
+      const length = value;
+      value = 0;
+      digits = 0;
+      return length;
+    }
+    return undefined;
+  };
+}
+
+/** The length of a frame as a varint. */
+export function varint(length: number): Uint8Array {
+  const digits: number[] = [];
+  for (; length >= 0x80; length >>>= 7) digits.push((length & 0x7f) | 0x80);
+  return Uint8Array.of(...digits, length);
+}
+
+/** A reader of frames of at most `maxFrameBytes` behind u32 lengths. */
 export function createFrameReader(maxFrameBytes: number): FrameReader {
+  return readerOf(maxFrameBytes, takeU32);
+}
+
+/** A reader of frames of at most `maxFrameBytes` behind varints. */
+export function createPacketReader(maxFrameBytes: number): FrameReader {
+  return readerOf(maxFrameBytes, varintTaker());
+}
+
+function readerOf(maxFrameBytes: number, takeLength: TakeLength): FrameReader {
   let chunks: Uint8Array[] = [];
   let available = 0;
   /** Length of the frame whose header was read. */
-  let expected: number | undefined;
+  let expected: number | "oversized" | undefined;
 
   /** The next `length` bytes, which are available. */
   function take(length: number): Uint8Array {
@@ -58,16 +109,16 @@ export function createFrameReader(maxFrameBytes: number): FrameReader {
       available += chunk.length;
     },
     next() {
-      if (expected === undefined) {
-        if (available < FRAME_HEADER_BYTES) return undefined;
-        const header = take(FRAME_HEADER_BYTES);
-        expected = new DataView(header.buffer).getUint32(0);
-      }
-      if (expected > maxFrameBytes) return "oversized";
+      expected ??= takeLength(available, take);
+      if (expected === undefined) return undefined;
+      if (expected === "oversized" || expected > maxFrameBytes) return "oversized";
       if (available < expected) return undefined;
       const frame = take(expected);
       expected = undefined;
       return frame;
+    },
+    get buffered() {
+      return available;
     },
   };
 }

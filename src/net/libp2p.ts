@@ -1,5 +1,5 @@
-// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With noise-crypto.ts the only file that
-// knows the library, none of whose types leave the two.
+// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With noise-crypto.ts, muxer.ts and
+// gossip.ts the only file that knows the library, none of whose types leave the four.
 import { isIP } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
@@ -11,10 +11,11 @@ import { createLibp2p } from "libp2p";
 import type { Identity } from "#crypto/identity.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
+import { createGossip, type Gossip } from "./gossip.ts";
 import { connectionMuxer } from "./muxer.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
 import type { PeerAddress } from "./types.ts";
-import type { Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
+import type { Wire, WireEvents, WireFactory, WirePlan, WireStream } from "./wire.ts";
 
 /** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
 const MAX_CONNECTIONS = 1_024;
@@ -120,7 +121,11 @@ function wireStream(stream: Stream): WireStream {
   };
 }
 
-async function createNode(options: Libp2pOptions, events: WireEvents): Promise<Libp2p> {
+async function createNode(
+  options: Libp2pOptions,
+  events: WireEvents,
+  gossip: Gossip | undefined,
+): Promise<Libp2p> {
   const seed = options.identity.revealSeed();
   const privateKey = await generateKeyPairFromSeed("Ed25519", seed);
   seed.fill(0);
@@ -135,6 +140,7 @@ async function createNode(options: Libp2pOptions, events: WireEvents): Promise<L
     transports: [tcp()],
     connectionEncrypters: [noise({ crypto: createNoiseCrypto() })],
     streamMuxers: [connectionMuxer()],
+    ...(gossip !== undefined && { services: { gossip: gossip.service } }),
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
@@ -213,12 +219,18 @@ async function startNode(node: Libp2p, listen: readonly string[]): Promise<void>
 /** A wire factory over libp2p. */
 export function libp2pWire(options: Libp2pOptions): WireFactory {
   const protocol = (channel: string): string => `/kora/${options.network}/${channel}/1`;
-  return async (channels, events): Promise<Wire> => {
-    const node = await createNode(options, events);
+  const gossipOf = (plan: WirePlan, events: WireEvents): Gossip | undefined =>
+    plan.topics.length === 0
+      ? undefined
+      : createGossip({ protocol: protocol("gossip"), plan, events, keyOf, wireStream });
+  return async (plan, events): Promise<Wire> => {
+    const gossip = gossipOf(plan, events);
+    const node = await createNode(options, events, gossip);
     followConnections(node, events);
+    gossip?.follow(node);
     const connectionOf = (peer: IdentityKey): Connection | undefined =>
       node.getConnections(peerIdOf(peer)).find(({ status }) => status === "open");
-    for (const channel of channels) {
+    for (const channel of plan.channels) {
       const onStream = (stream: Stream, connection: Connection): void => {
         const key = keyOf(connection.remotePeer);
         if (key === undefined || connection.status !== "open")
@@ -250,6 +262,8 @@ export function libp2pWire(options: Libp2pOptions): WireFactory {
           connection.abort(new KoraError("disconnected", { code: "DISCONNECTED" }));
         }
       },
+      publish: (topic, message) => gossip?.publish(topic, message),
+      heard: (topic) => gossip?.heard(topic) ?? false,
       close: async () => {
         await node.stop();
       },

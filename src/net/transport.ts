@@ -5,25 +5,32 @@ import { createLru } from "#lib/bounded.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createDialer } from "./dialer.ts";
-import { inboundRate, readStream } from "./intake.ts";
+import { createFrameReader } from "./frames.ts";
+import { readStream } from "./intake.ts";
 import { Lane } from "./lane.ts";
-import type { Rate } from "./rate.ts";
+import { createRate, type Rate } from "./rate.ts";
+import { createScores, type Offence } from "./score.ts";
 import type {
   Channel,
   ChannelSpec,
   FrameHandler,
+  GossipSpec,
+  MessageJudge,
   PeerAddress,
   PeerEvent,
   PeerInfo,
   SendResult,
+  Topic,
+  TopicSpec,
   Transport,
+  Verdict,
 } from "./types.ts";
 import type { Direction, Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
 
 /** Blocks remembered; the oldest are forgotten first. */
 const MAX_BLOCKS = 4_096;
-/** How long a peer is refused that announced a frame above its channel's bound. */
-const OVERSIZED_BLOCK_SECONDS = 60;
+/** Rates remembered beyond a connection, by peer and channel: whoever comes back brings no new credit. */
+const MAX_RATES = 8_192;
 /** Unlisted peers connected at once, unless the options say otherwise. */
 const DEFAULT_MAX_UNLISTED = 64;
 
@@ -39,11 +46,31 @@ export interface TransportOptions {
   readonly maxUnlisted?: number;
   /** Jitter of redials, from 0 to 1. */
   readonly random?: () => number;
+  /** Bounds of gossip; must be given where a topic is joined. */
+  readonly gossip?: GossipSpec;
+  /**
+   * Whether members of the allow-list gossip among themselves too. By default they do not: each of them has a channel
+   * to every other, on which a message arrives once, and gossip would bring it several times.
+   */
+  readonly gossipAmongListed?: boolean;
 }
+
+/** Nothing is gossiped. */
+const NO_GOSSIP: GossipSpec = {
+  maxPacketBytes: 0,
+  inbound: { bytesPerSecond: 1, messagesPerSecond: 1 },
+  outbound: { bytesPerSecond: 1, messagesPerSecond: 1 },
+  maxBacklogBytes: 0,
+};
 
 interface OpenChannel {
   readonly spec: ChannelSpec;
   readonly handler: FrameHandler;
+}
+
+interface JoinedTopic {
+  readonly spec: TopicSpec;
+  readonly judge: MessageJudge;
 }
 
 interface Peer {
@@ -53,7 +80,6 @@ interface Peer {
   readonly lanes: Map<string, Lane>;
   /** One stream is read for each channel; a newer one replaces it. */
   readonly intakes: Map<string, () => void>;
-  readonly rates: Map<string, Rate>;
   receivedBytes: number;
 }
 
@@ -63,6 +89,9 @@ class WiredTransport implements Transport {
   readonly #clock: Clock;
   readonly #log: TransportLog;
   readonly #channels = new Map<string, OpenChannel>();
+  readonly #topics = new Map<string, JoinedTopic>();
+  readonly #scores: ReturnType<typeof createScores>;
+  readonly #rates = createLru<string, Rate>(MAX_RATES);
   readonly #peers = new Map<IdentityKey, Peer>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
   /** Until when, on the clock. */
@@ -77,6 +106,7 @@ class WiredTransport implements Transport {
     this.self = options.self;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#scores = createScores(() => this.#clock.now());
     this.#log = options.log ?? (() => {});
     this.#dialer = createDialer({
       clock: this.#clock,
@@ -109,6 +139,21 @@ class WiredTransport implements Transport {
     };
   }
 
+  join(spec: TopicSpec, judge: MessageJudge): Topic {
+    assert(this.#wire === undefined, "topics are joined before the transport starts");
+    assert(!this.#topics.has(spec.name), `topic ${spec.name} is joined once`);
+    assert(spec.maxMessageBytes < (this.#options.gossip?.maxPacketBytes ?? 0), "a packet holds a message");
+    this.#topics.set(spec.name, { spec, judge });
+    return {
+      spec,
+      heard: () => this.#wire?.heard(spec.name) ?? false,
+      publish: (message) => {
+        assert(message.length <= spec.maxMessageBytes, `a message of ${spec.name} is within its bound`);
+        this.#wire?.publish(spec.name, message);
+      },
+    };
+  }
+
   async start(): Promise<void> {
     assert(this.#wire === undefined && this.#closing === undefined, "a transport starts once");
     const events: WireEvents = {
@@ -116,8 +161,14 @@ class WiredTransport implements Transport {
       connected: (peer, address, direction) => this.#connected(peer, address, direction),
       disconnected: (peer) => this.#disconnected(peer),
       stream: (peer, channel, stream) => this.#stream(peer, channel, stream),
+      mayGossip: (peer) => this.#mayGossip(peer),
+      gossiped: (peer, topic, message) => this.#gossiped(peer, topic, message),
+      score: (peer) => this.#scores.of(peer),
+      offended: (peer, offence) => this.report(peer, offence),
     };
-    this.#wire = await this.#options.wire([...this.#channels.keys()], events);
+    const topics = [...this.#topics.values()].map(({ spec }) => spec);
+    const gossip = this.#options.gossip ?? NO_GOSSIP;
+    this.#wire = await this.#options.wire({ channels: [...this.#channels.keys()], topics, gossip }, events);
     await this.#wire.start();
     for (const address of this.#early.splice(0)) this.#dialer.keep(address);
   }
@@ -142,6 +193,12 @@ class WiredTransport implements Transport {
     }
   }
 
+  report(peer: IdentityKey, offence: Offence): void {
+    const seconds = this.#scores.add(peer, offence, this.#listed.has(peer));
+    this.#log("an offence of a peer", { peer, offence, score: this.#scores.of(peer) });
+    if (seconds !== undefined) this.block(peer, seconds, offence);
+  }
+
   block(peer: IdentityKey, seconds: number, reason: string): void {
     this.#blocked.set(peer, this.#clock.now() + seconds * 1000);
     this.#log("peer blocked", { peer, seconds, reason });
@@ -156,6 +213,7 @@ class WiredTransport implements Transport {
         address: peer.address,
         direction: peer.direction,
         listed: this.#listed.has(peer.key),
+        score: this.#scores.of(peer.key),
         sentBytes: lanes.reduce((sum, lane) => sum + lane.sentBytes, 0),
         receivedBytes: peer.receivedBytes,
         dropped: lanes.reduce((sum, lane) => sum + lane.dropped, 0),
@@ -216,7 +274,6 @@ class WiredTransport implements Transport {
       direction,
       lanes: new Map(),
       intakes: new Map(),
-      rates: new Map(),
       receivedBytes: 0,
     });
     this.#log("peer connected", { peer: key, address, direction });
@@ -257,10 +314,11 @@ class WiredTransport implements Transport {
     }
     const { spec, handler } = channel;
     peer.intakes.get(name)?.();
-    const rate = peer.rates.get(name) ?? inboundRate(spec);
-    peer.rates.set(name, rate);
+    const account = `${key}/${name}`;
+    const rate = this.#rates.get(account) ?? createRate(spec.inbound);
+    this.#rates.set(account, rate);
     const stop = readStream({
-      spec,
+      reader: createFrameReader(spec.maxFrameBytes),
       clock: this.#clock,
       rate,
       stream,
@@ -268,7 +326,7 @@ class WiredTransport implements Transport {
       onBytes: (count) => {
         peer.receivedBytes += count;
       },
-      onOversized: () => this.block(key, OVERSIZED_BLOCK_SECONDS, `oversized frame on ${name}`),
+      onOffence: (offence) => this.report(key, offence),
     });
     peer.intakes.set(name, stop);
   }
@@ -288,6 +346,27 @@ class WiredTransport implements Transport {
     } catch (error) {
       failed(error);
       return undefined;
+    }
+  }
+
+  #mayGossip(peer: IdentityKey): boolean {
+    const bothListed = this.#listed.has(peer) && this.#listed.has(this.self);
+    return this.#peers.has(peer) && (!bothListed || this.#options.gossipAmongListed === true);
+  }
+
+  /** A judge that fails is its owner's fault: the message goes no further, and nobody is blamed. */
+  async #gossiped(from: IdentityKey, name: string, message: Uint8Array): Promise<Verdict> {
+    const topic = this.#topics.get(name);
+    if (topic === undefined || !this.#peers.has(from)) return "ignore";
+    if (message.length > topic.spec.maxMessageBytes) {
+      this.report(from, "oversized");
+      return "reject";
+    }
+    try {
+      return await topic.judge(from, message);
+    } catch (error) {
+      this.#log("a topic's judge failed", { topic: name, peer: from, reason: String(error) });
+      return "ignore";
     }
   }
 

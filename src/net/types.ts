@@ -1,6 +1,7 @@
 // The transport port: authenticated peers, and bounded frames on named channels between them. What the frames mean
 // is their owners' affair; nothing here knows of votes, blocks or libp2p.
 import type { IdentityKey } from "#types/identity.ts";
+import type { Offence } from "./score.ts";
 
 /** A rate per peer; bursts of one second are let through. */
 export interface Quota {
@@ -53,6 +54,46 @@ export interface Channel {
   drained(to: IdentityKey, signal?: AbortSignal): Promise<boolean>;
 }
 
+/** Messages that nodes pass on to one another: whoever listens hears of one, from whichever neighbour has it first. */
+export interface TopicSpec {
+  /** Lowercase letters, digits and dashes; the same on all nodes. */
+  readonly name: string;
+  readonly maxMessageBytes: number;
+}
+
+/**
+ * What becomes of a gossiped message: it is news and is passed on; it goes no further, and nobody is to blame; it is
+ * wrong in a way that whoever passed it on must have seen.
+ */
+export type Verdict = "accept" | "ignore" | "reject";
+
+/**
+ * Judges a message before it is passed on; repeats are not asked about. While a returned promise is pending, nothing
+ * else that this peer gossips is read. What it throws is logged, and the message ignored.
+ */
+export type MessageJudge = (from: IdentityKey, message: Uint8Array) => Verdict | Promise<Verdict>;
+
+/** A topic that this node listens to. */
+export interface Topic {
+  readonly spec: TopicSpec;
+  /** Whether any connected peer listens too. */
+  heard(): boolean;
+  /** Hands a message to some of those who listen. Never waits; nobody is told of a message that reached nobody. */
+  publish(message: Uint8Array): void;
+}
+
+/** What is gossiped: the topics share one stream to each peer, and its bounds. */
+export interface GossipSpec {
+  /** Largest packet: messages and what the protocol says beside them. */
+  readonly maxPacketBytes: number;
+  /** Packets and their bytes that one peer may send; above it the peer is read more slowly. */
+  readonly inbound: Quota;
+  /** What is sent to one peer; above it messages are left out, and asked for again by whoever missed them. */
+  readonly outbound: Quota;
+  /** Bytes that may wait for a peer that is slow to read; further messages to it are left out. */
+  readonly maxBacklogBytes: number;
+}
+
 /** Where to reach a peer. Without `peer`, whoever answers is accepted if the allow-list lets them connect. */
 export interface PeerAddress {
   /** Host name, IPv4, or IPv6 without brackets. */
@@ -72,6 +113,8 @@ export interface PeerInfo {
   readonly address: string;
   readonly direction: "inbound" | "outbound";
   readonly listed: boolean;
+  /** What is held against it; 0 for a peer without fault, `BLOCK_SCORE` and it is blocked. */
+  readonly score: number;
   /** Frames and bytes since the connection began, and frames the queues dropped. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -83,6 +126,8 @@ export interface Transport {
   readonly self: IdentityKey;
   /** Registers a channel; each name once, before `start`. */
   open(spec: ChannelSpec, handler: FrameHandler): Channel;
+  /** Registers a topic; each name once, before `start`. */
+  join(spec: TopicSpec, judge: MessageJudge): Topic;
   /** Listens and begins to dial. Throws KoraError when the address cannot be bound. */
   start(): Promise<void>;
   /** Addresses listened on as host:port, with the real port when 0 was asked for; empty before `start`. */
@@ -91,6 +136,8 @@ export interface Transport {
   keep(address: PeerAddress): void;
   /** Replaces the allow-list; connected peers that lose their place and have no open channel left are cut off. */
   allow(peers: readonly IdentityKey[]): void;
+  /** Adds to what is held against a peer; enough of it blocks the peer for a while. */
+  report(peer: IdentityKey, offence: Offence): void;
   /** Cuts a peer off and refuses it for `seconds`. */
   block(peer: IdentityKey, seconds: number, reason: string): void;
   peers(): readonly PeerInfo[];

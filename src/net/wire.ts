@@ -1,7 +1,8 @@
 // What the transport needs from a network library: connections to authenticated peers, and raw streams with
 // back-pressure on them. One file implements it with libp2p; tests with pipes in memory.
 import type { IdentityKey } from "#types/identity.ts";
-import type { PeerAddress } from "./types.ts";
+import type { Offence } from "./score.ts";
+import type { GossipSpec, PeerAddress, TopicSpec, Verdict } from "./types.ts";
 
 /** One stream in one direction: whoever opened it writes, the other end reads. */
 export interface WireStream {
@@ -30,6 +31,21 @@ export interface WireEvents {
   disconnected(peer: IdentityKey): void;
   /** A peer opened a stream towards this node. */
   stream(peer: IdentityKey, channel: string, stream: WireStream): void;
+  /** Whether messages are gossiped with this peer. */
+  mayGossip(peer: IdentityKey): boolean;
+  /** A message that is new to this node; it is passed on once it is accepted. */
+  gossiped(peer: IdentityKey, topic: string, message: Uint8Array): Promise<Verdict>;
+  /** What is held against a peer: gossip keeps away from those with much. */
+  score(peer: IdentityKey): number;
+  offended(peer: IdentityKey, offence: Offence): void;
+}
+
+/** What a wire serves. */
+export interface WirePlan {
+  readonly channels: readonly string[];
+  /** None: nothing is gossiped. */
+  readonly topics: readonly TopicSpec[];
+  readonly gossip: GossipSpec;
 }
 
 export interface Wire {
@@ -41,8 +57,12 @@ export interface Wire {
   /** Opens a stream on a connection that exists; rejects if there is none or the peer does not serve the channel. */
   open(peer: IdentityKey, channel: string): Promise<WireStream>;
   disconnect(peer: IdentityKey): void;
+  /** Gossips a message; nothing happens when nobody listens, or when it was gossiped lately. */
+  publish(topic: string, message: Uint8Array): void;
+  /** Whether a connected peer listens to the topic. */
+  heard(topic: string): boolean;
   close(): Promise<void>;
 }
 
-/** Makes a wire that serves `channels` and reports to `events`. */
-export type WireFactory = (channels: readonly string[], events: WireEvents) => Promise<Wire>;
+/** Makes a wire that serves `plan` and reports to `events`. */
+export type WireFactory = (plan: WirePlan, events: WireEvents) => Promise<Wire>;

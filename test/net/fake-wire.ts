@@ -94,6 +94,7 @@ export interface FakeWire {
   readonly opened: { readonly peer: IdentityKey; readonly channel: string; readonly stream: FakeStream }[];
   readonly dialled: PeerAddress[];
   readonly disconnected: IdentityKey[];
+  readonly published: { readonly topic: string; readonly message: Uint8Array }[];
   /** What opening a stream and dialling do; replaceable. */
   openStream: (peer: IdentityKey, channel: string) => Promise<FakeStream>;
   dial: (address: PeerAddress) => Promise<IdentityKey>;
@@ -102,7 +103,7 @@ export interface FakeWire {
 export function createFakeWire(): FakeWire {
   let known: WireEvents | undefined;
   const wire: FakeWire = {
-    factory: async (_channels, events): Promise<Wire> => {
+    factory: async (_plan, events): Promise<Wire> => {
       known = events;
       return {
         start: async () => {},
@@ -120,6 +121,10 @@ export function createFakeWire(): FakeWire {
           wire.disconnected.push(peer);
           known?.disconnected(peer);
         },
+        publish: (topic, message) => {
+          wire.published.push({ topic, message });
+        },
+        heard: () => true,
         close: async () => {},
       };
     },
@@ -127,6 +132,7 @@ export function createFakeWire(): FakeWire {
     opened: [],
     dialled: [],
     disconnected: [],
+    published: [],
     openStream: async () => new FakeStream(),
     dial: () => Promise.reject(new Error("nobody")),
   };

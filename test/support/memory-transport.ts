@@ -1,13 +1,16 @@
 // The transport port inside one process: every test's stand-in for real connections, with links that can be cut.
 // Frames arrive asynchronously and in order; queues are bounded as the specs say, rates are not simulated.
+import { createScores } from "#net/score.ts";
 import type {
   Channel,
   ChannelSpec,
   FrameHandler,
+  MessageJudge,
   PeerAddress,
   PeerEvent,
   PeerInfo,
   SendResult,
+  TopicSpec,
   Transport,
 } from "#net/types.ts";
 import type { IdentityKey } from "#types/identity.ts";
@@ -17,8 +20,15 @@ interface OpenChannel {
   readonly handler: FrameHandler;
 }
 
+interface JoinedTopic {
+  readonly judge: MessageJudge;
+  /** What was heard or said, as text. */
+  readonly seen: Set<string>;
+}
+
 interface Node {
   readonly key: IdentityKey;
+  readonly topics: Map<string, JoinedTopic>;
   readonly channels: Map<string, OpenChannel>;
   readonly listeners: Set<(event: PeerEvent) => void>;
   readonly blocked: Set<IdentityKey>;
@@ -134,7 +144,39 @@ export function createMemoryNetwork(): MemoryNetwork {
       },
     };
   }
+  /** Gossip goes to all neighbours, except between members of the allow-list, and is passed on when accepted. */
+  function gossip(from: Node, name: string, message: Uint8Array, except?: Node): void {
+    const bothListed = (to: Node): boolean => from.listed.has(from.key) && from.listed.has(to.key);
+    for (const to of neighbours(from)) {
+      const topic = to.topics.get(name);
+      if (topic === undefined || to === except || bothListed(to)) continue;
+      const id = message.toHex();
+      if (topic.seen.has(id)) continue;
+      topic.seen.add(id);
+      setImmediate(async () => {
+        if (linked(from, to) && (await topic.judge(from.key, message)) === "accept")
+          gossip(to, name, message, from);
+      });
+    }
+  }
+  function topicOf(node: Node, spec: TopicSpec, judge: MessageJudge) {
+    const own: JoinedTopic = { judge, seen: new Set() };
+    node.topics.set(spec.name, own);
+    return {
+      spec,
+      heard: () =>
+        neighbours(node).some(
+          ({ key, topics }) => topics.has(spec.name) && !(node.listed.has(node.key) && node.listed.has(key)),
+        ),
+      publish(message: Uint8Array) {
+        own.seen.add(message.toHex());
+        gossip(node, spec.name, message);
+      },
+    };
+  }
   function transportOf(node: Node): Transport {
+    const scores = createScores(() => performance.now());
+    const block = (peer: IdentityKey): void => change(() => node.blocked.add(peer));
     return {
       self: node.key,
       open(spec, handler) {
@@ -147,7 +189,11 @@ export function createMemoryNetwork(): MemoryNetwork {
       allow: (peers) => {
         node.listed = new Set(peers);
       },
-      block: (peer) => change(() => node.blocked.add(peer)),
+      join: (spec, judge) => topicOf(node, spec, judge),
+      report(peer, offence) {
+        if (scores.add(peer, offence, node.listed.has(peer)) !== undefined) block(peer);
+      },
+      block,
       peers: () =>
         neighbours(node).map(
           (peer): PeerInfo => ({
@@ -155,6 +201,7 @@ export function createMemoryNetwork(): MemoryNetwork {
             address: `memory:${peer.key}`,
             direction: node.key < peer.key ? "outbound" : "inbound",
             listed: node.listed.has(peer.key),
+            score: scores.of(peer.key),
             sentBytes: 0,
             receivedBytes: 0,
             dropped: 0,
@@ -175,6 +222,7 @@ export function createMemoryNetwork(): MemoryNetwork {
     join(key) {
       const node: Node = {
         key,
+        topics: new Map(),
         channels: new Map(),
         listeners: new Set(),
         blocked: new Set(),

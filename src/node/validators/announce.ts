@@ -1,11 +1,11 @@
-// Final blocks for those who only follow: validators announce each with its certificate, followers check it and pass it
-// on. A follower that misses one fetches the run it lacks.
+// Final blocks for those who only follow: members of the committee gossip each with its certificate, followers check it
+// before they pass it on. A follower that misses one fetches the run it lacks.
 import { holdsTogether } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { headerHash } from "#crypto/digest.ts";
 import { createLru } from "#lib/bounded.ts";
 import { KoraError } from "#lib/error.ts";
-import type { Channel, ChannelSpec, FrameHandler, Transport } from "#net/types.ts";
+import type { TopicSpec, Transport, Verdict } from "#net/types.ts";
 import { decodeFinalBlock, encodeFinalBlock, type FinalBlock } from "#types/backfill.ts";
 import { decodeBlock, encodeBlock, type WireBlock } from "#types/block.ts";
 import { type Certificate, decodeCertificate } from "#types/certificate.ts";
@@ -13,7 +13,6 @@ import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
-const BLOCK_SECONDS = 60;
 /** Announcements that were judged. */
 const MAX_SEEN = 1_024;
 
@@ -26,12 +25,12 @@ export interface Announced {
 
 export interface AnnounceOptions {
   readonly transport: Transport;
-  readonly spec: ChannelSpec;
+  readonly spec: TopicSpec;
   readonly chain: Chain;
   readonly verifier: CertificateVerifier;
   readonly maxBlockBytes: number;
-  /** A final block was announced; called once for each. */
-  readonly announced: (block: Announced) => void;
+  /** Called once for each final block that others announced; undefined for a member, which announces its own. */
+  readonly announced: ((block: Announced) => void) | undefined;
 }
 
 /** The announced block, or undefined if anything about it is wrong. */
@@ -44,45 +43,42 @@ function examine({ certificate, block }: FinalBlock, verifier: CertificateVerifi
   return valid ? { wire, hash, certificate } : undefined;
 }
 
-/** Opens the channel on `transport`, which must not have started; disposing stops announcing. */
+/** Joins the topic on `transport`, which must not have started; disposing stops announcing. */
 export function startAnnouncing(options: AnnounceOptions): Disposable {
   const { transport, spec, chain, verifier, maxBlockBytes, announced } = options;
   const seen = createLru<Hash, true>(MAX_SEEN);
-  const receive: FrameHandler = (from, frame) => {
+  const judge = (from: IdentityKey, bytes: Uint8Array): Verdict => {
+    // A member learns of final blocks from its peers, certificates first.
+    if (announced === undefined) return "ignore";
     try {
-      const message = decodeFinalBlock(frame, maxBlockBytes);
+      const message = decodeFinalBlock(bytes, maxBlockBytes);
       const { payload } = message.certificate;
-      if (seen.has(payload) || chain.ledger.isFinal(payload)) return;
+      if (seen.has(payload) || chain.ledger.isFinal(payload)) return "ignore";
       const found = examine(message, verifier);
       if (found === undefined) {
-        transport.block(from, BLOCK_SECONDS, "bad announcement");
-        return;
+        transport.report(from, "badSignature");
+        return "reject";
       }
       seen.set(payload, true);
-      tell(frame, from);
       announced(found);
+      return "accept";
     } catch (error) {
       if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
-      transport.block(from, BLOCK_SECONDS, "bad announcement");
+      transport.report(from, "malformed");
+      return "reject";
     }
   };
-  const channel: Channel = transport.open(spec, receive);
-  function tell(frame: Uint8Array, except: IdentityKey | undefined): void {
-    for (const { peer, listed } of transport.peers()) {
-      if (!listed && peer !== except) channel.send(peer, frame);
-    }
-  }
+  const topic = transport.join(spec, judge);
   const stop = chain.service.events.snapshotPersisted.add(({ block, height }) => {
-    if (seen.has(block.hash)) return;
-    const followed = transport.peers().some(({ listed }) => !listed);
-    const certificate = followed ? chain.history.certificate(height) : undefined;
+    // What a follower heard it passed on by accepting it.
+    if (announced !== undefined || !topic.heard()) return;
+    const certificate = chain.history.certificate(height);
     if (certificate === undefined) return;
-    seen.set(block.hash, true);
     const wire = encodeBlock({
       header: block.header,
       transactions: block.transactions.map(({ raw }) => raw),
     });
-    tell(encodeFinalBlock({ certificate: decodeCertificate(certificate), block: wire }), undefined);
+    topic.publish(encodeFinalBlock({ certificate: decodeCertificate(certificate), block: wire }));
   });
   return { [Symbol.dispose]: stop };
 }

@@ -1,7 +1,8 @@
 // The channels between nodes: what each carries, how large, how fast and what is dropped first (consensus.md section 6
 // of the protocol: every bound is per peer). Votes and certificates are small and worth most, so they share no queue
 // with bodies; a queue of votes drops its oldest, since a newer one says more.
-import type { ChannelSpec, Quota } from "#net/types.ts";
+import type { ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
+import { MAX_BATCH_BYTES } from "#types/batch.ts";
 import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
 import { MAX_VOTE_BYTES } from "#types/vote.ts";
 
@@ -17,14 +18,7 @@ const both = (quota: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
   outbound: quota,
 });
 
-export type ChannelName =
-  | "votes"
-  | "certificates"
-  | "resolver"
-  | "blocks"
-  | "backfill"
-  | "transactions"
-  | "finality";
+export type ChannelName = "votes" | "certificates" | "resolver" | "blocks" | "backfill" | "transactions";
 
 /** The channels of a chain whose block bodies have at most `maxBlockBytes`. */
 export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName, ChannelSpec>> {
@@ -72,21 +66,31 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 16 }),
       queue: { maxFrames: 16, maxBytes: 4 * body, policy: "refuse-newest" },
     },
-    /** Batches of transactions. */
+    /** Batches of transactions between members, and to whoever just connected. */
     transactions: {
       name: "transactions",
       access: "anyone",
-      maxFrameBytes: 512 * KIB,
+      maxFrameBytes: MAX_BATCH_BYTES,
       ...both({ bytesPerSecond: 8 * MIB, messagesPerSecond: 200 }),
       queue: { maxFrames: 64, maxBytes: 8 * MIB, policy: "refuse-newest" },
     },
-    /** Final blocks with their certificates as they come about, for those who only follow. */
-    finality: {
-      name: "finality",
-      access: "anyone",
-      maxFrameBytes: body,
-      ...both({ bytesPerSecond: 16 * MIB, messagesPerSecond: 200 }),
-      queue: { maxFrames: 64, maxBytes: 2 * body, policy: "drop-oldest" },
-    },
+  };
+}
+
+/** Batches of transactions, to whoever is no member of the committee. */
+export const TRANSACTION_TOPIC: TopicSpec = { name: "transactions", maxMessageBytes: MAX_BATCH_BYTES };
+
+/** Final blocks with their certificates, to those who only follow. */
+export function finalityTopic(maxBlockBytes: number): TopicSpec {
+  return { name: "finality", maxMessageBytes: maxBlockBytes + MESSAGE_OVERHEAD_BYTES };
+}
+
+/** Bounds of gossip on a chain whose block bodies have at most `maxBlockBytes`. */
+export function gossipSpec(maxBlockBytes: number): GossipSpec {
+  const packet = maxBlockBytes + 2 * MESSAGE_OVERHEAD_BYTES;
+  return {
+    maxPacketBytes: packet,
+    ...both({ bytesPerSecond: 8 * MIB, messagesPerSecond: 400 }),
+    maxBacklogBytes: 2 * packet,
   };
 }

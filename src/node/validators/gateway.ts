@@ -4,6 +4,7 @@ import type { Blame } from "#consensus/effects.ts";
 import { EVERYONE } from "#consensus/effects.ts";
 import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
+import type { Offence } from "#net/score.ts";
 import type { Channel, FrameHandler, Transport } from "#net/types.ts";
 import type { Driver } from "#node/consensus/driver.ts";
 import type { Body, NetworkPort } from "#node/consensus/ports.ts";
@@ -12,15 +13,15 @@ import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
 import type { ChannelName, channelSpecs } from "./channels.ts";
 import type { Committee } from "./committee.ts";
 
-/** Seconds for which a validator is not listened to. Never for good: whoever repairs its node is welcome back. */
-const BLOCK_SECONDS: Readonly<Record<Blame | "malformed", number>> = {
-  equivocation: 600,
-  impersonation: 60,
-  badEnvelope: 60,
-  badPartial: 60,
-  badCertificate: 60,
-  wrongEpoch: 10,
-  malformed: 60,
+/** Seconds for which a validator is not listened to that signed two things. */
+const EQUIVOCATION_SECONDS = 600;
+/** What the rest is called among peers. Never held against one for good: whoever repairs its node is welcome back. */
+const OFFENCE_OF: Readonly<Record<Exclude<Blame, "equivocation">, Offence>> = {
+  impersonation: "badSignature",
+  badEnvelope: "badSignature",
+  badPartial: "badSignature",
+  badCertificate: "badSignature",
+  wrongEpoch: "wrongChain",
 };
 
 const CHANNEL_OF: Readonly<Record<Message["type"], ChannelName>> = {
@@ -43,8 +44,8 @@ export interface GatewayOptions<B extends WireBody> {
   readonly committee: Committee;
   readonly specs: ReturnType<typeof channelSpecs>;
   readonly maxBlockBytes: number;
-  /** A received body, hashed; undefined when it is none. */
-  readonly decodeBody: (bytes: Uint8Array) => B | undefined;
+  /** A received body, hashed; undefined when it is none. A promise where that takes long. */
+  readonly decodeBody: (bytes: Uint8Array) => B | undefined | Promise<B | undefined>;
 }
 
 export interface Gateway<B extends WireBody> {
@@ -53,15 +54,19 @@ export interface Gateway<B extends WireBody> {
   attach(driver: Driver<B>): void;
 }
 
-type Sink<B extends Body> = (driver: Driver<B>, from: number, message: Message) => boolean;
+/** Whether a message was one; a promise while a body is opened. */
+type Sink<B extends Body> = (driver: Driver<B>, from: number, message: Message) => boolean | Promise<boolean>;
 
 function deliver<B extends WireBody>(options: GatewayOptions<B>): Sink<B> {
   return (driver, from, message) => {
     switch (message.type) {
       case "body": {
+        const take = (body: B | undefined): boolean => {
+          if (body !== undefined) driver.body(from, body);
+          return body !== undefined;
+        };
         const body = options.decodeBody(message.body);
-        if (body !== undefined) driver.body(from, body);
-        return body !== undefined;
+        return body instanceof Promise ? body.then(take) : take(body);
       }
       case "bodyRequest":
         driver.bodyRequest(from, message.digest);
@@ -78,21 +83,27 @@ export function createGateway<B extends WireBody>(options: GatewayOptions<B>): G
   const { transport, committee, specs, maxBlockBytes } = options;
   const sink = deliver(options);
   let attached: Driver<B> | undefined;
-  const refuse = (peer: IdentityKey, reason: Blame | "malformed"): void =>
-    transport.block(peer, BLOCK_SECONDS[reason], reason);
+  function blame(peer: IdentityKey, reason: Blame): void {
+    if (reason === "equivocation") transport.block(peer, EQUIVOCATION_SECONDS, reason);
+    else transport.report(peer, OFFENCE_OF[reason]);
+  }
 
   const handler =
     (name: ChannelName): FrameHandler =>
     (from, frame) => {
       const index = committee.indexOf(from);
-      if (index === undefined || attached === undefined) return;
+      if (index === undefined || attached === undefined) return undefined;
+      const settle = (taken: boolean): void => {
+        if (!taken) transport.report(from, "malformed");
+      };
       try {
         const message = decodeMessage(frame, maxBlockBytes);
         const fits = CHANNEL_OF[message.type] === name;
-        if (!(fits && sink(attached, index, message))) refuse(from, "malformed");
+        const taken = fits && sink(attached, index, message);
+        return taken instanceof Promise ? taken.then(settle) : settle(taken);
       } catch (error) {
         if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
-        refuse(from, "malformed");
+        return settle(false);
       }
     };
   const open = (name: ChannelName): Channel => transport.open(specs[name], handler(name));
@@ -113,7 +124,7 @@ export function createGateway<B extends WireBody>(options: GatewayOptions<B>): G
       send,
       sendBody: (to, body) => send(to, { type: "body", body: body.bytes }),
       requestBody: (to, digest) => send(to, { type: "bodyRequest", digest }),
-      block: (peer, reason) => refuse(committee.participants[peer] as IdentityKey, reason),
+      block: (peer, reason) => blame(committee.participants[peer] as IdentityKey, reason),
     },
     attach(driver) {
       assert(attached === undefined, "a gateway serves one driver");

@@ -74,7 +74,7 @@ function openTransport({ identity, listen, ...plan }: NetworkPlan, genesis: Hash
       self: identity.publicKey,
       wire: libp2pWire({ identity, listen: [listen], network }),
       gossip: gossipSpec(plan.maxBlockBytes),
-    log: (message, details) => log.debug(message, details),
+      log: (message, details) => log.debug(message, details),
     });
   return plan.openTransport?.({ identity, genesis, standard }) ?? standard();
 }

@@ -61,16 +61,20 @@ function recorder(): { readonly heard: string[]; readonly driver: Driver<WireBod
   return { heard, driver: driver as unknown as Driver<WireBody> };
 }
 
-async function rig() {
+async function rig(opening: "at once" | "later" = "at once") {
   const network = createMemoryNetwork();
   const committee = createCommittee(keys, keys[0]);
-  const blocks: { peer: IdentityKey; seconds: number; reason: string }[] = [];
+  const blocks: { peer: IdentityKey; reason: string }[] = [];
   const listening = network.join(keys[0]);
   const transport: Transport = {
     ...listening,
     block(peer, seconds, reason) {
-      blocks.push({ peer, seconds, reason });
+      blocks.push({ peer, reason });
       listening.block(peer, seconds, reason);
+    },
+    report(peer, offence) {
+      blocks.push({ peer, reason: offence });
+      listening.report(peer, offence);
     },
   };
   transport.allow(keys);
@@ -79,8 +83,11 @@ async function rig() {
     committee,
     specs: SPECS,
     maxBlockBytes: MAX_BLOCK_BYTES,
-    decodeBody: (bytes) =>
-      bytes[0] === BAD_BODY ? undefined : ({ bytes, facts: { digest: keccakHash(bytes) } } as WireBody),
+    decodeBody(bytes) {
+      const body =
+        bytes[0] === BAD_BODY ? undefined : ({ bytes, facts: { digest: keccakHash(bytes) } } as WireBody);
+      return opening === "later" ? Promise.resolve(body) : body;
+    },
   });
   const { heard, driver } = recorder();
   gateway.attach(driver);
@@ -115,20 +122,31 @@ test("an honest peer is heard on every channel under its index, and never blocke
   expect(blocks).toEqual([]);
 });
 
-test("every message on any channel but its own costs its sender a minute", async () => {
+test("a body that takes a while to open is heard when it is open, and blamed if it is none", async () => {
+  const { committee, heard, blocks, peer } = await rig("later");
+  const honest = await peer(keys[1]);
+  honest.send("blocks", encodeMessage({ type: "body", body: Uint8Array.of(1) }));
+  await until("the body", () => heard.includes(`body of ${committee.indexOf(keys[1])}`));
+  expect(blocks).toEqual([]);
+  (await peer(keys[2])).send("blocks", encodeMessage({ type: "body", body: Uint8Array.of(BAD_BODY) }));
+  await until("a block", () => blocks.length > 0);
+  expect(blocks).toEqual([{ peer: keys[2], reason: "malformed" }]);
+});
+
+test("every message on any channel but its own ends its sender's connection", async () => {
   for (const { on, message } of MESSAGES) {
     for (const name of NAMES) {
       if (name === on || encodeMessage(message).length > SPECS[name].maxFrameBytes) continue;
       const { heard, blocks, peer } = await rig();
       (await peer(keys[1])).send(name, encodeMessage(message));
       await until("a block", () => blocks.length > 0);
-      expect(blocks).toEqual([{ peer: keys[1], seconds: 60, reason: "malformed" }]);
+      expect(blocks).toEqual([{ peer: keys[1], reason: "malformed" }]);
       expect(heard.filter((text) => !text.startsWith("connected"))).toEqual([]);
     }
   }
 });
 
-test("garbage, a cut message, one with a tail and a body that is none cost their sender a minute", async () => {
+test("garbage, a cut message, one with a tail and a body that is none end their sender's connection", async () => {
   const whole = encodeMessage({ type: "vote", vote });
   const bad: readonly [ChannelName, Uint8Array][] = [
     ["votes", new Uint8Array(0)],

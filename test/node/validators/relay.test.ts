@@ -1,10 +1,11 @@
-// Transactions between nodes: a client's go to everyone once, a follower's to the validators, none in circles.
+// Transactions between nodes: members tell one another directly and once, the rest is gossip, none go in circles.
 import { afterEach, describe, expect, test } from "bun:test";
 import { identityFromSeed } from "#crypto/identity.ts";
 import type { Transport } from "#net/types.ts";
-import { channelSpecs } from "#node/validators/channels.ts";
+import { channelSpecs, TRANSACTION_TOPIC } from "#node/validators/channels.ts";
 import { createCommittee } from "#node/validators/committee.ts";
-import { decodeTransactions, encodeTransactions, startRelay } from "#node/validators/relay.ts";
+import { startRelay } from "#node/validators/relay.ts";
+import { decodeTransactions, encodeTransactions } from "#types/batch.ts";
 import type { Hash } from "#types/ids.ts";
 import { openTestChain, type TestChain, transfer } from "../../support/chain.ts";
 import { until } from "../../support/kora.ts";
@@ -22,41 +23,56 @@ afterEach(() => {
 interface Node {
   readonly transport: Transport;
   readonly chain: TestChain;
-  /** Every transaction that arrived, with repeats. */
+  /** Every transaction that arrived on the channel, with repeats, and every one that was gossiped here. */
   readonly arrived: Hash[];
-  readonly blocked: string[];
+  readonly gossiped: Hash[];
+  /** What peers were reported for. */
+  readonly offences: string[];
 }
 
 async function node(network: MemoryNetwork, i: number): Promise<Node> {
   const inner = network.join(keyOf(i));
   const arrived: Hash[] = [];
-  const blocked: string[] = [];
+  const gossiped: Hash[] = [];
+  const offences: string[] = [];
   const chain = openTestChain();
+  const note = (frame: Uint8Array, to: Hash[]): void => {
+    try {
+      to.push(...decodeTransactions(frame).map(hashOf));
+    } catch {
+      // Some tests send what is no batch.
+    }
+  };
   const transport: Transport = {
     ...inner,
-    block(peer, seconds, reason) {
-      blocked.push(reason);
-      inner.block(peer, seconds, reason);
+    report(peer, offence) {
+      offences.push(offence);
+      inner.report(peer, offence);
     },
     open: (spec, handler) =>
       inner.open(spec, (from, frame) => {
         const result = handler(from, frame);
-        if (blocked.length === 0) {
-          for (const raw of decodeTransactions(frame)) arrived.push(hashOf(raw));
-        }
+        note(frame, arrived);
         return result;
+      }),
+    join: (spec, judge) =>
+      inner.join(spec, (from, message) => {
+        const verdict = judge(from, message);
+        note(message, gossiped);
+        return verdict;
       }),
   };
   const { service, pool } = chain;
   const committee = createCommittee(VALIDATORS, transport.self);
   const pending = () => pool.all().map(({ raw }) => raw);
-  const relay = startRelay({ transport, committee, spec: SPEC, service, pending });
+  const relay = startRelay({ transport, committee, spec: SPEC, topic: TRANSACTION_TOPIC, service, pending });
+  transport.allow(VALIDATORS);
   closing.push(() => {
     relay[Symbol.dispose]();
     chain.close();
   });
   await transport.start();
-  return { transport, chain, arrived, blocked };
+  return { transport, chain, arrived, gossiped, offences };
 }
 
 const transfers = Array.from({ length: 30 }, (_, nonce) => transfer({ from: 1, nonce }));
@@ -67,7 +83,7 @@ const hashOf = (raw: Uint8Array): Hash => byRaw.get(raw.toHex()) as Hash;
 const held = ({ chain }: Node): number => chain.pool.all().length;
 
 describe("transactions", () => {
-  test("of a client reach every peer once, in few batches, and come back to nobody", async () => {
+  test("of a client reach every member once, and followers by gossip, and come back to nobody", async () => {
     const network = createMemoryNetwork();
     const [a, b, follower] = [await node(network, 1), await node(network, 2), await node(network, 7)];
     for (const { raw } of transfers) a.chain.service.submit(raw, "client");
@@ -75,7 +91,8 @@ describe("transactions", () => {
     a.chain.service.submit(marker.raw, "client");
     await until("the last", () => held(b) === 31 && held(follower) === 31);
     expect(b.arrived.toSorted()).toEqual([...transfers, marker].map(({ hash }) => hash).toSorted());
-    expect(follower.arrived).toHaveLength(31);
+    expect(follower.arrived).toEqual([]);
+    expect(new Set(follower.gossiped).size).toBe(31);
     expect(a.arrived).toEqual([]);
   });
 
@@ -90,8 +107,18 @@ describe("transactions", () => {
     follower.chain.service.submit(marker.raw, "client");
     await until("the last", () => held(b) === 2);
     expect(b.arrived).toEqual([transfers[0]!.hash, marker.hash]);
-    expect(a.arrived).toEqual(b.arrived);
+    expect(a.arrived).toEqual([]);
+    expect(a.gossiped).toEqual(b.arrived);
     expect(follower.arrived).toEqual([]);
+  });
+
+  test("of a follower reach another that is only connected with followers", async () => {
+    const network = createMemoryNetwork();
+    const [first, between, last] = [await node(network, 7), await node(network, 8), await node(network, 9)];
+    network.cut(keyOf(7), keyOf(9));
+    first.chain.service.submit(marker.raw, "client");
+    await until("it", () => held(last) === 1 && held(between) === 1);
+    expect(last.gossiped).toEqual([marker.hash]);
   });
 
   test("that wait are offered to whoever connects", async () => {
@@ -103,19 +130,75 @@ describe("transactions", () => {
   });
 });
 
-test("a malformed batch costs its sender a while; refused transactions cost nothing", async () => {
+/** A stranger that says whatever it wants to one member. */
+async function stranger(network: MemoryNetwork) {
+  const own = network.join(keyOf(9));
+  const channel = own.open(SPEC, () => {});
+  const topic = own.join(TRANSACTION_TOPIC, () => "ignore");
+  await own.start();
+  return { own, channel, topic };
+}
+const poor = transfer({ from: 77, nonce: 0 });
+byRaw.set(poor.raw.toHex(), poor.hash);
+/** A signature that no key has made. */
+const forged = transfers[1]!.raw.with(transfers[1]!.raw.length - 1, 0).fill(0xff, -32);
+
+describe("a peer's fault", () => {
+  for (const [what, frame, offence] of [
+    ["a batch that is none", Uint8Array.of(0, 0, 0, 2, 0), "malformed"],
+    ["bytes that are no transaction", encodeTransactions([Uint8Array.of(1, 2, 3)]), "malformed"],
+    ["a signature that does not hold", encodeTransactions([forged]), "badSignature"],
+  ] as const) {
+    test(`is ${what}, on the channel and by gossip`, async () => {
+      for (const way of ["channel", "topic"] as const) {
+        const network = createMemoryNetwork();
+        const a = await node(network, 1);
+        const { own, channel, topic } = await stranger(network);
+        if (way === "channel") channel.send(a.transport.self, frame);
+        else topic.publish(frame);
+        await until("the end", () => a.offences.length > 0);
+        expect(a.offences).toEqual([offence]);
+        expect(own.isConnected(a.transport.self)).toBeFalse();
+      }
+    });
+  }
+
+  test("is not a transaction that the pool refuses, but hundreds of them are; what was good among them is passed on", async () => {
+    const network = createMemoryNetwork();
+    const [a, b] = [await node(network, 1), await node(network, 2)];
+    const { own, channel, topic } = await stranger(network);
+    network.cut(keyOf(9), keyOf(2));
+    topic.publish(encodeTransactions([poor.raw, marker.raw]));
+    await until("the good one", () => held(b) === 1);
+    expect(a.offences).toEqual(["uselessTransaction"]);
+    expect(b.offences).toEqual([]);
+    expect(own.isConnected(a.transport.self)).toBeTrue();
+    expect(b.arrived).toEqual([marker.hash]);
+    const useless = Array.from({ length: 150 }, (_, i) => transfer({ from: 50 + i, nonce: 0 }));
+    for (const { raw, hash } of useless) byRaw.set(raw.toHex(), hash);
+    const frame = encodeTransactions(useless.map(({ raw }) => raw));
+    for (let i = 0; i < 3; i++) channel.send(a.transport.self, frame);
+    await until("the end", () => !own.isConnected(a.transport.self));
+  });
+});
+
+test("a batch is judged in pieces, between which others get their turn", async () => {
   const network = createMemoryNetwork();
   const a = await node(network, 1);
-  const sender = network.join(keyOf(9));
-  const channel = sender.open(SPEC, () => {});
-  await sender.start();
-  const poor = transfer({ from: 77, nonce: 0 });
-  byRaw.set(poor.raw.toHex(), poor.hash);
-  channel.send(a.transport.self, encodeTransactions([poor.raw, Uint8Array.of(1, 2, 3), transfers[0]!.raw]));
-  await until("the good one", () => held(a) === 1);
-  expect(a.blocked).toEqual([]);
-  channel.send(a.transport.self, Uint8Array.of(0, 0, 0, 2, 0));
-  await until("the end", () => a.blocked.length > 0);
-  expect(a.blocked).toEqual(["malformed"]);
-  expect(sender.isConnected(a.transport.self)).toBeFalse();
+  const { channel } = await stranger(network);
+  const many = Array.from({ length: 400 }, (_, i) =>
+    transfer({ from: 1 + (i % 8), nonce: Math.floor(i / 8) }),
+  );
+  for (const { raw, hash } of many) byRaw.set(raw.toHex(), hash);
+  let turns = 0;
+  let counting = true;
+  const count = (): void => {
+    if (held(a) > 0) turns++;
+    if (counting) setImmediate(count);
+  };
+  count();
+  channel.send(a.transport.self, encodeTransactions(many.map(({ raw }) => raw)));
+  await until("all of them", () => held(a) === 400);
+  counting = false;
+  expect(turns).toBeGreaterThan(2);
 });

@@ -3,7 +3,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { KoraError } from "#lib/error.ts";
-import { decodeTransactions, encodeTransactions } from "#node/validators/relay.ts";
 import {
   type BackfillMessage,
   decodeBackfill,
@@ -14,6 +13,7 @@ import {
   MAX_RUN_BLOCKS,
   MAX_RUN_HEADERS,
 } from "#types/backfill.ts";
+import { decodeTransactions, encodeTransactions, MAX_BATCH_TRANSACTIONS } from "#types/batch.ts";
 import { hash } from "#types/ids.ts";
 import { MAX_TRANSACTION_BYTES } from "#types/limits.ts";
 
@@ -153,8 +153,12 @@ describe("bounds", () => {
     const block = new Uint8Array(MAX_BLOCK + 1);
     const announced = encodeFinalBlock({ certificate: proof, block });
     expect(refusal(() => decodeFinalBlock(announced, MAX_BLOCK))).toBe("BAD_ENCODING");
-    expect(refusal(() => decodeTransactions(encodeTransactions(items(4_096))))).toBeUndefined();
-    expect(refusal(() => decodeTransactions(encodeTransactions(items(4_097))))).toBe("BAD_ENCODING");
+    expect(
+      refusal(() => decodeTransactions(encodeTransactions(items(MAX_BATCH_TRANSACTIONS)))),
+    ).toBeUndefined();
+    expect(refusal(() => decodeTransactions(encodeTransactions(items(MAX_BATCH_TRANSACTIONS + 1))))).toBe(
+      "BAD_ENCODING",
+    );
     const long = encodeTransactions(items(1, MAX_TRANSACTION_BYTES + 1));
     expect(refusal(() => decodeTransactions(long))).toBe("BAD_ENCODING");
     const lying = Uint8Array.of(0, 0, 1, 0, 255, 255, 255, 255);

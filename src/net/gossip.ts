@@ -1,0 +1,336 @@
+// gossipsub within this node's bounds. The library reads whatever arrives and sends whatever it wants, on streams that
+// it opens by itself; here its streams are cut into packets, counted against the peer's rate and read one at a time,
+// and its sending is measured too. Messages carry no signature of the library's: what they hold is signed where it
+// matters. Its scores and its exchange of peers are off: src/net/score.ts keeps the one number, and addresses travel
+// with signatures of their owners.
+import { createHash } from "node:crypto";
+import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from "@libp2p/gossipsub";
+import type { Connection, Libp2p, PeerId, Stream, Topology } from "@libp2p/interface";
+import { createLru } from "#lib/bounded.ts";
+import { concatBytes } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
+import type { IdentityKey } from "#types/identity.ts";
+import { systemClock } from "./clock.ts";
+import { createPacketReader, varint } from "./frames.ts";
+import { readStream } from "./intake.ts";
+import { createRate, type Rate } from "./rate.ts";
+import type { Verdict } from "./types.ts";
+import type { WireEvents, WirePlan, WireStream } from "./wire.ts";
+
+/** The dialect that the library speaks; on the wire it goes by the chain's name. */
+const DIALECT = "/meshsub/1.2.0";
+/** Neighbours in a topic's mesh: enough for every node of a hundred to hear of a message within three hops. */
+const MESH = { D: 6, Dlo: 4, Dhi: 10, Dscore: 4, Dout: 2, Dlazy: 6 };
+/** Heartbeats for which messages are kept for those who missed them, and for which they are offered. */
+const KEPT_HEARTBEATS = 3;
+const OFFERED_HEARTBEATS = 2;
+/** Milliseconds for which a message is recognized. */
+const SEEN_MS = 30_000;
+/** Below this size, telling neighbours not to send a message costs more than getting it again. */
+const LARGE_MESSAGE_BYTES = 4_096;
+/** Things of one kind in a packet. */
+const MAX_MESSAGES = 256;
+const MAX_CONTROLS = 64;
+const MAX_IDS = 1_024;
+const MAX_SUBSCRIPTIONS = 64;
+const MESSAGE_ID_BYTES = 20;
+/** Streams of gossip that a peer may hold open at once: the one in use, and one that replaces it. */
+const MAX_STREAMS = 2;
+/** Pause before a stream that broke is opened again. */
+const REOPEN_MS = 1_000;
+/** Peers whose rates are remembered beyond their connection. */
+const MAX_RATED = 1_024;
+/** Never reached: addresses that neighbours offer through the library are not dialled. */
+const NEVER = 1e9;
+
+const VERDICTS: Readonly<Record<Verdict, TopicValidatorResult>> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+};
+
+type Components = Parameters<ReturnType<typeof gossipsub>>[0];
+
+export interface GossipParts {
+  /** The protocol's name on the wire, which names the chain. */
+  readonly protocol: string;
+  readonly plan: WirePlan;
+  readonly events: WireEvents;
+  readonly keyOf: (peer: PeerId) => IdentityKey | undefined;
+  readonly wireStream: (stream: Stream) => WireStream;
+}
+
+export interface Gossip {
+  /** A service of the library's node. */
+  readonly service: (components: Components) => { start(): Promise<void>; stop(): Promise<void> };
+  /** Follows the connections of `node`; before it starts. */
+  follow(node: Libp2p): void;
+  publish(topic: string, message: Uint8Array): void;
+  heard(topic: string): boolean;
+}
+
+/** By content: the same message from two nodes is one. */
+function messageId(topic: string, data: Uint8Array): Uint8Array {
+  const digest = createHash("sha256").update(topic).update(data).digest();
+  return new Uint8Array(digest.subarray(0, MESSAGE_ID_BYTES));
+}
+
+/** A queue of one: whoever puts a packet in waits until the reader comes back for the next one. */
+function createHandover(stream: WireStream) {
+  let packet: Uint8Array | undefined;
+  let taken: (() => void) | undefined;
+  let wake: (() => void) | undefined;
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    taken?.();
+    wake?.();
+  };
+  stream.onClose(end);
+  return {
+    put(given: Uint8Array): Promise<void> {
+      packet = concatBytes(varint(given.length), given);
+      wake?.();
+      return new Promise((resolve) => {
+        taken = resolve;
+      });
+    },
+    async *packets(): AsyncGenerator<Uint8Array> {
+      while (!ended) {
+        if (packet === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        const next = packet;
+        packet = undefined;
+        yield next;
+        taken?.();
+      }
+    },
+  };
+}
+
+/** Measures what leaves on `stream`: beyond the rate or the backlog, sending throws, which the library takes as lost. */
+function meter(stream: Stream, rate: Rate, { maxPacketBytes, maxBacklogBytes }: WirePlan["gossip"]): void {
+  const send = stream.send.bind(stream);
+  let backlog = 0;
+  stream.addEventListener("drain", () => {
+    backlog = 0;
+  });
+  stream.send = (data) => {
+    const bytes = data.subarray();
+    const now = systemClock.now();
+    if (bytes.length > maxPacketBytes || backlog + bytes.length > maxBacklogBytes || rate.wait(now) > 0)
+      throw new KoraError("gossip beyond a peer's bounds", { code: "GOSSIP_LEFT_OUT" });
+    rate.take(now, bytes.length);
+    const ready = send(bytes);
+    backlog = ready ? 0 : backlog + bytes.length;
+    return ready;
+  };
+}
+
+interface Rates {
+  readonly inbound: Rate;
+  readonly outbound: Rate;
+}
+
+/** Makes the library's streams those of this node: paced, measured, and only with peers that may gossip. */
+function createStreams({ protocol, plan, events, keyOf, wireStream }: GossipParts) {
+  const rates = createLru<IdentityKey, Rates>(MAX_RATED);
+  const ratesOf = (key: IdentityKey): Rates => {
+    const known = rates.get(key);
+    if (known !== undefined) return known;
+    const { inbound, outbound } = plan.gossip;
+    const fresh = { inbound: createRate(inbound), outbound: createRate(outbound) };
+    rates.set(key, fresh);
+    return fresh;
+  };
+  return {
+    /** A view of `stream` that yields packets at the peer's rate; undefined for a peer that may not gossip. */
+    inbound(stream: Stream, peer: PeerId): Stream | undefined {
+      const key = keyOf(peer);
+      if (key === undefined || !events.mayGossip(key)) {
+        stream.abort(new KoraError("no gossip with this peer", { code: "NOT_ALLOWED" }));
+        return undefined;
+      }
+      const wire = wireStream(stream);
+      const handover = createHandover(wire);
+      readStream({
+        reader: createPacketReader(plan.gossip.maxPacketBytes),
+        clock: systemClock,
+        rate: ratesOf(key).inbound,
+        stream: wire,
+        deliver: handover.put,
+        onBytes: () => {},
+        onOffence: (offence) => events.offended(key, offence),
+      });
+      const view: Partial<Stream> = {
+        [Symbol.asyncIterator]: handover.packets,
+        close: (options) => stream.close(options),
+        abort: (error) => stream.abort(error),
+      };
+      return view as Stream;
+    },
+    /** A view of `connection` whose new streams are measured; `lost` is told when one closes. */
+    outbound(connection: Connection, key: IdentityKey, lost: () => void): Connection {
+      const { remotePeer, remoteAddr, direction } = connection;
+      const view = {
+        remotePeer,
+        remoteAddr,
+        direction,
+        get status() {
+          return connection.status;
+        },
+        async newStream(): Promise<Stream> {
+          const stream = await connection.newStream(protocol);
+          meter(stream, ratesOf(key).outbound, plan.gossip);
+          stream.protocol = DIALECT;
+          stream.addEventListener("close", lost, { once: true });
+          return stream;
+        },
+      };
+      return view as Partial<Connection> as Connection;
+    },
+  };
+}
+
+/** The library's node, with its streams in hand and its own defences as far as they help here. */
+function createRouter(components: Components, parts: GossipParts): GossipSub {
+  const { plan, events, keyOf } = parts;
+  const keys = createLru<string, IdentityKey>(MAX_RATED);
+  const router = gossipsub({
+    ...MESH,
+    globalSignaturePolicy: StrictNoSign,
+    fallbackToFloodsub: false,
+    floodPublish: false,
+    batchPublish: true,
+    allowPublishToZeroTopicPeers: true,
+    ignoreDuplicatePublishError: true,
+    // One packet, and one message of it, after the other: a slow judge slows the peer.
+    awaitRpcHandler: true,
+    awaitRpcMessageHandler: true,
+    tagMeshPeers: false,
+    doPX: false,
+    mcacheLength: KEPT_HEARTBEATS,
+    mcacheGossip: OFFERED_HEARTBEATS,
+    seenTTL: SEEN_MS,
+    idontwantMinDataSize: LARGE_MESSAGE_BYTES,
+    msgIdFn: ({ topic, data }) => messageId(topic, data),
+    msgIdToStrFn: (id) => id.toHex(),
+    allowedTopics: plan.topics.map(({ name }) => name),
+    maxInboundStreams: MAX_STREAMS,
+    maxOutboundStreams: MAX_STREAMS,
+    maxInboundDataLength: plan.gossip.maxPacketBytes,
+    decodeRpcLimits: {
+      maxSubscriptions: MAX_SUBSCRIPTIONS,
+      maxMessages: MAX_MESSAGES,
+      maxControlMessages: MAX_CONTROLS,
+      maxIhaveMessageIDs: MAX_IDS,
+      maxIwantMessageIDs: MAX_IDS,
+      maxIdontwantMessageIDs: MAX_IDS,
+      maxPeerInfos: 0,
+    },
+    scoreParams: {
+      topics: {},
+      appSpecificWeight: 1,
+      appSpecificScore(peer) {
+        const key = keys.get(peer);
+        return key === undefined ? 0 : -events.score(key);
+      },
+      IPColocationFactorWeight: 0,
+      behaviourPenaltyWeight: -1,
+      behaviourPenaltyThreshold: 6,
+      behaviourPenaltyDecay: 0.9,
+    },
+    scoreThresholds: {
+      gossipThreshold: -20,
+      publishThreshold: -50,
+      graylistThreshold: -80,
+      acceptPXThreshold: NEVER,
+      opportunisticGraftThreshold: 0,
+    },
+  })(components);
+  router.protocols = [DIALECT];
+  for (const { name } of plan.topics) {
+    router.topicValidators.set(name, async (peer, { data }) => {
+      const key = keyOf(peer);
+      if (key === undefined) return TopicValidatorResult.Reject;
+      keys.set(peer.toString(), key);
+      return VERDICTS[await events.gossiped(key, name, data)];
+    });
+  }
+  return router;
+}
+
+/** Gossip on the topics of `parts.plan`. */
+export function createGossip(parts: GossipParts): Gossip {
+  const { protocol, plan, events, keyOf } = parts;
+  const streams = createStreams(parts);
+  let router: GossipSub | undefined;
+  let topology: Topology | undefined;
+
+  /** The library asks to be told of peers that speak its protocol: it is told of everyone who may. */
+  function meet(node: Libp2p, peer: PeerId, key: IdentityKey): void {
+    if (!events.mayGossip(key)) return;
+    const connection = node.getConnections(peer).find(({ status }) => status === "open");
+    if (connection === undefined) return;
+    const again = (): void => {
+      systemClock.after(REOPEN_MS, () => meet(node, peer, key));
+    };
+    topology?.onConnect?.(peer, streams.outbound(connection, key, again));
+  }
+  return {
+    service(components) {
+      const { registrar, privateKey, peerId, peerStore, connectionManager, logger } = components;
+      const own: Pick<typeof registrar, "handle" | "unhandle" | "register" | "unregister" | "getTopologies"> =
+        {
+          handle: (_dialect, handler, options) =>
+            registrar.handle(
+              protocol,
+              (stream, connection) => {
+                const paced = streams.inbound(stream, connection.remotePeer);
+                if (paced !== undefined) void handler(paced, connection);
+              },
+              options,
+            ),
+          unhandle: () => registrar.unhandle(protocol),
+          async register(_dialect, given) {
+            topology = given;
+            return DIALECT;
+          },
+          unregister() {
+            topology = undefined;
+          },
+          getTopologies: () => [],
+        };
+      const rest = { privateKey, peerId, peerStore, connectionManager, logger };
+      const built = createRouter({ ...rest, registrar: own as typeof registrar }, parts);
+      router = built;
+      const inner = built as GossipSub & { start(): Promise<void>; stop(): Promise<void> };
+      return {
+        async start() {
+          await inner.start();
+          for (const { name } of plan.topics) built.subscribe(name);
+        },
+        stop: () => inner.stop(),
+      };
+    },
+    follow(node) {
+      node.addEventListener("connection:open", ({ detail: { remotePeer } }) => {
+        const key = keyOf(remotePeer);
+        if (key !== undefined) meet(node, remotePeer, key);
+      });
+      node.addEventListener("connection:close", ({ detail: { remotePeer } }) => {
+        const left = node.getConnections(remotePeer).some(({ status }) => status === "open");
+        if (!left) topology?.onDisconnect?.(remotePeer);
+      });
+    },
+    publish(topic, message) {
+      // Rejects when it was not started or has stopped; a message that reached nobody is no failure.
+      router?.publish(topic, message).catch(() => undefined);
+    },
+    heard: (topic) => (router?.getSubscribers(topic).length ?? 0) > 0,
+  };
+}
