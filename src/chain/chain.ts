@@ -1,14 +1,16 @@
 // Puts the parts of this folder together over a store and an executor: the one place that knows them all.
 // Files, timers, consensus and RPC are put to it in node/.
 import { openTransaction } from "#crypto/digest.ts";
+import type { SenderRecovery } from "#crypto/recovery.ts";
 import type { BlockExecutor, ChainRules } from "#execution/types.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateDb } from "#state/types.ts";
+import type { WireBlock } from "#types/block.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { type Hash, type Height, height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { createApplication, type KoraApplication } from "./application.ts";
-import { type OpenedBody, openBody } from "./body.ts";
+import { type OpenedBody, openBody, openBodyAhead, openWireBlockAhead } from "./body.ts";
 import { createEpochNote } from "./epoch.ts";
 import { openGenesis, withBootstrap } from "./genesis.ts";
 import { positionOf } from "./header-rules.ts";
@@ -45,6 +47,8 @@ export interface ChainOptions {
   readonly pool: PoolOptions;
   /** Where answered hashes are kept; undefined for a chain that lives in memory. */
   readonly journal: JournalFile | undefined;
+  /** Finds the senders of many transactions; undefined: each is found as its turn comes. */
+  readonly senders?: SenderRecovery;
   /** Milliseconds, never going back. */
   readonly monotonic: () => number;
   /** Gets what an event listener throws. */
@@ -66,6 +70,10 @@ export interface Chain {
   epoch(): number;
   /** Opens the bytes of a body; senders of pooled transactions are not recovered again. */
   open(body: Uint8Array): OpenedBody;
+  /** The same; where many senders are not known yet, they are found meanwhile. */
+  openAhead(body: Uint8Array): OpenedBody | Promise<OpenedBody>;
+  /** The same for a block that holds together, with its hash. */
+  openWire(wire: WireBlock, hash: Hash): OpenedBody | Promise<OpenedBody>;
   /**
    * Returns a local chain to `height` and begins a new epoch there. Transactions above are forgotten, pooled ones
    * stay as far as they are still valid. Throws NOT_DEV, and STATE_PRUNED when the state is no longer held.
@@ -88,7 +96,7 @@ function openBootstrap(config: BootstrapConfig): readonly SignedTransaction[] {
 
 /** Opens the chain in `state`, writing its genesis first if the store is empty. Throws GENESIS_MISMATCH. */
 export function openChain(options: ChainOptions): Chain {
-  const { state, executor, report } = options;
+  const { state, executor, report, senders } = options;
   const genesisHash = openGenesis(state, withBootstrap(options.genesis, options.bootstrap), options.rules);
   const bootstrap = openBootstrap(options.bootstrap);
   const { dev } = options.genesis;
@@ -144,13 +152,15 @@ export function openChain(options: ChainOptions): Chain {
     genesisHash,
     epoch: epoch.current,
     open: (body) => openBody(body, pool.get),
+    openAhead: (body) => openBodyAhead(body, pool.get, senders),
+    openWire: (wire, hash) => openWireBlockAhead(wire, hash, pool.get, senders),
     rollback: (to) => application.exclusive(() => rollback(to)),
     rules,
     ledger,
     pool,
     journal,
     application,
-    service: createLedgerService(pool, journal, events, options.pool),
+    service: createLedgerService({ pool, journal, events, blobs: options.pool.blobs, senders }),
     history,
     inputs,
     restored: journal === undefined ? 0 : restorePool(pool, journal),

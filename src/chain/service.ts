@@ -2,7 +2,9 @@
 // for a listener. Consensus talks to the application, not to this.
 import { openTransaction } from "#crypto/digest.ts";
 import { keccakHash } from "#crypto/hash.ts";
+import { MIN_BATCH, type Opened, type SenderRecovery } from "#crypto/recovery.ts";
 import { KoraError } from "#lib/error.ts";
+import { createGathering } from "#lib/gather.ts";
 import { createListeners, type Listeners } from "#lib/listeners.ts";
 import type { Block } from "#types/block.ts";
 import type { Hash, Height } from "#types/ids.ts";
@@ -13,7 +15,7 @@ import { BLOB_TRANSACTION_TYPE, MAX_BLOB_TRANSACTION_BYTES, openBlobSubmission }
 import type { Pool } from "./pool.ts";
 import { refuse } from "./pool-check.ts";
 import type { PoolJournal } from "./pool-journal.ts";
-import type { PoolOptions, PoolRejection, PoolVerdict } from "./pool-types.ts";
+import type { PoolRejection, PoolVerdict } from "./pool-types.ts";
 import type { Snapshot } from "./ports.ts";
 
 /** Where a transaction came from: an answer to a client must survive a crash, a peer still has its copy. */
@@ -49,9 +51,14 @@ export interface LedgerEvents {
 }
 
 export interface LedgerService {
-  /** Judges a wire form and pools it. Resolves when an accepted transaction of a client is durable. */
+  /**
+   * Judges a wire form and pools it, together with others that come at the same time. Resolves when an accepted
+   * transaction of a client is durable.
+   */
   submitTx(raw: Uint8Array, origin?: TransactionOrigin): Promise<Submission>;
-  /** The same, leaving durability to the caller. */
+  /** Judges wire forms in their order and pools them, leaving durability to the caller. */
+  submitAll(raws: readonly Uint8Array[], origin: TransactionOrigin): Promise<readonly Submission[]>;
+  /** The same for one, at once. */
   submit(raw: Uint8Array, origin: TransactionOrigin): Submission;
   /** The same for a transaction that was opened before. */
   submitOpened(signed: SignedTransaction, origin: TransactionOrigin): Submission;
@@ -74,30 +81,55 @@ export function announceFinalized(events: LedgerEvents, snapshots: readonly Snap
   }
 }
 
+/** Transactions of one batch that are judged at a stretch: between two of these others get their turn. */
+const MAX_TURN = 256;
+
 const DONE: Promise<void> = Promise.resolve();
 
 function rejected({ code, message }: PoolRejection): Submission {
   return { kind: "rejected", code, message };
 }
 
-/** Opens a submitted form: the signed transaction, or why it is none. `blobs`: whether those are taken. */
-function open(raw: Uint8Array, blobs: boolean): SignedTransaction | PoolRejection {
-  const withSidecar = blobs && raw[0] === BLOB_TRANSACTION_TYPE;
-  const limit = withSidecar ? MAX_BLOB_TRANSACTION_BYTES : MAX_TRANSACTION_BYTES;
-  if (raw.length > limit) {
-    return refuse("OVERSIZED", `oversized data: transaction size ${raw.length}, limit ${limit}`);
-  }
+const badSignature = (): PoolRejection =>
+  refuse("INVALID_SENDER", "invalid sender: invalid transaction v, r, s values");
+
+/** What `work` gives, or the refusal of bytes that are no transaction. */
+function orMalformed<T>(work: () => T): T | PoolRejection {
   try {
-    const bare = withSidecar ? openBlobSubmission(raw) : raw;
-    if (!(bare instanceof Uint8Array)) return bare;
-    return (
-      openTransaction(bare) ?? refuse("INVALID_SENDER", "invalid sender: invalid transaction v, r, s values")
-    );
+    return work();
   } catch (error) {
     if (error instanceof KoraError && (error.code === "BAD_RLP" || error.code === "BAD_TRANSACTION")) {
       return refuse("MALFORMED", error.message);
     }
     throw error;
+  }
+}
+
+/** The wire form within a submitted form, or why it holds none. `blobs`: whether those are taken. */
+function unwrap(raw: Uint8Array, blobs: boolean): Uint8Array | PoolRejection {
+  const withSidecar = blobs && raw[0] === BLOB_TRANSACTION_TYPE;
+  const limit = withSidecar ? MAX_BLOB_TRANSACTION_BYTES : MAX_TRANSACTION_BYTES;
+  if (raw.length > limit) {
+    return refuse("OVERSIZED", `oversized data: transaction size ${raw.length}, limit ${limit}`);
+  }
+  return withSidecar ? orMalformed(() => openBlobSubmission(raw)) : raw;
+}
+
+/** Opens a submitted form: the signed transaction, or why it is none. */
+function open(raw: Uint8Array, blobs: boolean): SignedTransaction | PoolRejection {
+  const bare = unwrap(raw, blobs);
+  if (!(bare instanceof Uint8Array)) return bare;
+  return orMalformed(() => openTransaction(bare) ?? badSignature());
+}
+
+function signedOf(opened: Opened): SignedTransaction | PoolRejection {
+  switch (opened.kind) {
+    case "opened":
+      return opened.signed;
+    case "unsigned":
+      return badSignature();
+    case "malformed":
+      return refuse("MALFORMED", opened.reason);
   }
 }
 
@@ -112,13 +144,20 @@ export function restorePool(pool: Pool, journal: PoolJournal): number {
   return restored;
 }
 
-/** The service over a pool. Without a journal (a chain in memory) accepted is as durable as it gets. */
-export function createLedgerService(
-  pool: Pool,
-  journal: PoolJournal | undefined,
-  events: LedgerEvents,
-  options: Pick<PoolOptions, "blobs">,
-): LedgerService {
+export interface LedgerServiceParts {
+  readonly pool: Pool;
+  /** Without one (a chain in memory) accepted is as durable as it gets. */
+  readonly journal: PoolJournal | undefined;
+  readonly events: LedgerEvents;
+  /** Whether transactions with blobs are taken. */
+  readonly blobs: boolean;
+  /** Finds the senders of many; without one each is found as its turn comes. */
+  readonly senders: SenderRecovery | undefined;
+}
+
+/** The service over a pool. */
+export function createLedgerService(parts: LedgerServiceParts): LedgerService {
+  const { pool, journal, events, blobs, senders } = parts;
   const settle = (verdict: PoolVerdict, origin: TransactionOrigin): Submission => {
     if (verdict.kind === "rejected") return rejected(verdict.rejection);
     const { transaction } = verdict;
@@ -128,20 +167,47 @@ export function createLedgerService(
   };
   const submitOpened = (signed: SignedTransaction, origin: TransactionOrigin): Submission =>
     settle(pool.add(signed), origin);
-  const submit = (raw: Uint8Array, origin: TransactionOrigin): Submission => {
-    // A hash costs a fiftieth of a recovery, and gossip repeats itself.
-    if (raw.length <= MAX_TRANSACTION_BYTES && pool.get(keccakHash(raw)) !== undefined) {
-      return rejected(refuse("ALREADY_KNOWN", "already known"));
+  // A hash costs a fiftieth of a recovery, and gossip repeats itself.
+  const isKnown = (raw: Uint8Array): boolean =>
+    raw.length <= MAX_TRANSACTION_BYTES && pool.get(keccakHash(raw)) !== undefined;
+  const judge = (opened: SignedTransaction | PoolRejection, origin: TransactionOrigin): Submission =>
+    "tx" in opened ? submitOpened(opened, origin) : rejected(opened);
+  const submit = (raw: Uint8Array, origin: TransactionOrigin): Submission =>
+    judge(isKnown(raw) ? refuse("ALREADY_KNOWN", "already known") : open(raw, blobs), origin);
+
+  /** Judges a part of a batch that is worth a turn of its own. */
+  async function submitSome(raws: readonly Uint8Array[], origin: TransactionOrigin, by: SenderRecovery) {
+    const unwrapped = raws.map((raw) =>
+      isKnown(raw) ? refuse("ALREADY_KNOWN", "already known") : unwrap(raw, blobs),
+    );
+    const opened = await by.open(
+      unwrapped.filter((each) => each instanceof Uint8Array),
+      "transactions",
+    );
+    let next = 0;
+    return unwrapped.map((each) =>
+      judge(each instanceof Uint8Array ? signedOf(opened[next++] as Opened) : each, origin),
+    );
+  }
+  async function submitAll(raws: readonly Uint8Array[], origin: TransactionOrigin): Promise<Submission[]> {
+    const submissions: Submission[] = [];
+    for (let at = 0; at < raws.length; at += MAX_TURN) {
+      const some = raws.slice(at, at + MAX_TURN);
+      const few = senders === undefined || some.length < MIN_BATCH;
+      const judged = few ? some.map((raw) => submit(raw, origin)) : await submitSome(some, origin, senders);
+      submissions.push(...judged);
     }
-    const opened = open(raw, options.blobs);
-    return "tx" in opened ? submitOpened(opened, origin) : rejected(opened);
-  };
+    return submissions;
+  }
+  const gather = createGathering<Uint8Array, Submission>((raws) => submitAll(raws, "client"));
   return {
     events,
     submit,
+    submitAll,
     submitOpened,
     async submitTx(raw, origin = "client") {
-      const submission = submit(raw, origin);
+      const together = senders !== undefined && origin === "client";
+      const submission = together ? await gather(raw) : submit(raw, origin);
       if (submission.kind === "accepted" && origin === "client") await submission.persist();
       return submission;
     },

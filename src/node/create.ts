@@ -7,6 +7,7 @@ import type { JournalFile } from "#chain/pool-journal.ts";
 import type { PoolOptions } from "#chain/pool-types.ts";
 import type { LeaderSettings } from "#chain/proposal.ts";
 import type { SocketAddress } from "#config/kind.ts";
+import { createSenderRecovery, type SenderRecovery } from "#crypto/recovery.ts";
 import { createExecutor } from "#execution/executor.ts";
 import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import type { RpcLimits } from "#rpc/limits.ts";
@@ -103,6 +104,20 @@ function failing(file: JournalFile, fail: (error: unknown) => void): JournalFile
   };
 }
 
+/** Threads that find senders at most: with more, the event loop is what a node waits for. */
+const MAX_SENDER_THREADS = 4;
+
+/** Finds senders beside the event loop, on the other cores. */
+function openSenders({ logger }: NodePlan, stack: AsyncDisposableStack): SenderRecovery {
+  const log = logger.module("senders");
+  const senders = createSenderRecovery({
+    threads: Math.min(MAX_SENDER_THREADS, availableParallelism() - 1),
+    onThreadLost: (reason) => log.warn("a thread that finds senders was lost", { reason }),
+  });
+  stack.defer(() => senders.close());
+  return senders;
+}
+
 interface Opening {
   readonly stack: AsyncDisposableStack;
   readonly fail: (error: unknown) => void;
@@ -126,6 +141,7 @@ function openOwnChain(plan: NodePlan, state: StateDb, { stack, fail }: Opening):
     leader: plan.leader,
     pool: plan.pool,
     journal,
+    senders: openSenders(plan, stack),
     monotonic: () => performance.now(),
     report: (error) => logger.error("a listener failed", { error }),
   });

@@ -1,7 +1,10 @@
 // A body as it comes from a peer: its digest is a header's hash, so it counts only with the header's own transactions.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { openBody } from "#chain/body.ts";
+import { type OpenedBody, openBody, openBodyAhead } from "#chain/body.ts";
+import { createSenderRecovery, MIN_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
+import { orderedTrieRoot } from "#execution/tries.ts";
 import { type Block, encodeBlock } from "#types/block.ts";
+import { encodeTransaction, type SignedTransaction } from "#types/transaction.ts";
 import { openTestChain, transfer } from "../support/chain.ts";
 
 const chain = openTestChain();
@@ -32,4 +35,57 @@ test.each([
     kind: "invalid",
     reason: "its transactions are not those of its header",
   });
+});
+
+/** A recovery without threads that notes what it was asked. */
+function recorder(): { readonly senders: SenderRecovery; readonly asked: Uint8Array[] } {
+  const inner = createSenderRecovery({ threads: 0 });
+  const asked: Uint8Array[] = [];
+  const open: SenderRecovery["open"] = (batch, priority) => {
+    expect(priority).toBe("block");
+    asked.push(...batch);
+    return inner.open(batch, priority);
+  };
+  return { senders: { ...inner, open }, asked };
+}
+
+function bodyWith(transactions: readonly Uint8Array[]): Uint8Array {
+  const header = { ...block.header, transactionsRoot: orderedTrieRoot(transactions) };
+  return encodeBlock({ header, transactions });
+}
+
+test("many unknown senders are found ahead, once each, and the block is the same; few or known ones wait for nothing", async () => {
+  const many: SignedTransaction[] = Array.from({ length: 2 * MIN_BATCH }, (_, nonce) =>
+    transfer({ from: 1, nonce }),
+  );
+  const bytes = bodyWith(many.map(({ raw }) => raw));
+  const pooled = new Map(many.map((each) => [each.hash, each]));
+  const whole = openBody(bytes, () => undefined);
+  expect(whole.kind).toBe("opened");
+
+  const all = recorder();
+  const coming = openBodyAhead(bytes, () => undefined, all.senders);
+  expect(coming).toBeInstanceOf(Promise);
+  expect(await coming).toEqual(whole);
+  expect(all.asked.length).toBe(many.length);
+
+  const known = recorder();
+  expect(openBodyAhead(bytes, (id) => pooled.get(id), known.senders)).toEqual(whole);
+  for (const each of many.slice(0, MIN_BATCH)) pooled.delete(each.hash);
+  expect(await openBodyAhead(bytes, (id) => pooled.get(id), known.senders)).toEqual(whole);
+  expect(known.asked).toEqual(many.slice(0, MIN_BATCH).map(({ raw }) => raw));
+  pooled.set(many[0]!.hash, many[0]!);
+  expect(openBodyAhead(bytes, (id) => pooled.get(id), known.senders)).toEqual(whole);
+});
+
+test("a bad transaction among many is told of as it is alone", async () => {
+  const good = Array.from({ length: MIN_BATCH }, (_, nonce) => transfer({ from: 1, nonce }));
+  const { tx } = transfer({ from: 1, nonce: 99 });
+  const unsigned = encodeTransaction({ ...tx, signature: { ...tx.signature, r: 0n } });
+  for (const bad of [unsigned, Uint8Array.of(2, 0xc0), new Uint8Array(0)]) {
+    const bytes = bodyWith([...good.map(({ raw }) => raw), bad]);
+    const alone: OpenedBody = openBody(bytes, () => undefined);
+    expect(alone.kind).toBe("invalid");
+    expect(await openBodyAhead(bytes, () => undefined, recorder().senders)).toEqual(alone);
+  }
 });

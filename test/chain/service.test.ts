@@ -1,5 +1,7 @@
 // Submission, its refusals and the ledger's events; bootstrap transactions; limits of a block; the BLOCKHASH window.
 import { afterEach, expect, test } from "bun:test";
+import type { Submission } from "#chain/service.ts";
+import { createSenderRecovery, MIN_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { type Address, bytesOf, hash, height } from "#types/ids.ts";
 import { encodeTransaction } from "#types/transaction.ts";
@@ -85,6 +87,42 @@ test("the same transaction twice is already known, before its sender is recovere
   expect(await node.service.submitTx(raw)).toMatchObject({
     message: "nonce too low: next nonce 1, tx nonce 0",
   });
+});
+
+test("a batch is judged as one by one, whatever is in it; clients that come together are a batch", async () => {
+  const { tx } = transfer({ from: 0, nonce: 9 });
+  const raws = [
+    ...Array.from({ length: MIN_BATCH }, (_, nonce) => transfer({ from: 1, nonce }).raw),
+    transfer({ from: 1, nonce: 0 }).raw,
+    encodeTransaction({ ...tx, signature: { ...tx.signature, r: 0n } }),
+    new Uint8Array(131_073),
+    Uint8Array.of(0xf8),
+    transfer({ from: 2, nonce: 0, value: 20_000n * ETHER }).raw,
+    ...Array.from({ length: 300 }, (_, from) => transfer({ from: 3 + (from % 5), nonce: from }).raw),
+  ];
+  const plain = (submission: Submission) =>
+    submission.kind === "accepted"
+      ? ["accepted", submission.hash]
+      : ["rejected", submission.code, submission.message];
+  const alone = chain();
+  const expected = raws.map((raw) => plain(alone.service.submit(raw, "peer")));
+  const batches: number[] = [];
+  const inner = createSenderRecovery({ threads: 0 });
+  const senders: SenderRecovery = {
+    ...inner,
+    open(batch, priority) {
+      batches.push(batch.length);
+      return inner.open(batch, priority);
+    },
+  };
+  const judged = await chain({ senders }).service.submitAll(raws, "peer");
+  expect(judged.map(plain)).toEqual(expected);
+  expect(batches.length).toBe(2);
+
+  const { service } = chain({ senders });
+  const answers = await Promise.all(raws.map((raw) => service.submitTx(raw)));
+  expect(answers.map(plain)).toEqual(expected);
+  expect(batches.length).toBe(4);
 });
 
 test("block 1 opens with the bootstrap transactions, in their order", async () => {

@@ -99,6 +99,7 @@ export interface TestChainOptions {
   /** Of genesis and of what the leader aims at. */
   readonly gasLimit?: bigint;
   readonly journal?: ChainOptions["journal"];
+  readonly senders?: ChainOptions["senders"];
   readonly state?: StateDb;
 }
 
@@ -134,6 +135,7 @@ export function openTestChain(options: TestChainOptions = {}): TestChain {
     leader: () => ({ feeRecipient: ZERO_ADDRESS, gasLimit }),
     pool: { ...DEV_POOL_OPTIONS, ...options.pool },
     journal: options.journal,
+    ...(options.senders && { senders: options.senders }),
     monotonic: () => clock.now,
     report: (error) => {
       throw error;

@@ -1,7 +1,7 @@
 // The chain as the consensus driver uses it: blocks with the facts that consensus reads, and callbacks instead of
 // promises. What fails here is this node's own fault and goes to `fail`; a peer's fault is a verdict.
 
-import { openBody } from "#chain/body.ts";
+import type { OpenedBody } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { Verdict } from "#chain/ports.ts";
@@ -40,8 +40,19 @@ export function bodyOf(block: Block, bytes?: Uint8Array): ChainBody {
 
 /** A body from its wire form; undefined for bytes that are none, which is their sender's fault. */
 export function openChainBody(chain: Chain, bytes: Uint8Array): ChainBody | undefined {
-  const opened = openBody(bytes, chain.pool.get);
+  const opened = chain.open(bytes);
   return opened.kind === "opened" ? bodyOf(opened.block, bytes) : undefined;
+}
+
+/** The same for a body that came just now; a promise where the senders of many transactions are to be found. */
+export function openNewBody(
+  chain: Chain,
+  bytes: Uint8Array,
+): ChainBody | undefined | Promise<ChainBody | undefined> {
+  const made = (opened: OpenedBody): ChainBody | undefined =>
+    opened.kind === "opened" ? bodyOf(opened.block, bytes) : undefined;
+  const opened = chain.openAhead(bytes);
+  return opened instanceof Promise ? opened.then(made) : made(opened);
 }
 
 export interface ChainApplicationParts {

@@ -7,7 +7,12 @@ import { leaderAt } from "#consensus/state.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
-import { type ChainBody, createChainApplication, openChainBody } from "#node/consensus/chain-application.ts";
+import {
+  type ChainBody,
+  createChainApplication,
+  openChainBody,
+  openNewBody,
+} from "#node/consensus/chain-application.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
@@ -157,7 +162,7 @@ function openConsensus(
     committee,
     specs,
     maxBlockBytes: plan.maxBlockBytes,
-    decodeBody: (bytes) => openChainBody(chain, bytes),
+    decodeBody: (bytes) => openNewBody(chain, bytes),
   });
   const config: CoreConfig = {
     epoch: EPOCH,

@@ -1,12 +1,12 @@
 // Brings the chain to what is known to be final: runs of blocks from peers, executed and committed in order, the next
 // one travelling meanwhile. A failure to reproduce a final block is this node's own and stops it.
-import { openWireBlock } from "#chain/body.ts";
+import type { OpenedBody } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { KoraError } from "#lib/error.ts";
 import type { SyncProgress } from "#rpc/ports.ts";
-import type { Block, WireBlock } from "#types/block.ts";
+import type { Block } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
-import { type Hash, type Height, height } from "#types/ids.ts";
+import { type Height, height } from "#types/ids.ts";
 import type { Backfill, Found } from "./backfill.ts";
 import type { RunStart, VerifiedRun } from "./runs.ts";
 
@@ -30,9 +30,11 @@ export interface Sync extends AsyncDisposable {
   progress(): SyncProgress | undefined;
 }
 
+/** Blocks that are opened while the ones before them are executed. */
+const OPEN_AHEAD = 8;
+
 /** A block of a checked run. Its transactions are the quorum's word: one without a signature is no peer's fault. */
-function openFinal(chain: Chain, wire: WireBlock, hash: Hash): Block {
-  const opened = openWireBlock(wire, hash, chain.pool.get);
+function finalBlock(opened: OpenedBody, { wire, hash }: FinalRun["blocks"][number]): Block {
   if (opened.kind === "opened") return opened.block;
   throw new KoraError(`final block ${wire.header.number} cannot be opened`, {
     code: "STATE_DIVERGED",
@@ -43,6 +45,18 @@ function openFinal(chain: Chain, wire: WireBlock, hash: Hash): Block {
   });
 }
 
+/** The blocks opened, in order and a few ahead of whoever takes them. */
+async function* openAhead(chain: Chain, blocks: FinalRun["blocks"]): AsyncGenerator<Block, void, void> {
+  const coming: (OpenedBody | Promise<OpenedBody>)[] = [];
+  for (const [at, block] of blocks.entries()) {
+    for (let next = at + coming.length; next < Math.min(at + OPEN_AHEAD, blocks.length); next++) {
+      const { wire, hash } = blocks[next] as FinalRun["blocks"][number];
+      coming.push(chain.openWire(wire, hash));
+    }
+    yield finalBlock(await (coming.shift() as OpenedBody | Promise<OpenedBody>), block);
+  }
+}
+
 /** Commits what follows the tip, a few blocks at a time, until `signal` aborts. */
 async function commitRun(chain: Chain, { blocks, certificate }: FinalRun, signal: AbortSignal) {
   const tip = chain.ledger.tip();
@@ -50,12 +64,14 @@ async function commitRun(chain: Chain, { blocks, certificate }: FinalRun, signal
   if (fresh[0]?.wire.header.parentHash !== tip.hash) return;
   let count = 0;
   let gas = 0n;
-  for (const [at, { wire, hash }] of fresh.entries()) {
+  const end = fresh.at(-1)?.hash;
+  for await (const block of openAhead(chain, fresh)) {
     if (signal.aborted) return;
-    chain.ledger.addBody(openFinal(chain, wire, hash));
+    const { header, hash } = block;
+    chain.ledger.addBody(block);
     count++;
-    gas += wire.header.gasUsed;
-    const last = at === fresh.length - 1;
+    gas += header.gasUsed;
+    const last = hash === end;
     if (!last && count < COMMIT_BLOCKS && gas < COMMIT_GAS) continue;
     const own = last ? certificate : undefined;
     await chain.application.finalize(hash, {
