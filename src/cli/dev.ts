@@ -6,7 +6,7 @@ import { createDevAccounts, type DevAccounts } from "#dev/accounts.ts";
 import { DEV_ACCOUNTS, DEV_BALANCE, devGenesis, withFundedAccounts } from "#dev/genesis.ts";
 import type { MiningMode } from "#dev/miner.ts";
 import { toHex } from "#lib/bytes.ts";
-import { runUntil } from "#node/builder.ts";
+import { runToEnd } from "#node/builder.ts";
 import { type CreatedNode, createNode } from "#node/create.ts";
 import { readGenesis } from "#node/genesis-source.ts";
 import { localPlan } from "#node/local.ts";
@@ -106,9 +106,9 @@ export const dev: CommandRun = async ({ args, signal, out }) => {
     port: integerFlag(args, "port", { min: 0, max: 65_535 }) ?? DEFAULT_PORT,
     logger,
   });
-  await using node = await createNode(plan);
+  const node = await createNode(plan);
   if (!silent) out(banner(node, accounts, mnemonic));
   for (const address of node.rpcAddresses) out(`Listening on ${formatSocketAddress(address)}`);
-  await runUntil(signal, node);
+  await runToEnd(node, signal, logger);
   return 0;
 };

@@ -53,12 +53,37 @@ function announce(logger: Logger, node: CreatedNode, settings: Settings): void {
   }
 }
 
-/** Runs a created node until `stop` is aborted or a part fails. */
-export async function runUntil(stop: AbortSignal, node: CreatedNode): Promise<void> {
+/** How long a node's parts may take to close; supervisors kill after ten seconds. */
+const CLOSE_MS = 9_000;
+
+/** Closes a node's parts in reverse. What is not closed in time is left: its data are as safe as after a kill. */
+async function close(node: AsyncDisposable, logger: Logger, patienceMs: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(resolve, patienceMs, "late");
+  try {
+    const ending = await Promise.race([node[Symbol.asyncDispose](), late]);
+    if (ending === "late") logger.warn("not everything closed in time", { seconds: patienceMs / 1_000 });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs a created node until `stop` is aborted or a part fails, then closes it. Rejects with what failed. */
+export async function runToEnd(
+  node: Pick<CreatedNode, "failed"> & AsyncDisposable,
+  stop: AbortSignal,
+  logger: Logger,
+  patienceMs: number = CLOSE_MS,
+): Promise<void> {
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   stop.addEventListener("abort", () => resolve(), { once: true });
   if (stop.aborted) resolve();
-  await Promise.race([stopped, node.failed]);
+  try {
+    await Promise.race([stopped, node.failed]);
+  } finally {
+    logger.info("stopping");
+    await close(node, logger, patienceMs);
+  }
 }
 
 /** What a builder has gathered beside the settings. */
@@ -73,11 +98,10 @@ function buildNode(settings: Settings, hooks: Extras): Node {
   return {
     async run() {
       const plan = planOf({ settings, logger, replacements, ...(passphrase && { passphrase }) });
-      await using node = await createNode(plan);
+      const node = await createNode(plan);
       announce(logger, node, settings);
       hooks.onReady?.(node);
-      await runUntil(stop.signal, node);
-      logger.info("stopping");
+      await runToEnd(node, stop.signal, logger);
     },
     shutdown: () => stop.abort(),
   };

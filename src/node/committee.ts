@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Settings } from "#config/schema.ts";
 import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
 import type { Bls } from "#crypto/bls.ts";
-import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
+import { generateSeed, type Identity, identityFromSeed } from "#crypto/identity.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
@@ -25,6 +25,8 @@ export interface Replacements {
   readonly openTransport?: OpenTransport;
   /** A validator's, instead of the system's. */
   readonly openClock?: OpenClock;
+  /** The committee's key, with this member's share, instead of what the files hold. */
+  readonly scheme?: ThresholdScheme;
 }
 
 const GUARD_FILE = "signing.guard";
@@ -124,57 +126,82 @@ function shareFile({ consensus }: Settings): string | undefined {
   return existsSync(beside) ? beside : undefined;
 }
 
+interface OwnKeys {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  /** This node is one of the participants. */
+  readonly member: boolean;
+  readonly passphrase: PassphraseSource;
+  readonly logger: EngineParts["logger"];
+  readonly bls: Bls;
+}
+
+/** Where the files of a committee's key are, unless the configuration names them. */
+function keyFolder({ consensus }: Settings): string {
+  return dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
+}
+
+/** The committee's key as its files hold it, with this member's share where there is one. */
+async function readOwnScheme(own: OwnKeys): Promise<ThresholdScheme> {
+  const { settings, identity, member, passphrase, logger, bls } = own;
+  const output = settings.consensus.dkgOutput ?? join(keyFolder(settings), OUTPUT_FILE);
+  if (!existsSync(output)) {
+    throw refuse(
+      "the group's key is not there",
+      `${output} does not exist`,
+      "hold the ceremony with kora dkg on every validator, or give consensus.group_public_key to follow",
+    );
+  }
+  const share = member ? shareFile(settings) : undefined;
+  if (member && share === undefined) {
+    logger.warn("a participant without a share only follows", { participant: identity.publicKey });
+  }
+  const scheme = await readThresholdScheme({ output, share }, passphrase.read, bls);
+  checkScheme(settings, scheme, output);
+  return scheme;
+}
+
+/** Throws SHARE_MISMATCH unless identity and share are the same participant's. */
+function checkShare(scheme: ThresholdScheme, identity: Identity): void {
+  if (scheme.index !== undefined && scheme.participants()[scheme.index] === identity.publicKey) return;
+  throw new KoraError("share.key is another participant's", {
+    code: "SHARE_MISMATCH",
+    kind: "safety",
+    why: `its index is ${scheme.index}, validator.key's is another`,
+    hint: "put validator.key and share.key of the same node beside each other",
+  });
+}
+
 /** The engine of a chain with a committee. */
 export function committeeEngine(
   settings: Settings,
   passphrase: PassphraseSource,
-  { openTransport, openClock }: Replacements = {},
+  { openTransport, openClock, scheme: given }: Replacements = {},
 ): StartEngine {
   return async (parts) => {
+    const { logger } = parts;
     const { consensus, node } = settings;
     const network = { ...(await networkOf(settings, passphrase)), ...(openTransport && { openTransport }) };
-    const bls = await openCommitteeBls(consensus.blsBackend, parts.logger);
-    const beside = dirname(consensus.validatorKey ?? consensus.dkgOutput ?? ".");
-    const output = consensus.dkgOutput ?? join(beside, OUTPUT_FILE);
-    const member = consensus.participants.some((name) => identityKey(name) === network.identity.publicKey);
-    if (!member && consensus.groupPublicKey !== undefined)
+    const bls = await openCommitteeBls(consensus.blsBackend, logger);
+    const { identity } = network;
+    const member = consensus.participants.some((name) => identityKey(name) === identity.publicKey);
+    if (!member && given === undefined && consensus.groupPublicKey !== undefined)
       return startFollower(settings, network, parts, bls);
-    if (!existsSync(output)) {
-      throw refuse(
-        "the group's key is not there",
-        `${output} does not exist`,
-        "hold the ceremony with kora dkg on every validator, or give consensus.group_public_key to follow",
-      );
-    }
-    const share = member ? shareFile(settings) : undefined;
-    if (member && share === undefined) {
-      parts.logger.warn("a participant without a share only follows", {
-        participant: network.identity.publicKey,
-      });
-    }
-    const scheme = await readThresholdScheme({ output, share }, passphrase.read, bls);
-    checkScheme(settings, scheme, output);
+    const scheme = given ?? (await readOwnScheme({ settings, identity, member, passphrase, logger, bls }));
     if (!member || scheme.index === undefined) {
       const groupPublicKey = scheme.groupPublicKey.toHex();
       const follower = { ...settings, consensus: { ...consensus, groupPublicKey } };
       return startFollower(follower, network, parts, bls);
     }
-    if (scheme.participants()[scheme.index] !== network.identity.publicKey) {
-      throw new KoraError("share.key is another participant's", {
-        code: "SHARE_MISMATCH",
-        kind: "safety",
-        why: `its index is ${scheme.index}, validator.key's is another`,
-        hint: "put validator.key and share.key of the same node beside each other",
-      });
-    }
+    checkShare(scheme, identity);
     const { index, threshold } = scheme;
-    parts.logger.info("validator", { index, threshold, groupPublicKey: scheme.groupPublicKey.toHex() });
+    logger.info("validator", { index, threshold, groupPublicKey: scheme.groupPublicKey.toHex() });
     const start = validatorEngine({
       ...network,
       scheme,
       timing: timingOf(settings),
       directory: node.dataDir,
-      guard: join(beside, GUARD_FILE),
+      guard: join(keyFolder(settings), GUARD_FILE),
       ...(openClock && { openClock }),
     });
     return start(parts);

@@ -9,8 +9,10 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import type { StatusPort } from "#rpc/ports.ts";
 import type { BootstrapConfig } from "#types/genesis.ts";
-import { runUntil } from "./builder.ts";
+import { runToEnd } from "./builder.ts";
+import type { Replacements } from "./committee.ts";
 import { type CreatedNode, createNode, type NodePlan, type RpcPlan } from "./create.ts";
+import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
 
@@ -19,10 +21,12 @@ export class RunnerError extends KoraError {
   override readonly name: string = "RunnerError";
 }
 
-/** What a runner runs in. */
-export interface NodeRunContext {
+/** What a runner runs in. What it may replace, a transport above all, is the node's own where it is left out. */
+export interface NodeRunContext extends Omit<Replacements, "scheme"> {
   readonly settings: Settings;
   readonly logger: Logger;
+  /** Opens an encrypted validator.key; without it that cannot be used. */
+  readonly passphrase?: PassphraseSource;
   /** Ends the node when it is aborted. */
   readonly signal: AbortSignal;
   /** Called when the node has ended; with the failure if a part of it failed. */
@@ -64,8 +68,10 @@ function rpcPlanAt(address: SocketAddress, base: RpcPlan | undefined): RpcPlan {
 }
 
 /** The plan of a node whose chain is the runner's, everything else the configuration's. */
-function runnerPlan(parts: RunnerParts, { settings, logger }: NodeRunContext): NodePlan {
-  const members = parts.scheme?.participants().map(String) ?? [];
+function runnerPlan(parts: RunnerParts, context: NodeRunContext): NodePlan {
+  const { settings, logger, passphrase, openTransport, openClock } = context;
+  const { scheme } = parts;
+  const members = scheme?.participants().map(String) ?? [];
   const own: Settings = {
     ...settings,
     node: { ...settings.node, chainId: parts.chainId },
@@ -73,7 +79,18 @@ function runnerPlan(parts: RunnerParts, { settings, logger }: NodeRunContext): N
     execution: { ...settings.execution, gasLimit: parts.gasLimit },
   };
   const genesis = parseGenesis({ chain_id: parts.chainId, allocations: [] });
-  const plan = planOf({ settings: own, logger, bootstrap: parts.bootstrap, genesis });
+  const plan = planOf({
+    settings: own,
+    logger,
+    bootstrap: parts.bootstrap,
+    genesis,
+    ...(passphrase && { passphrase }),
+    replacements: {
+      ...(scheme && { scheme }),
+      ...(openTransport && { openTransport }),
+      ...(openClock && { openClock }),
+    },
+  });
   const { rpc } = parts;
   if (rpc === undefined) return plan;
   return {
@@ -102,11 +119,10 @@ async function start(parts: RunnerParts, context: NodeRunContext): Promise<Creat
 }
 
 /** Waits for the end, closes everything in reverse, and tells. */
-async function finish(node: CreatedNode, { signal, onEnd }: NodeRunContext): Promise<void> {
+async function finish(node: CreatedNode, { signal, logger, onEnd }: NodeRunContext): Promise<void> {
   let failure: unknown;
   try {
-    await using _closing = node;
-    await runUntil(signal, node);
+    await runToEnd(node, signal, logger);
   } catch (thrown) {
     failure = thrown;
   }

@@ -1,18 +1,24 @@
 // Nodes run from another program: a builder over a configuration file, and a runner over values. Both on real parts.
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mnemonicToAccount } from "viem/accounts";
+import type { LedgerService } from "#chain/service.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Settings } from "#config/schema.ts";
+import { openBls } from "#crypto/bls.ts";
+import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
-import { NodeBuilder } from "#node/builder.ts";
+import { NodeBuilder, runToEnd } from "#node/builder.ts";
+import { dealInto } from "#node/ceremony/deal.ts";
 import { createLogger } from "#node/log.ts";
 import { productionRunner, RunnerError } from "#node/runner.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
+import type { OpenTransport } from "#node/validators/peers.ts";
 import { address } from "#types/ids.ts";
 import { rpc } from "../support/kora.ts";
+import { createMemoryNetwork } from "../support/memory-transport.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kora-runner-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -107,6 +113,102 @@ describe("ProductionRunner", () => {
     signal.abort();
     await ended;
   }, 30_000);
+});
+
+describe("a committee of runners over a transport that they are given", () => {
+  const home = join(folder, "committee");
+  const nodes = [0, 1, 2, 3].map((index) => join(home, `node${index}`));
+  const schemes: ThresholdScheme[] = [];
+  beforeAll(async () => {
+    dealInto(home, await openBls(), { kind: "made", count: 4 });
+    for (const path of nodes) schemes.push(await loadThresholdScheme(path));
+    // From here on the schemes are values.
+    for (const path of nodes) for (const name of ["share.key", "output.json"]) rmSync(join(path, name));
+  });
+
+  function settingsOf(path: string): Settings {
+    const file = join(path, "node.toml");
+    writeFileSync(
+      file,
+      `[node]\ndata_dir = "data"\n[consensus]\nvalidator_key = "validator.key"\n[execution]\nblock_time = 0.05\n`,
+    );
+    return loadConfig({ file }).settings;
+  }
+
+  test("agrees with the schemes that it is given, and its members end when they are told to", async () => {
+    const network = createMemoryNetwork();
+    const stop = new AbortController();
+    const ends: Promise<unknown>[] = [];
+    const ledgers: LedgerService[] = [];
+    for (const [index, path] of nodes.entries()) {
+      const runner = productionRunner(schemes[index], 80, 30_000_000, bootstrapOf());
+      const { promise, resolve } = Promise.withResolvers<unknown>();
+      ends.push(promise);
+      ledgers.push(
+        await runner.run({
+          settings: settingsOf(path),
+          logger: silent,
+          signal: stop.signal,
+          openTransport: ({ identity }) => network.join(identity.publicKey),
+          onEnd: resolve,
+        }),
+      );
+    }
+    const final = ledgers.map((ledger) => {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      ledger.events.snapshotPersisted.add(({ block }) => {
+        if (block.transactions.length > 0) resolve(block.hash);
+      });
+      return promise;
+    });
+    expect((await ledgers[0]?.submitTx(await transfer(80, 0)))?.kind).toBe("accepted");
+    expect(new Set(await Promise.all(final)).size).toBe(1);
+    stop.abort();
+    expect(await Promise.all(ends)).toEqual([undefined, undefined, undefined, undefined]);
+  }, 30_000);
+
+  test("refuses to sign with a key that signs already, whatever the data directory", async () => {
+    const stop = new AbortController();
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+    const runner = productionRunner(schemes[0], 80, 30_000_000, bootstrapOf());
+    const openTransport: OpenTransport = ({ identity }) => createMemoryNetwork().join(identity.publicKey);
+    const settings = settingsOf(nodes[0] as string);
+    const context = { settings, logger: silent, signal: stop.signal, openTransport };
+    await runner.run({ ...context, onEnd: resolve });
+    const elsewhere = { ...settings, node: { ...settings.node, dataDir: join(home, "elsewhere") } };
+    await expect(runner.run({ ...context, settings: elsewhere })).rejects.toMatchObject({
+      code: "KEY_IN_USE",
+      exitCode: 3,
+    });
+    stop.abort();
+    expect(await ended).toBeUndefined();
+  }, 30_000);
+});
+
+describe("a node that is told to stop", () => {
+  const failed = new Promise<never>(() => {});
+  const stop = AbortSignal.abort();
+
+  test("does not wait for ever for a part that does not close", async () => {
+    const lines: string[] = [];
+    const logger = createLogger({ level: "warn", format: "json", write: (line) => lines.push(line) });
+    const stuck = { failed, [Symbol.asyncDispose]: () => new Promise<void>(() => {}) };
+    await runToEnd(stuck, stop, logger, 20);
+    expect(lines.join()).toContain("not everything closed in time");
+  });
+
+  test("tells what failed, once everything is closed", async () => {
+    let closed = false;
+    const broken = {
+      failed: Promise.reject(new KoraError("the disk is full", { code: "TEST" })),
+      async [Symbol.asyncDispose]() {
+        closed = true;
+      },
+    };
+    const never = new AbortController().signal;
+    await expect(runToEnd(broken, never, silent)).rejects.toThrow("the disk is full");
+    expect(closed).toBeTrue();
+  });
 });
 
 test("NodeBuilder: a node from a file, with another chain id and folder, runs and shuts down", async () => {

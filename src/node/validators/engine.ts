@@ -16,6 +16,7 @@ import {
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
+import { lockGuard } from "#node/directory.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createEvidence } from "./evidence.ts";
@@ -225,6 +226,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
     const participants = plan.scheme.participants();
     const verifier = createCertificateVerifier(plan.scheme, chain.genesisHash);
     checkOwnFinality(state.archive, state.head().height, verifier);
+    stack.use(lockGuard(plan.guard));
     const journal = stack.use(openOwnJournal(parts, plan));
     // The block at hand is finished before that is closed which it is written to.
     stack.defer(() => chain.application.exclusive(() => undefined));
