@@ -10,8 +10,16 @@ function place(thrown: unknown): string {
   return frame === undefined ? "" : ` (${frame.trim()})`;
 }
 
+/** What failed first: closing what it left behind may fail after it, and tells less. */
+function firstFailure(thrown: unknown): unknown {
+  let first = thrown;
+  while (first instanceof SuppressedError) first = first.suppressed;
+  return first;
+}
+
 /** The three lines of anything thrown. */
-export function describeError(thrown: unknown): string {
+export function describeError(failure: unknown): string {
+  const thrown = firstFailure(failure);
   if (!(thrown instanceof KoraError)) {
     return [
       `error: ${oneLine(messageOf(thrown))}`,
@@ -28,6 +36,7 @@ export function describeError(thrown: unknown): string {
 }
 
 /** The exit code of anything thrown. */
-export function exitCodeOf(thrown: unknown): number {
+export function exitCodeOf(failure: unknown): number {
+  const thrown = firstFailure(failure);
   return thrown instanceof KoraError ? thrown.exitCode : 1;
 }

@@ -10,6 +10,7 @@ import type { SocketAddress } from "#config/kind.ts";
 import { createSenderRecovery, type SenderRecovery } from "#crypto/recovery.ts";
 import { createExecutor } from "#execution/executor.ts";
 import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
+import { KoraError, messageOf } from "#lib/error.ts";
 import type { RpcLimits } from "#rpc/limits.ts";
 import type { RpcPorts } from "#rpc/ports.ts";
 import { startRpcServer } from "#rpc/server.ts";
@@ -93,7 +94,14 @@ function failing(file: JournalFile, fail: (error: unknown) => void): JournalFile
     try {
       await written;
     } catch (thrown) {
-      fail(thrown);
+      fail(
+        new KoraError("the transaction journal cannot be written", {
+          code: "JOURNAL_FAILED",
+          why: messageOf(thrown),
+          hint: "check free space and permissions of the data directory; what was answered before is safe",
+          cause: thrown,
+        }),
+      );
       throw thrown;
     }
   };

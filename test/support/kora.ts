@@ -90,20 +90,27 @@ function collect(stream: ReadableStream<Uint8Array>): () => string {
   return () => text;
 }
 
+export interface StartOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Another executable than the product's. */
+  readonly executable?: string;
+  /** Words before the executable: a program that runs it somewhere else, in the place of itself. */
+  readonly prefix?: readonly string[];
+}
+
 /** Starts a long-running command of the binary and waits until it listens. */
-export async function startKora(
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): Promise<RunningKora> {
+export async function startKora(args: readonly string[], options: StartOptions = {}): Promise<RunningKora> {
   const empty = temporaryFolder();
+  const original = options.executable ?? koraBinary();
   // A link of its own: nothing of the project is beside the executable that runs.
   const executable = join(empty.path, "kora");
   try {
-    linkSync(koraBinary(), executable);
+    linkSync(original, executable);
   } catch {
-    copyFileSync(koraBinary(), executable);
+    copyFileSync(original, executable);
   }
-  const child = Bun.spawn([executable, ...args], {
+  const child = Bun.spawn([...(options.prefix ?? []), executable, ...args], {
     cwd: options.cwd ?? empty.path,
     env: { ...options.env, TMPDIR: tmpdir() },
     stdin: "ignore",

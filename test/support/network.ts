@@ -1,9 +1,17 @@
 // A network of real validators for tests: the files that kora testnet writes, each node a process of the compiled
 // binary, killed and started at will, and what has to hold of them whatever happened.
 import { Database } from "bun:sqlite";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type RunningKora, runKora, startKora, temporaryFolder, until } from "./kora.ts";
+import { type RunningKora, runKora, type StartOptions, startKora, temporaryFolder, until } from "./kora.ts";
+
+/** A machine that a node runs on as if it were its own. */
+export interface TestHost {
+  /** Address that the others reach it at. */
+  readonly address: string;
+  /** Words before a command that run it there. */
+  readonly prefix: readonly string[];
+}
 
 export interface NetworkOptions {
   readonly validators: number;
@@ -11,6 +19,8 @@ export interface NetworkOptions {
   readonly blockTime: number;
   /** Flags of every node beside its configuration. */
   readonly flags?: readonly string[];
+  /** One for each node; without them all share this machine's loopback. */
+  readonly hosts?: readonly TestHost[];
 }
 
 export interface TestNode {
@@ -24,6 +34,8 @@ export interface TestNetwork extends AsyncDisposable {
   readonly folder: string;
   readonly nodes: readonly TestNode[];
   start(node: TestNode): Promise<void>;
+  /** Runs another program in the node's place, or the product with this environment. */
+  startAs(node: TestNode, program: Pick<StartOptions, "env" | "executable">): Promise<void>;
   /** Sends the signal and waits for the end. */
   stop(node: TestNode, signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   readonly running: () => TestNode[];
@@ -50,12 +62,13 @@ export function freePorts(count: number): number {
 
 /** Writes the files of a network and starts none of it. */
 export function makeNetwork(options: NetworkOptions): TestNetwork {
-  const { validators, blockTime } = options;
+  const { validators, blockTime, hosts } = options;
   const root = temporaryFolder();
   const folder = join(root.path, "net");
   const made = runKora([
     ...["testnet", "--out", folder, "--trusted-dealer", "--validators", String(validators)],
     ...["--block-time", String(blockTime), "--p2p-port", String(freePorts(validators))],
+    ...(hosts === undefined ? [] : ["--hosts", hosts.map(({ address }) => address).join(",")]),
   ]);
   if (made.code !== 0) throw new Error(`kora testnet failed: ${made.err}`);
   const nodes = Array.from({ length: validators }, (_, index): TestNode => {
@@ -64,15 +77,18 @@ export function makeNetwork(options: NetworkOptions): TestNetwork {
   const network: TestNetwork = {
     folder,
     nodes,
-    async start(node) {
-      const ports = ["--rpc-http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"];
+    start: (node) => network.startAs(node, {}),
+    async startAs(node, program) {
+      const { address = "127.0.0.1", prefix = [] } = hosts?.[node.index] ?? {};
+      const ports = ["--rpc-http-addr", `${address}:0`, "--metrics-addr", "127.0.0.1:0"];
       const config = ["--config", join(node.folder, "node.toml"), "--log-format", "json"];
-      node.process = await startKora([...config, ...ports, ...(options.flags ?? [])]);
+      node.process = await startKora([...config, ...ports, ...(options.flags ?? [])], { ...program, prefix });
     },
     async stop(node, signal = "SIGKILL") {
       const { process } = node;
       node.process = undefined;
       await process?.stop(signal);
+      await process?.[Symbol.asyncDispose]();
     },
     running: () => nodes.filter(({ process }) => process !== undefined),
     async [Symbol.asyncDispose]() {
@@ -167,7 +183,8 @@ export function evidenceIn(node: TestNode): readonly unknown[] {
   }
 }
 
-/** Loses a node's chain and votes; its keys and signing guard stay. */
+/** Loses a node's chain and votes; its keys and signing guard stay, and the folder, which may be a disk of its own. */
 export function wipeData(node: TestNode): void {
-  rmSync(join(node.folder, "data"), { recursive: true, force: true });
+  const data = join(node.folder, "data");
+  for (const name of readdirSync(data)) rmSync(join(data, name), { recursive: true, force: true });
 }

@@ -58,6 +58,21 @@ function refuse(path: string, why: string, cause?: unknown): KoraError {
   });
 }
 
+/** A failed write, as its operator has to read it. Whoever sees it must stop (R16). */
+function orRefuse<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (cause instanceof KoraError) throw cause;
+    throw new KoraError(`${path} cannot be written`, {
+      code: "JOURNAL_FAILED",
+      why: messageOf(cause),
+      hint: "check free space and the health of the disk; what was committed before is safe",
+      cause,
+    });
+  }
+}
+
 function openDatabase(path: string): Database {
   try {
     const database = new Database(path, { create: true });
@@ -192,7 +207,7 @@ function prune(database: Database, below: number): void {
   })();
 }
 
-/** Opens the journal. Throws JOURNAL_CORRUPT and GUARD_CORRUPT, both refusals. */
+/** Opens the journal. Throws JOURNAL_CORRUPT and GUARD_CORRUPT, both refusals; its writes throw JOURNAL_FAILED. */
 export function openJournal<B extends Body>(options: JournalOptions<B>): ConsensusJournal<B> {
   const { path, guard, encodeBody, decodeBody } = options;
   const database = openDatabase(path);
@@ -212,22 +227,23 @@ export function openJournal<B extends Body>(options: JournalOptions<B>): Consens
       }
     },
     append: (record, body) => void pending.push({ record, body: body && encodeBody(body) }),
-    reserve(upTo) {
-      const counters = [readReservation(database)?.counter ?? 0];
-      if (guard !== undefined) counters.push(readGuard(guard)?.counter ?? 0);
-      const reservation = { counter: Math.max(...counters) + 1, upTo };
-      database.run("INSERT OR REPLACE INTO reservation VALUES (1, ?, ?)", [reservation.counter, upTo]);
-      if (guard !== undefined) writeGuard(guard, reservation);
-    },
+    reserve: (upTo) =>
+      orRefuse(path, () => {
+        const counters = [readReservation(database)?.counter ?? 0];
+        if (guard !== undefined) counters.push(readGuard(guard)?.counter ?? 0);
+        const reservation = { counter: Math.max(...counters) + 1, upTo };
+        database.run("INSERT OR REPLACE INTO reservation VALUES (1, ?, ?)", [reservation.counter, upTo]);
+        if (guard !== undefined) writeGuard(guard, reservation);
+      }),
     commit() {
-      write();
+      orRefuse(path, write);
       pending.length = 0;
     },
     body(digest: Hash) {
       const row = selectBody.get(bytesOf(digest)) as { body: Uint8Array } | null;
       return row === null ? undefined : decodeBody(row.body);
     },
-    prune: (below) => prune(database, below),
+    prune: (below) => orRefuse(path, () => prune(database, below)),
     beginEpoch: database.transaction(() => {
       for (const table of EPOCH_TABLES) database.run(`DELETE FROM ${table}`);
     }),

@@ -1,5 +1,6 @@
 // The vote journal on a real file: what was committed is there after the next open, what was not is not; a vote is never
 // replaced; pruning keeps the floor; and the guard notices old copies (R15 to R18).
+import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -73,6 +74,22 @@ function openAt(path: string): ConsensusJournal<TestBody> & { close(): void } {
     },
   };
 }
+
+test("a write that fails is told as what it is, and what was committed before is there", () => {
+  const path = folder();
+  const journal = openAt(path);
+  journal.append({ type: "vote", vote: vote("notarize", 8) }, undefined);
+  journal.commit();
+  const blocking = new Database(join(path, "consensus.db"));
+  blocking.run("BEGIN EXCLUSIVE");
+  journal.append({ type: "vote", vote: vote("notarize", 9) }, undefined);
+  for (const write of [journal.commit, () => journal.reserve(1_024), () => journal.prune(4)]) {
+    expect(write).toThrow(expect.objectContaining({ code: "JOURNAL_FAILED", why: "database is locked" }));
+  }
+  blocking.close();
+  journal.close();
+  expect(openAt(path).load().votes).toEqual([vote("notarize", 8)]);
+});
 
 describe("the vote journal", () => {
   test("brings back what was committed, and nothing that was not (R15, R16)", () => {

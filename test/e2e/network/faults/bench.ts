@@ -1,0 +1,91 @@
+// A network under load while bad things are done to it: which of its nodes are to be believed, how they are started,
+// and what each wrote. Does nothing bad and checks nothing by itself.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createRng, type Rng } from "#lib/rng.ts";
+import type { RunningKora, StartOptions } from "../../../support/kora.ts";
+import { ask, processOf, type TestNode } from "../../../support/network.ts";
+import { startTransfers, type Transfers } from "../../../support/transfers.ts";
+import { type Ground, type GroundOptions, makeGround } from "./ground.ts";
+import { variantBinary } from "./variant-binary.ts";
+
+export interface Bench extends AsyncDisposable {
+  readonly ground: Ground;
+  readonly nodes: readonly TestNode[];
+  readonly rng: Rng;
+  readonly transfers: Transfers;
+  /** Faults that the committee can bear. */
+  readonly faulty: number;
+  /** The node that writes down what it hears. */
+  readonly witness: TestNode;
+  readonly tap: string;
+  /** Misbehaves now: nothing it says counts. */
+  culprit: TestNode | undefined;
+  /** Nodes that may sign nothing yet, and up to which view (R18). */
+  readonly silent: Map<TestNode, number>;
+  /** Starts a node as the product, or as the witness where it is that. */
+  start(node: TestNode, variant?: StartOptions["env"]): Promise<void>;
+  kill(nodes: readonly TestNode[]): Promise<void>;
+  /** Everything that its processes wrote. */
+  outputOf(node: TestNode): string;
+}
+
+/** Starts all nodes and the load. */
+export async function startBench(options: GroundOptions): Promise<Bench> {
+  await using stack = new AsyncDisposableStack();
+  const ground = stack.use(await makeGround(options));
+  const { network } = ground;
+  const rng = createRng(options.rng.u32());
+  const witness = rng.pick(network.nodes);
+  const tap = join(network.folder, "heard");
+  const processes = new Map<TestNode, RunningKora[]>(network.nodes.map((node) => [node, []]));
+  const bench: Omit<Bench, "transfers" | typeof Symbol.asyncDispose> = {
+    ground,
+    nodes: network.nodes,
+    rng,
+    faulty: Math.floor((network.nodes.length - 1) / 3),
+    witness,
+    tap,
+    culprit: undefined,
+    silent: new Map(),
+    async start(node, variant = {}) {
+      const env = { ...variant, ...(node === witness && { VALIDATOR_TAP: tap }) };
+      const product = Object.keys(env).length === 0;
+      await network.startAs(node, product ? {} : { env, executable: variantBinary() });
+      processes.get(node)?.push(processOf(node));
+    },
+    async kill(nodes) {
+      await Promise.all(nodes.map((node) => network.stop(node)));
+    },
+    outputOf: (node) => (processes.get(node) ?? []).map((one) => one.out() + one.err()).join("\n"),
+  };
+  await Promise.all(network.nodes.map((node) => bench.start(node)));
+  const believed = (): TestNode[] => network.running().filter((node) => node !== bench.culprit);
+  const transfers = startTransfers(believed, rng.fork());
+  stack.defer(() => transfers.stop());
+  const owned = stack.move();
+  return Object.assign(bench, { transfers, [Symbol.asyncDispose]: () => owned.disposeAsync() });
+}
+
+/** A node's current view. */
+export async function viewOf(node: TestNode): Promise<number> {
+  return (await ask<{ currentView: number }>(processOf(node), "kora_nodeStatus")).currentView;
+}
+
+/** The view up to which a node may have signed, by the guard beside its key; 0 without one. */
+export function guardedView(node: TestNode): number {
+  return Number(/views up to (\d+)/.exec(readFileSync(guardFile(node), "utf8"))?.[1] ?? 0);
+}
+
+export function guardFile(node: TestNode): string {
+  return join(node.folder, "signing.guard");
+}
+
+/** `count` nodes that the others may have to do without; those that may not sign anyway come first. */
+export async function victims(bench: Bench, count: number): Promise<TestNode[]> {
+  for (const [node, view] of bench.silent) {
+    if (node.process !== undefined && (await viewOf(node)) > view) bench.silent.delete(node);
+  }
+  const others = bench.nodes.filter((node) => !bench.silent.has(node));
+  return [...bench.silent.keys(), ...bench.rng.shuffle(others)].slice(0, count);
+}

@@ -1,0 +1,148 @@
+// What the network of a campaign stands on, and what can go wrong with its links: relays of our own on one loopback
+// (cuts that both ends notice, delay, jitter), or machines of their own on a bridge (packets lost by a firewall).
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Rng } from "#lib/rng.ts";
+import { makeNetwork, type TestNetwork } from "../../../support/network.ts";
+import { type Relay, startRelay } from "../../../support/relay.ts";
+import { insideSandbox, makeHosts, mountDisk, unmountDisk } from "../../../support/sandbox.ts";
+
+/** Bad links: begins with the call, ends with that of the answer. */
+export type LinkFault = (network: TestNetwork, rng: Rng) => () => void;
+
+export interface Ground extends AsyncDisposable {
+  readonly network: TestNetwork;
+  readonly linkFaults: Readonly<Record<string, LinkFault>>;
+  /** Whether each node's data is on a disk of its own. */
+  readonly disks: boolean;
+}
+
+export type GroundName = "relays" | "namespaces";
+
+export interface GroundOptions {
+  readonly name: GroundName;
+  readonly validators: number;
+  readonly rng: Rng;
+  readonly flags: readonly string[];
+}
+
+const BLOCK_TIME_SECONDS = 0.1;
+const DISK_MEGABYTES = 128;
+
+function sides(count: number, apart: number, rng: Rng): ReadonlySet<number> {
+  return new Set(rng.shuffle(Array.from({ length: count }, (_, index) => index)).slice(0, apart));
+}
+
+/** Puts a relay into every link: the configurations then name relays instead of nodes. */
+async function insertRelays(network: TestNetwork, rng: Rng): Promise<ReadonlyMap<string, Relay>> {
+  const tomls = network.nodes.map(({ folder }) => readFileSync(join(folder, "node.toml"), "utf8"));
+  const listens = tomls.map((toml) => Number(/listen_addr = "127\.0\.0\.1:(\d+)"/.exec(toml)?.[1]));
+  const relays = new Map<string, Relay>();
+  for (const [from, node] of network.nodes.entries()) {
+    let toml = tomls[from] as string;
+    for (const [to, port] of listens.entries()) {
+      if (to === from) continue;
+      const relay = await startRelay(port, rng.fork());
+      relays.set(`${from}>${to}`, relay);
+      toml = toml.replace(`@127.0.0.1:${port}"`, `@127.0.0.1:${relay.port}"`);
+    }
+    writeFileSync(join(node.folder, "node.toml"), toml);
+  }
+  return relays;
+}
+
+type LinkChange = (state: Relay["state"], from: number, to: number) => void;
+
+function relayFaults(relays: ReadonlyMap<string, Relay>, count: number): Ground["linkFaults"] {
+  function change(act: LinkChange): void {
+    for (const [name, relay] of relays) {
+      const [from, to] = name.split(">").map(Number) as [number, number];
+      act(relay.state, from, to);
+      relay.apply();
+    }
+  }
+  const heal = (): void => change((state) => Object.assign(state, { cut: false, delay: 0, jitter: 0 }));
+  const apart = (side: ReadonlySet<number>): (() => void) => {
+    change((state, from, to) => {
+      state.cut = side.has(from) !== side.has(to);
+    });
+    return heal;
+  };
+  return {
+    isolateOne: (_, rng) => apart(sides(count, 1, rng)),
+    halves: (_, rng) => apart(sides(count, count >> 1, rng)),
+    slowLinks(_, rng) {
+      change((state) => Object.assign(state, { delay: rng.unit() * 200, jitter: 150 }));
+      return heal;
+    },
+  };
+}
+
+async function onRelays({ validators, flags, rng }: GroundOptions): Promise<Ground> {
+  await using stack = new AsyncDisposableStack();
+  const network = stack.use(makeNetwork({ validators, blockTime: BLOCK_TIME_SECONDS, flags }));
+  if (insideSandbox) mountDisks(network, stack);
+  const relays = await insertRelays(network, rng);
+  for (const relay of relays.values()) stack.defer(() => relay.close());
+  const owned = stack.move();
+  return {
+    network,
+    linkFaults: relayFaults(relays, validators),
+    disks: insideSandbox,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function mountDisks({ nodes }: TestNetwork, stack: AsyncDisposableStack): void {
+  for (const { folder } of nodes) {
+    const data = join(folder, "data");
+    mkdirSync(data, { recursive: true });
+    mountDisk(data, DISK_MEGABYTES);
+    stack.defer(() => unmountDisk(data));
+  }
+}
+
+function onNamespaces({ validators, flags }: GroundOptions): Ground {
+  using stack = new DisposableStack();
+  const machines = stack.use(makeHosts(validators));
+  const { hosts, block, lose, heal } = machines;
+  const owned = new AsyncDisposableStack();
+  owned.use(stack.move());
+  const network = owned.use(makeNetwork({ validators, blockTime: BLOCK_TIME_SECONDS, flags, hosts }));
+  mountDisks(network, owned);
+  const all = Array.from({ length: validators }, (_, index) => index);
+  const apart = (side: ReadonlySet<number>): (() => void) => {
+    for (const from of all) {
+      for (const to of all) if (side.has(from) !== side.has(to)) block(from, to);
+    }
+    return heal;
+  };
+  return {
+    network,
+    disks: true,
+    linkFaults: {
+      partitionOne: (_, rng) => apart(sides(validators, 1, rng)),
+      partitionHalves: (_, rng) => apart(sides(validators, validators >> 1, rng)),
+      oneWay(_, rng) {
+        const [from, to] = rng.shuffle([...all]) as [number, number];
+        block(from, to);
+        return heal;
+      },
+      deaf(_, rng) {
+        const to = rng.pick(all);
+        for (const from of all) if (from !== to) block(from, to);
+        return heal;
+      },
+      loss(_, rng) {
+        for (const to of all) lose(to, 1 + rng.below(25));
+        return heal;
+      },
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** A network with its configurations, disks and links; no node runs yet. */
+export async function makeGround(options: GroundOptions): Promise<Ground> {
+  return options.name === "relays" ? await onRelays(options) : onNamespaces(options);
+}
