@@ -151,6 +151,9 @@ export function decodeOutput(file: string, text: string): KeyOutput {
   const content = readObject(file, text, OUTPUT_MEMBERS);
   const { origin } = content;
   if (origin !== "ceremony" && origin !== "trusted-dealer") throw damaged(file, "origin is unknown");
+  const participants = readList(file, "participants", content["participants"]);
+  const exposed = readList(file, "exposed", content["exposed"]);
+  if (new Set(exposed).size !== exposed.length) throw damaged(file, "exposed names a member twice");
   return {
     key: {
       groupPublicKey: readHex(file, "group_public_key", content["group_public_key"], PUBLIC_KEY_BYTES),
@@ -158,14 +161,10 @@ export function decodeOutput(file: string, text: string): KeyOutput {
         readHex(file, `public_polynomial[${i}]`, point, PUBLIC_KEY_BYTES),
       ),
       threshold: readNumber(file, "threshold", content["threshold"], MAX_PARTICIPANTS + 1),
-      participants: readList(file, "participants", content["participants"]).map((participant) =>
-        readIdentity(file, participant),
-      ),
+      participants: participants.map((participant) => readIdentity(file, participant)),
     },
     origin,
     round: readNumber(file, "round", content["round"], Number.MAX_SAFE_INTEGER),
-    exposed: readList(file, "exposed", content["exposed"]).map((index) =>
-      readNumber(file, "exposed", index, MAX_PARTICIPANTS),
-    ),
+    exposed: exposed.map((index) => readNumber(file, "exposed", index, participants.length)),
   };
 }

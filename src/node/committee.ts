@@ -13,6 +13,7 @@ import { identityKey } from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
 import { openCommitteeBls } from "./cryptography.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
+import { announceKey } from "./key-announcement.ts";
 import { type PassphraseSource, readIdentity } from "./key-files.ts";
 import { OUTPUT_FILE, readThresholdScheme, SHARE_FILE } from "./threshold-files.ts";
 import { type OpenClock, validatorEngine } from "./validators/engine.ts";
@@ -133,6 +134,7 @@ interface OwnKeys {
   readonly member: boolean;
   readonly passphrase: PassphraseSource;
   readonly logger: EngineParts["logger"];
+  readonly metrics: EngineParts["metrics"];
   readonly bls: Bls;
 }
 
@@ -143,7 +145,7 @@ function keyFolder({ consensus }: Settings): string {
 
 /** The committee's key as its files hold it, with this member's share where there is one. */
 async function readOwnScheme(own: OwnKeys): Promise<ThresholdScheme> {
-  const { settings, identity, member, passphrase, logger, bls } = own;
+  const { settings, identity, member, passphrase, logger, metrics, bls } = own;
   const output = settings.consensus.dkgOutput ?? join(keyFolder(settings), OUTPUT_FILE);
   if (!existsSync(output)) {
     throw refuse(
@@ -156,8 +158,10 @@ async function readOwnScheme(own: OwnKeys): Promise<ThresholdScheme> {
   if (member && share === undefined) {
     logger.warn("a participant without a share only follows", { participant: identity.publicKey });
   }
-  const scheme = await readThresholdScheme({ output, share }, passphrase.read, bls);
+  const held = await readThresholdScheme({ output, share }, passphrase.read, bls);
+  const { scheme } = held;
   checkScheme(settings, scheme, output);
+  announceKey(held.output, scheme.index, logger, metrics);
   return scheme;
 }
 
@@ -179,7 +183,7 @@ export function committeeEngine(
   { openTransport, openClock, scheme: given }: Replacements = {},
 ): StartEngine {
   return async (parts) => {
-    const { logger } = parts;
+    const { logger, metrics } = parts;
     const { consensus, node } = settings;
     const network = { ...(await networkOf(settings, passphrase)), ...(openTransport && { openTransport }) };
     const bls = await openCommitteeBls(consensus.blsBackend, logger);
@@ -187,7 +191,8 @@ export function committeeEngine(
     const member = consensus.participants.some((name) => identityKey(name) === identity.publicKey);
     if (!member && given === undefined && consensus.groupPublicKey !== undefined)
       return startFollower(settings, network, parts, bls);
-    const scheme = given ?? (await readOwnScheme({ settings, identity, member, passphrase, logger, bls }));
+    const own = { settings, identity, member, passphrase, logger, metrics, bls };
+    const scheme = given ?? (await readOwnScheme(own));
     if (!member || scheme.index === undefined) {
       const groupPublicKey = scheme.groupPublicKey.toHex();
       const follower = { ...settings, consensus: { ...consensus, groupPublicKey } };

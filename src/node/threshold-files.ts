@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Bls, openBls } from "#crypto/bls.ts";
-import { decodeOutput, decodeShareFile } from "#crypto/keyfiles.ts";
+import { decodeOutput, decodeShareFile, type KeyOutput } from "#crypto/keyfiles.ts";
 import { decryptText, isEncrypted } from "#crypto/passphrase.ts";
 import { createThresholdScheme, type ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
@@ -21,6 +21,12 @@ export interface ThresholdFiles {
   readonly share: string | undefined;
 }
 
+/** What the files hold. */
+export interface HeldKey {
+  readonly scheme: ThresholdScheme;
+  readonly output: KeyOutput;
+}
+
 /**
  * The scheme that `files` hold; without a share it verifies and does not sign. `passphrase` is asked for where the
  * share is encrypted. Throws KEY_FILE_MISSING, BAD_KEY_FILE, SECRET_EXPOSED, SHARE_MISMATCH, WRONG_PASSPHRASE and
@@ -30,16 +36,17 @@ export async function readThresholdScheme(
   { output, share }: ThresholdFiles,
   passphrase: () => Promise<string>,
   bls: Bls,
-): Promise<ThresholdScheme> {
-  const { key } = decodeOutput(output, text(readPublicFile(output)));
-  if (share === undefined) return createThresholdScheme(bls, key);
+): Promise<HeldKey> {
+  const made = decodeOutput(output, text(readPublicFile(output)));
+  const { key } = made;
+  if (share === undefined) return { scheme: createThresholdScheme(bls, key), output: made };
   const content = readSecretFile(share);
   const plain = isEncrypted(content) ? await decryptText(share, content, await passphrase()) : text(content);
   content.fill(0);
   const held = decodeShareFile(share, plain).share;
   const scheme = createThresholdScheme(bls, key, held);
   held.secret.fill(0);
-  return scheme;
+  return { scheme, output: made };
 }
 
 /**
@@ -60,5 +67,6 @@ export async function loadThresholdScheme(path: string, passphrase?: string): Pr
     });
   };
   const files = { output, share: existsSync(share) ? share : undefined };
-  return await readThresholdScheme(files, given, await openBls());
+  const { scheme } = await readThresholdScheme(files, given, await openBls());
+  return scheme;
 }

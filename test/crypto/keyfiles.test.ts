@@ -86,6 +86,8 @@ test("values out of shape are refused", () => {
     { public_polynomial: ["00"] },
     { origin: "found" },
     { exposed: [999] },
+    { exposed: [members.length] },
+    { exposed: [1, 1] },
     { extra: 1 },
     { group_public_key: null },
   ];

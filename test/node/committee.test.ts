@@ -5,10 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "#config/load.ts";
 import { openBls } from "#crypto/bls.ts";
+import type { KeyOrigin } from "#crypto/keyfiles.ts";
 import { dealInto } from "#node/ceremony/deal.ts";
 import { committeeEngine } from "#node/committee.ts";
 import type { EngineParts } from "#node/engine.ts";
+import { announceKey } from "#node/key-announcement.ts";
 import { createLogger } from "#node/log.ts";
+import { createMetrics } from "#node/metrics.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kora-committee-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,7 +26,7 @@ async function start(extra: string): Promise<unknown> {
   const logger = createLogger({ level: "silent", format: "json" });
   const passphrase = { given: false, read: () => Promise.reject(new Error("nothing is encrypted")) };
   // Refusals come before the chain is touched.
-  const parts = { logger } as EngineParts;
+  const parts = { logger, metrics: createMetrics() } as EngineParts;
   return await committeeEngine(loadConfig({ file }).settings, passphrase)(parts);
 }
 
@@ -34,4 +37,38 @@ test.each([
   ["an output that is not there", 'dkg_output = "other.json"', "the group's key is not there"],
 ])("%s is refused", async (_, extra, message) => {
   await expect(start(extra)).rejects.toThrow(message);
+});
+
+/** What is warned of, and counted, when a node starts with such a key. */
+function announced(origin: KeyOrigin, exposed: readonly number[], index: number) {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line));
+  const metrics = createMetrics();
+  const logger = createLogger({ level: "warn", format: "json", write });
+  announceKey({ key, origin, round: 1, exposed }, index, logger, metrics);
+  const figure = (name: string) => new RegExp(`^${name} (\\d+)$`, "m").exec(metrics.text())?.[1];
+  return {
+    lines,
+    exposed: figure("kora_key_exposed_members"),
+    dealt: figure("kora_key_trusted_dealer"),
+  };
+}
+
+test("a key of a ceremony without exposure is nothing to warn of", () => {
+  expect(announced("ceremony", [], 0)).toEqual({ lines: [], exposed: "0", dealt: "0" });
+});
+
+test("a dealt key is warned of at every start", () => {
+  const { lines, dealt } = announced("trusted-dealer", [], 0);
+  expect(dealt).toBe("1");
+  expect(lines.map(({ msg }) => msg)).toEqual([expect.stringContaining("for local networks only")]);
+});
+
+test("exposed members are named, with how many others may still fail", () => {
+  const { lines, exposed } = announced("ceremony", [2], 2);
+  expect(exposed).toBe("1");
+  expect(lines).toEqual([
+    expect.objectContaining({ exposed: key.participants[2], mayFailBesides: 0, own: true }),
+  ]);
+  expect(announced("ceremony", [2], 1).lines).toEqual([expect.objectContaining({ own: false })]);
 });
