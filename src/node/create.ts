@@ -204,14 +204,14 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Nobody may be waiting yet when a part fails.
   failed.catch(() => undefined);
-  const { logger } = plan;
+  const { logger, directory } = plan;
   announceCryptography(logger);
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = timedChain(openOwnChain(plan, state, { stack, fail }), metrics);
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
-  const observed = stack.use(observeNode({ chain, state, metrics, engine, logger }));
+  const observed = stack.use(observeNode({ chain, state, metrics, engine, logger, directory }));
   const parts = { plan, chain, state, metrics, engine, stack };
   const rpcAddresses = plan.rpc === undefined ? [] : await startRpc(plan.rpc, parts);
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, observed));

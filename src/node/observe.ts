@@ -1,7 +1,9 @@
 // Watches a running node: one log line per final block, the metrics that operators rely on, and whether it is ready.
+import { existsSync, readdirSync } from "node:fs";
 import type { Chain } from "#chain/chain.ts";
 import type { AnsweredCall } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
+import { watchDisk } from "./disk.ts";
 import type { Engine } from "./engine.ts";
 import type { Logger } from "./log.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
@@ -14,6 +16,8 @@ export interface ObservedParts {
   readonly metrics: Metrics;
   readonly engine: Pick<Engine, "status" | "peers" | "concerns">;
   readonly logger: Logger;
+  /** Data directory; undefined for a chain in memory. */
+  readonly directory: string | undefined;
 }
 
 export interface Observation extends Disposable {
@@ -27,6 +31,9 @@ const LAG_INTERVAL_MS = 100;
 const LAG_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 /** Lag above which the node does not count as ready: it answers, but late. */
 const READY_LAG_SECONDS = 5;
+
+/** One entry for each open file of this process. */
+const OPEN_FILES = "/proc/self/fd";
 
 /** Measures how late timers fire; the first metric of a node in JavaScript. */
 function watchLag(metrics: Metrics): { last(): number } & Disposable {
@@ -52,11 +59,17 @@ function watchProcess(metrics: Metrics): void {
     .gauge("kora_info", "What this node runs; always 1.")
     .set(1, { version: buildInfo.version, commit: buildInfo.commit });
   const memory = metrics.gauge("kora_process_resident_memory_bytes", "Resident memory of the process.");
-  const cpu = metrics.gauge("kora_process_cpu_seconds_total", "CPU time the process has used.");
+  const cpu = metrics.counter("kora_process_cpu_seconds_total", "CPU time the process has used.");
+  const files = metrics.gauge("kora_process_open_fds", "Open files and sockets of the process.");
+  let counted = 0;
   metrics.beforeScrape(() => {
     memory.set(process.memoryUsage.rss());
     const { user, system } = process.cpuUsage();
-    cpu.set((user + system) / 1e6);
+    const used = (user + system) / 1e6;
+    cpu.add({}, used - counted);
+    counted = used;
+    // Only Linux tells.
+    if (existsSync(OPEN_FILES)) files.set(readdirSync(OPEN_FILES).length);
   });
 }
 
@@ -151,8 +164,9 @@ export function countCalls(metrics: Metrics): (call: AnsweredCall) => void {
 
 /** Starts watching. */
 export function observeNode(parts: ObservedParts): Observation {
-  const { metrics, engine } = parts;
+  const { metrics, engine, directory } = parts;
   const lag = watchLag(metrics);
+  const disk = directory === undefined ? undefined : watchDisk(directory, metrics);
   watchProcess(metrics);
   watchPool(parts);
   watchViews(parts);
@@ -163,6 +177,7 @@ export function observeNode(parts: ObservedParts): Observation {
       const syncing = engine.status.syncing();
       if (syncing !== undefined)
         reasons.push(`syncing: at ${syncing.currentBlock} of ${syncing.highestBlock}`);
+      reasons.push(...(disk?.concerns() ?? []));
       if (lag.last() > READY_LAG_SECONDS) reasons.push(`the event loop is ${lag.last().toFixed(1)} s late`);
       return { ready: reasons.length === 0, reasons };
     },

@@ -19,6 +19,7 @@ import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import { lockGuard } from "#node/directory.ts";
 import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
+import { type ClockWatch, watchClock } from "./clock-watch.ts";
 import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
 import { checkOwnFinality } from "./group-key.ts";
@@ -42,6 +43,8 @@ export interface ValidatorPlan extends NetworkPlan {
 }
 
 const EPOCH = 0;
+/** Views below the current one whose blocks, becoming final, were proposed just now. */
+const FRESH_VIEWS = 3;
 
 /** The system's clock. */
 const systemClock: OpenClock = (wake) => {
@@ -135,6 +138,7 @@ interface Opened {
   readonly driver: Driver<ChainBody>;
   readonly counters: Counters;
   readonly watch: ConsensusWatch;
+  readonly clockWatch: ClockWatch;
 }
 
 interface Opening {
@@ -157,6 +161,7 @@ function openConsensus(
   const openClock = plan.openClock ?? systemClock;
   const clock = stack.use(openClock(() => driver.wake()));
   const watch = watchConsensus(parts.metrics, log, () => driver.core, clock.now);
+  const clockWatch = watchClock(clock.wall);
   const application = createChainApplication({ chain, clock, certified: () => {}, fail });
   const gateway = createGateway<ChainBody>({
     transport,
@@ -210,12 +215,13 @@ function openConsensus(
     }),
   );
   stack.defer(
-    chain.service.events.snapshotPersisted.add(() => {
+    chain.service.events.snapshotPersisted.add(({ block: { header } }) => {
+      if (positionOf(header).view >= driver.core.view - FRESH_VIEWS) clockWatch.saw(header.timestamp);
       const pending = chain.pool.hasExecutable();
       if (pending !== driver.core.work) driver.work(pending);
     }),
   );
-  return { driver, counters, watch };
+  return { driver, counters, watch, clockWatch };
 }
 
 /** The engine of one validator of several. */
@@ -241,7 +247,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
     );
     const stopped = new AbortController();
     const opening = { peers, journal, stopped: stopped.signal, stack };
-    const { driver, counters, watch } = openConsensus(parts, plan, opening);
+    const { driver, counters, watch, clockWatch } = openConsensus(parts, plan, opening);
     stack.defer(() => stopped.abort());
     await peers.start();
     driver.start();
@@ -256,7 +262,10 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
         syncing: peers.sync.progress,
       },
       peers: peers.port,
-      concerns: () => watch.concerns(participants.filter((key) => peers.transport.isConnected(key)).length),
+      concerns() {
+        const connected = participants.filter((key) => peers.transport.isConnected(key)).length;
+        return [...watch.concerns(connected), ...clockWatch.concerns()];
+      },
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -8,6 +8,7 @@ import type { NodeStatus, SyncProgress } from "#rpc/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { type Hash, type Height, height } from "#types/ids.ts";
 import type { Announced } from "./announce.ts";
+import { watchClock } from "./clock-watch.ts";
 import { checkOwnFinality, judgedBy } from "./group-key.ts";
 import { type NetworkPlan, openPeers } from "./peers.ts";
 import type { Sync } from "./sync.ts";
@@ -156,6 +157,8 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
     await using stack = new AsyncDisposableStack();
     const { chain, state, logger, fail } = parts;
     const startedAt = performance.now();
+    const clock = watchClock(() => Date.now() / 1000);
+    let newest: number = chain.ledger.tip().header.number;
     const judged = judgedBy(createCertificateVerifier(plan.scheme, chain.genesisHash), logger.module("sync"));
     checkOwnFinality(state.archive, state.head().height, judged.verifier);
     const peers = stack.use(
@@ -164,7 +167,12 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
         participants: plan.participants,
         verifier: judged.verifier,
         fetchTimeout: plan.fetchTimeout,
-        announced: (block) => pursuit.announced(block),
+        announced(block) {
+          const { number, timestamp } = block.wire.header;
+          if (number > newest) clock.saw(timestamp);
+          newest = Math.max(newest, number);
+          pursuit.announced(block);
+        },
       }),
     );
     let finalAt = startedAt;
@@ -194,6 +202,7 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
       concerns: () => [
         ...judged.concerns(),
         ...concernsOf(peers.port.count(), pursuit, performance.now() - finalAt, plan.slowestPace),
+        ...clock.concerns(),
       ],
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,

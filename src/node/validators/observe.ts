@@ -37,6 +37,7 @@ export function watchConsensus(
     "Views in which the signing guard kept this validator from voting.",
   );
   refusals.add({}, 0);
+  const votes = metrics.counter("kora_consensus_votes_total", "Votes that this validator signed, by kind.");
   const startedAt = now();
   let finalAt = startedAt;
   let countedView = 0;
@@ -53,6 +54,7 @@ export function watchConsensus(
     proposed: (view) => log.debug("proposal sent", { view }),
     recorded(record) {
       countRefusals(core());
+      if (record.type === "vote") votes.add({ kind: record.vote.kind });
       if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
       const { kind, view } = record.certificate;
       if (kind === "finalize") {
