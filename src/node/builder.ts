@@ -78,12 +78,14 @@ export async function runToEnd(
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   stop.addEventListener("abort", () => resolve(), { once: true });
   if (stop.aborted) resolve();
-  try {
-    await Promise.race([stopped, node.failed]);
-  } finally {
-    logger.info("stopping");
-    await close(node, logger, patienceMs);
-  }
+  // What fails while it closes must not stand in the place of what made it close.
+  await using _closing: AsyncDisposable = {
+    async [Symbol.asyncDispose]() {
+      logger.info("stopping");
+      await close(node, logger, patienceMs);
+    },
+  };
+  await Promise.race([stopped, node.failed]);
 }
 
 /** What a builder has gathered beside the settings. */

@@ -3,6 +3,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { equalBytes } from "#lib/bytes.ts";
 import { Reader, Writer } from "#lib/codec.ts";
+import { KoraError, messageOf } from "#lib/error.ts";
 import type { Base } from "./base.ts";
 import { HASH_BYTES, TWIG_BITS_BYTES, TWIG_LEAVES, twigCount } from "./format.ts";
 import type { Marker } from "./recovery.ts";
@@ -32,7 +33,7 @@ function bytesOfWords(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
 
-/** Writes index and bits of the committed state at `marker`; atomic, durable. */
+/** Writes index and bits of the committed state at `marker`; atomic, durable. Throws STATE_IO. */
 export function writeIndexFile(path: string, base: Base, marker: Marker): void {
   const { index, tree } = base;
   if (marker.height === undefined) return;
@@ -54,15 +55,30 @@ export function writeIndexFile(path: string, base: Base, marker: Marker): void {
   for (const bits of twigs) put(bits as Uint8Array);
   for (const shard of shards) put(bytesOfWords(shard));
   new DataView(file.buffer).setBigUint64(at, checksumOf(file.subarray(0, at)));
+  place(path, file);
+}
+
+/** Puts a whole file in its place, or leaves nothing of it. Throws STATE_IO. */
+function place(path: string, file: Uint8Array): void {
   const fresh = `${path}.new`;
-  const handle = openSync(fresh, "w");
   try {
-    for (let done = 0; done < file.length; ) done += writeSync(handle, file, done);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    const handle = openSync(fresh, "w");
+    try {
+      for (let done = 0; done < file.length; ) done += writeSync(handle, file, done);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(fresh, path);
+  } catch (cause) {
+    rmSync(fresh, { force: true });
+    throw new KoraError(`${path} cannot be written`, {
+      code: "STATE_IO",
+      why: messageOf(cause),
+      hint: "check free space and the health of the disk; nothing is lost, it is made anew from chain.db",
+      cause,
+    });
   }
-  renameSync(fresh, path);
 }
 
 /** Removes the file: what it describes is no longer part of the chain. */

@@ -209,6 +209,16 @@ describe("a node that is told to stop", () => {
     await expect(runToEnd(broken, never, silent)).rejects.toThrow("the disk is full");
     expect(closed).toBeTrue();
   });
+
+  test("tells what failed first, when closing fails too", async () => {
+    const failure = new KoraError("the disk is full", { code: "TEST" });
+    const broken = {
+      failed: Promise.reject(failure),
+      [Symbol.asyncDispose]: () => Promise.reject(new Error("still full")),
+    };
+    const never = new AbortController().signal;
+    await expect(runToEnd(broken, never, silent)).rejects.toMatchObject({ suppressed: failure });
+  });
 });
 
 test("NodeBuilder: a node from a file, with another chain id and folder, runs and shuts down", async () => {

@@ -116,13 +116,13 @@ function flooding(): Conduct {
       const junk = rogue.rng.bytes(180);
       for (let to = 0; to < rogue.n; to++) {
         if (to === rogue.index) continue;
-        for (let i = 0; i < 8; i++) {
+        for (let i = 0; i < 2; i++) {
           if (last !== undefined) rogue.send(to, last);
           rogue.send(to, { type: "hello", view });
           rogue.send(to, { type: "bodyRequest", digest: i % 2 === 0 ? digest : hash(rogue.rng.bytes(32)) });
           rogue.send(to, { type: "request", wants });
         }
-        rogue.sendRaw(to, "transactions", batchOf(Array.from({ length: 100 }, () => junk)));
+        rogue.sendRaw(to, "transactions", batchOf(Array.from({ length: 20 }, () => junk)));
       }
     },
   };
