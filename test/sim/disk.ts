@@ -1,15 +1,20 @@
 // The simulated vote journal and guard file: what was committed survives a kill; what was not is lost, whole or torn.
-import type { JournalRecord } from "#consensus/effects.ts";
+import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Restored } from "#consensus/state.ts";
 import { signingFloor } from "#node/consensus/guard.ts";
 import type { JournalPort } from "#node/consensus/ports.ts";
 import type { Hash } from "#types/ids.ts";
+import type { Vote } from "#types/vote.ts";
 import type { SimBody } from "./chain.ts";
 
 /** What survives a kill. */
 export interface JournalDisk {
-  records: JournalRecord[];
-  bodies: Map<Hash, { readonly view: number; readonly body: SimBody }>;
+  /** Votes, certificates and verdicts by view. */
+  readonly views: Map<number, JournalRecord[]>;
+  readonly bodies: Map<Hash, { readonly view: number; readonly body: SimBody }>;
+  readonly faults: Fault[];
+  /** It stays when its view is pruned. */
+  newestFinalization: CertificateRecord | undefined;
   reservation: { counter: number; upTo: number } | undefined;
 }
 
@@ -17,13 +22,58 @@ export interface GuardDisk {
   reservation: { counter: number; upTo: number } | undefined;
 }
 
+type CertificateRecord = Extract<JournalRecord, { readonly type: "certificate" }>;
+
 export function newJournalDisk(): JournalDisk {
-  return { records: [], bodies: new Map(), reservation: undefined };
+  return {
+    views: new Map(),
+    bodies: new Map(),
+    faults: [],
+    newestFinalization: undefined,
+    reservation: undefined,
+  };
 }
 
 /** A copy, as an operator's backup would be. */
 export function backup(disk: JournalDisk): JournalDisk {
-  return { records: [...disk.records], bodies: new Map(disk.bodies), reservation: disk.reservation };
+  return {
+    ...disk,
+    views: new Map([...disk.views].map(([view, records]) => [view, [...records]])),
+    bodies: new Map(disk.bodies),
+    faults: [...disk.faults],
+  };
+}
+
+function viewOf(record: Exclude<JournalRecord, { readonly type: "fault" }>): number {
+  if (record.type === "vote") return record.vote.view;
+  return record.type === "certificate" ? record.certificate.view : record.view;
+}
+
+/** Writes one record. */
+export function keep(disk: JournalDisk, record: JournalRecord, body?: SimBody): void {
+  if (record.type === "fault") {
+    disk.faults.push(record.fault);
+    return;
+  }
+  const view = viewOf(record);
+  if (record.type === "body") {
+    if (body !== undefined) disk.bodies.set(record.digest, { view, body });
+    return;
+  }
+  const records = disk.views.get(view);
+  if (records === undefined) disk.views.set(view, [record]);
+  else records.push(record);
+  if (record.type === "certificate" && record.certificate.kind === "finalize") {
+    const newest = disk.newestFinalization?.certificate.view ?? 0;
+    if (view > newest) disk.newestFinalization = record;
+  }
+}
+
+/** Whether this very vote is written. */
+export function holdsVote(disk: JournalDisk, vote: Vote): boolean {
+  for (const record of disk.views.get(vote.view) ?? [])
+    if (record.type === "vote" && record.vote === vote) return true;
+  return false;
 }
 
 export interface SimJournalHooks {
@@ -41,21 +91,18 @@ export function createSimJournal(
 ): JournalPort<SimBody> {
   let pending: { record: JournalRecord; body: SimBody | undefined }[] = [];
 
-  function viewOf(record: JournalRecord): number {
-    if (record.type === "vote") return record.vote.view;
-    if (record.type === "certificate") return record.certificate.view;
-    if (record.type === "fault") return Number.POSITIVE_INFINITY;
-    return record.view;
-  }
   return {
     load(): Restored {
       const votes = [];
-      const certificates = [];
+      const { newestFinalization: newest } = disk;
+      const certificates = newest === undefined ? [] : [newest];
       const verdicts = [];
-      for (const record of disk.records) {
-        if (record.type === "vote") votes.push(record.vote);
-        else if (record.type === "certificate") certificates.push(record);
-        else if (record.type === "verdict") verdicts.push(record);
+      for (const records of disk.views.values()) {
+        for (const record of records) {
+          if (record.type === "vote") votes.push(record.vote);
+          else if (record.type === "verdict") verdicts.push(record);
+          else if (record.type === "certificate" && record !== newest) certificates.push(record);
+        }
       }
       const bodies = [...disk.bodies].map(([digest, { view }]) => ({ view, digest }));
       const floor = signingFloor(disk.reservation, guard.reservation);
@@ -83,29 +130,14 @@ export function createSimJournal(
       hooks.pulse();
       for (const { record, body } of pending) {
         hooks.committed(record);
-        if (record.type === "body") {
-          if (body !== undefined) disk.bodies.set(record.digest, { view: record.view, body });
-        } else disk.records.push(record);
+        keep(disk, record, body);
       }
       pending = [];
       hooks.pulse();
     },
     body: (digest) => disk.bodies.get(digest)?.body,
     prune(below) {
-      const { records } = disk;
-      let newest: JournalRecord | undefined;
-      let highest = -1;
-      let kept = 0;
-      for (const record of records) {
-        const view = viewOf(record);
-        if (record.type === "certificate" && record.certificate.kind === "finalize" && view > highest) {
-          newest = record;
-          highest = view;
-        }
-        if (view >= below) records[kept++] = record;
-      }
-      records.length = kept;
-      if (newest !== undefined && highest < below) records.unshift(newest);
+      for (const view of disk.views.keys()) if (view < below) disk.views.delete(view);
       for (const [digest, { view }] of disk.bodies) if (view < below) disk.bodies.delete(digest);
     },
   };

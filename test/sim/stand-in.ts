@@ -99,11 +99,10 @@ export function createStandIn(
   };
   const roundMix = (who: number, epoch: number, view: number): number =>
     mix(mix(mix(mix(secret, who), SEED), epoch), view);
-  const envelopeMix = (vote: Omit<Vote, "envelope">): number => {
-    let h = mix(mix(subjectMix(vote.signer, vote), ENVELOPE), NAMESPACES[vote.kind]);
-    h = mix(h, number(vote.partial));
-    return mix(h, number(vote.seedPartial));
-  };
+  const envelopeOf = (subject: number, partial: number, seedPartial: number, kind: VoteKind): number =>
+    mix(mix(mix(mix(subject, ENVELOPE), NAMESPACES[kind]), partial), seedPartial);
+  const envelopeMix = (vote: Omit<Vote, "envelope">): number =>
+    envelopeOf(subjectMix(vote.signer, vote), number(vote.partial), number(vote.seedPartial), vote.kind);
   const noSeed = new Uint8Array(0);
   const seal = (vote: Omit<Vote, "envelope">): Vote => ({
     kind: vote.kind,
@@ -147,17 +146,21 @@ export function createStandIn(
   const certificateGood = (cert: Certificate): boolean =>
     number(cert.signature) === (subjectMix(GROUP, cert) | 0) &&
     (seeded ? number(cert.seed) === (roundMix(GROUP, cert.epoch, cert.view) | 0) : cert.seed.length === 0);
-  const vote = (signer: number, subject: Subject): Vote =>
-    seal({
+  const vote = (signer: number, subject: Subject): Vote => {
+    const partial = subjectMix(signer, subject);
+    const seedPartial = roundMix(signer, subject.epoch, subject.view);
+    return {
       kind: subject.kind,
       epoch: subject.epoch,
       view: subject.view,
       parentView: subject.parentView,
       payload: subject.payload,
       signer,
-      partial: bytes(subjectMix(signer, subject)),
-      seedPartial: seeded ? bytes(roundMix(signer, subject.epoch, subject.view)) : noSeed,
-    });
+      partial: bytes(partial),
+      seedPartial: seeded ? bytes(seedPartial) : noSeed,
+      envelope: bytes(envelopeOf(partial, partial, seeded ? seedPartial : -1, subject.kind)),
+    };
+  };
   const authentic = (v: Vote): boolean => number(v.envelope) === (envelopeMix(v) | 0);
   let lastSeed = -1;
   let lastRandao = ZERO_HASH;

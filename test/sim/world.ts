@@ -16,7 +16,15 @@ import { ADVERSARIES } from "./adversaries/names.ts";
 import type { Adversary, Rogue } from "./adversaries/types.ts";
 import { type ChainDisk, createSimChain, GENESIS, makeBody, newChainDisk, type SimBody } from "./chain.ts";
 import { type Checkers, createCheckers, Violation } from "./checkers.ts";
-import { backup, createSimJournal, type GuardDisk, type JournalDisk, newJournalDisk } from "./disk.ts";
+import {
+  backup,
+  createSimJournal,
+  type GuardDisk,
+  holdsVote,
+  type JournalDisk,
+  keep,
+  newJournalDisk,
+} from "./disk.ts";
 import { createScheduler, type Scheduler } from "./heap.ts";
 import { type Ledger, type LedgerHooks, transferAt } from "./ledger.ts";
 import { createLinks, type Links } from "./network.ts";
@@ -73,7 +81,6 @@ interface SimNode {
   journal: JournalDisk;
   readonly guard: GuardDisk;
   copy: JournalDisk | undefined;
-  readonly durableVotes: Set<Vote>;
   driver: Driver<SimBody> | undefined;
   application: ApplicationPort<SimBody> | undefined;
   /** Counts lives; answers to a dead process are dropped. */
@@ -113,6 +120,11 @@ function hand(driver: Driver<SimBody>, parcel: Parcel): void {
   if (parcel.type === "message") driver.message(index, parcel.message);
   else if (parcel.type === "body") driver.body(index, parcel.body);
   else driver.bodyRequest(index, parcel.digest);
+}
+
+/** View of the newest block on the node's disk. */
+function deliveredView({ chain: { blocks } }: SimNode): number {
+  return blocks.length === 0 ? 0 : blocks[blocks.length - 1]!.facts.view;
 }
 
 const callBack = (_driver: Driver<SimBody>, run: () => void): void => run();
@@ -221,7 +233,6 @@ class Simulation implements World {
       journal: newJournalDisk(),
       guard: { reservation: undefined },
       copy: undefined,
-      durableVotes: new Set(),
       driver: undefined,
       application: undefined,
       life: 0,
@@ -335,7 +346,7 @@ class Simulation implements World {
     this.#trace = mix(mix(this.#trace, node.slot), mix(core.view, core.finalizedView));
     if (node.honest) {
       this.checkers.stepped(node.slot, core);
-      this.checkers.acknowledged(node.slot, core, node.chain.blocks.at(-1)?.facts.view ?? 0);
+      this.checkers.acknowledged(node.slot, core, deliveredView(node));
     }
     if (driver.halted) throw new Violation("L2", `node ${node.slot} halted`);
   }
@@ -469,8 +480,7 @@ class Simulation implements World {
     return createSimJournal(node.journal, node.guard, {
       pulse: () => this.#pulse(node),
       committed: (record) => {
-        if (record.type === "vote") node.durableVotes.add(record.vote);
-        else if (record.type === "certificate") {
+        if (record.type === "certificate") {
           const { certificate } = record;
           this.#tell?.(node.slot, `holds ${certificate.kind} certificate of view ${certificate.view}`);
           if (certificate.kind === "finalize") this.#announce(node, certificate);
@@ -480,7 +490,7 @@ class Simulation implements World {
         const stored = record.type === "verdict" && node.journal.bodies.has(record.payload);
         if (node.honest) this.checkers.committed(node.slot, record, stored);
       },
-      acknowledgedView: () => node.chain.blocks.at(-1)?.facts.view ?? 0,
+      acknowledgedView: () => deliveredView(node),
     });
   }
 
@@ -604,7 +614,7 @@ class Simulation implements World {
     const driver = node.driver;
     if (driver === undefined) return;
     const body = node.journal.bodies.has(vote.payload) || node.chain.heights.has(vote.payload);
-    this.checkers.sent(node.slot, vote, { vote: node.durableVotes.has(vote), body });
+    this.checkers.sent(node.slot, vote, { vote: holdsVote(node.journal, vote), body });
   }
 
   #sendBody(node: SimNode, to: number, body: SimBody): void {
@@ -850,7 +860,7 @@ class Simulation implements World {
     }
     const floor = donor.driver?.core.finalization;
     const lottery = floor === undefined ? undefined : donor.driver?.core.rounds.get(floor.view)?.lottery;
-    if (floor !== undefined) node.journal.records.push({ type: "certificate", certificate: floor, lottery });
+    if (floor !== undefined) keep(node.journal, { type: "certificate", certificate: floor, lottery });
   }
 
   #done(): boolean {
@@ -858,16 +868,16 @@ class Simulation implements World {
       if (!node.honest || (this.#options.absentForever && this.#options.absent.has(node.index))) continue;
       const { driver } = node;
       if (driver === undefined || driver.core.finalizedView < this.#goal) return false;
-      if ((node.chain.blocks.at(-1)?.facts.view ?? 0) < this.#goal) return false;
+      if (deliveredView(node) < this.#goal) return false;
     }
     return true;
   }
 
   #stuck(): never {
-    const where = this.nodes.map(({ slot, driver, chain, honest }) => {
+    const where = this.nodes.map((node) => {
+      const { slot, driver, honest } = node;
       const core = driver?.core;
-      const delivered = chain.blocks.at(-1)?.facts.view ?? 0;
-      return `${slot}${honest ? "" : "!"}: view ${core?.view} final ${core?.finalizedView} delivered ${delivered}`;
+      return `${slot}${honest ? "" : "!"}: view ${core?.view} final ${core?.finalizedView} delivered ${deliveredView(node)}`;
     });
     throw new Violation("L2", `no progress to view ${this.#goal} in phase two (${where.join("; ")})`);
   }
