@@ -1,16 +1,21 @@
-// The scalar field of BLS12-381 as far as public arithmetic and key dealing need it. Integers of the language are not
-// constant time: secrets only pass through when a dealer makes a key, never when one signs.
+// The scalar field of BLS12-381 as far as public arithmetic and the making of keys need it. Integers of the language
+// are not constant time: secrets only pass through when a key is dealt or put together, never when one signs.
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bytesToBigint } from "#lib/bytes.ts";
 import { SECRET_BYTES } from "./types.ts";
 
 const Fr = bls12_381.fields.Fr;
 
-/** The scalar that 32 big-endian bytes hold; undefined for zero, for values not below the order, for other lengths. */
-export function openScalar(bytes: Uint8Array): bigint | undefined {
+/** The value that 32 big-endian bytes hold; undefined for values not below the order, and for other lengths. */
+export function openFieldElement(bytes: Uint8Array): bigint | undefined {
   if (bytes.length !== SECRET_BYTES) return undefined;
   const value = bytesToBigint(bytes);
-  return value > 0n && value < Fr.ORDER ? value : undefined;
+  return value < Fr.ORDER ? value : undefined;
+}
+
+/** The same for what signs: zero is none either. */
+export function openScalar(bytes: Uint8Array): bigint | undefined {
+  return openFieldElement(bytes) || undefined;
 }
 
 /** 32 big-endian bytes of a scalar. */
@@ -23,7 +28,18 @@ export function invertScalar(value: bigint): bigint {
   return Fr.inv(Fr.create(value));
 }
 
-/** Value at x of a polynomial over the field, constant term first. */
+/** Σ factor · value over the field; without factors the sum. */
+export function sumScalars(values: readonly bigint[], factors?: readonly bigint[]): bigint {
+  return values.reduce(
+    (sum, value, i) => Fr.add(sum, factors === undefined ? value : Fr.mul(value, factors[i] as bigint)),
+    0n,
+  );
+}
+
+/**
+ * Value at x of a polynomial over the field, constant term first, by Horner's rule: the same operations for every value
+ * of the coefficients.
+ */
 export function evaluateScalar(coefficients: readonly bigint[], x: number): bigint {
   const at = BigInt(x);
   return coefficients.reduceRight((sum, coefficient) => Fr.add(Fr.mul(sum, at), coefficient), 0n);
@@ -69,4 +85,11 @@ export function lagrangeAtZero(indices: readonly number[]): IntegerWeights {
     weights: fractions.map(({ numerator, denominator }) => numerator * (divisor / denominator)),
     divisor,
   };
+}
+
+/** The same weights as elements of the field, over no divisor: Σ weight · value = P(0). */
+export function fieldWeightsAtZero(indices: readonly number[]): bigint[] {
+  const { weights, divisor } = lagrangeAtZero(indices);
+  const inverse = invertScalar(divisor);
+  return weights.map((weight) => Fr.mul(Fr.create(weight), inverse));
 }

@@ -3,63 +3,41 @@
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import {
+  evaluateScalar,
+  fieldWeightsAtZero,
+  openFieldElement,
+  reduceScalar,
+  scalarBytes,
+  sumScalars,
+} from "#crypto/bls/scalar.ts";
+import { PUBLIC_KEY_BYTES } from "#crypto/bls/types.ts";
 import type { Bls } from "#crypto/bls.ts";
 import { assert } from "#lib/assert.ts";
-import { bytesToBigint, concatBytes } from "#lib/bytes.ts";
-
+import { concatBytes } from "#lib/bytes.ts";
 import type { Commitment, Dealing, SharingScheme } from "./scheme.ts";
 
 const G1 = bls12_381.G1.Point;
-const Fr = G1.Fn;
 type G1Point = InstanceType<typeof G1>;
 
-/** Bytes of a scalar and of a point in G1. */
-const SCALAR_BYTES = 32;
-const G1_BYTES = 48;
+const G1_BYTES = PUBLIC_KEY_BYTES;
 /** 48 bytes reduced modulo r are within 2^-128 of uniform. */
 const WIDE_BYTES = 48;
 
 function drawScalar(seed: Uint8Array, context: Uint8Array, term: number): bigint {
-  const wide = hkdf(sha256, seed, context, Uint8Array.of(term >>> 8, term & 0xff), WIDE_BYTES);
-  return Fr.create(bytesToBigint(wide));
-}
-
-/** A canonical scalar of 32 bytes; undefined for anything else. */
-function openScalar(bytes: Uint8Array): bigint | undefined {
-  if (bytes.length !== SCALAR_BYTES) return undefined;
-  const value = bytesToBigint(bytes);
-  return value < Fr.ORDER ? value : undefined;
+  return reduceScalar(hkdf(sha256, seed, context, Uint8Array.of(term >>> 8, term & 0xff), WIDE_BYTES));
 }
 
 function secretScalar(bytes: Uint8Array): bigint {
-  const value = openScalar(bytes);
+  const value = openFieldElement(bytes);
   assert(value !== undefined, "a kept share is a canonical scalar");
   return value;
-}
-
-/** Value of a secret polynomial, by Horner's rule: the same operations for every value of the coefficients. */
-function evaluate(coefficients: readonly bigint[], x: bigint): bigint {
-  return coefficients.reduceRight((sum, coefficient) => Fr.add(Fr.mul(sum, x), coefficient), 0n);
 }
 
 /** Value of a polynomial in the exponent at x = index + 1; x is public and small. */
 function evaluatePoints(points: readonly G1Point[], index: number): G1Point {
   const x = BigInt(index + 1);
   return points.reduceRight((sum, point) => sum.multiplyUnsafe(x).add(point), G1.ZERO);
-}
-
-/** Lagrange coefficients at 0 for the abscissas index + 1. */
-function lagrangeAtZero(indices: readonly number[]): bigint[] {
-  return indices.map((own) => {
-    let numerator = 1n;
-    let denominator = 1n;
-    for (const other of indices) {
-      if (other === own) continue;
-      numerator = Fr.mul(numerator, BigInt(other + 1));
-      denominator = Fr.mul(denominator, Fr.create(BigInt(other - own)));
-    }
-    return Fr.div(numerator, denominator);
-  });
 }
 
 function pointsOf(commitment: Commitment): readonly G1Point[] {
@@ -86,7 +64,7 @@ function deal(seed: Uint8Array, context: Uint8Array, terms: number, constant?: U
   if (constant !== undefined) coefficients[0] = secretScalar(constant);
   const commitment = seal(coefficients.map((coefficient) => G1.BASE.multiply(coefficient)));
   assert(commitment !== undefined, "no coefficient is zero");
-  return { commitment, share: (index) => Fr.toBytes(evaluate(coefficients, BigInt(index + 1))) };
+  return { commitment, share: (index) => scalarBytes(evaluateScalar(coefficients, index + 1)) };
 }
 
 function openCommitment(bytes: Uint8Array, terms: number): Commitment | undefined {
@@ -101,7 +79,7 @@ function openCommitment(bytes: Uint8Array, terms: number): Commitment | undefine
 }
 
 function isShare(commitment: Commitment, index: number, share: Uint8Array): boolean {
-  const scalar = openScalar(share);
+  const scalar = openFieldElement(share);
   if (scalar === undefined) return false;
   const expected = evaluatePoints(pointsOf(commitment), index);
   return scalar === 0n ? expected.is0() : G1.BASE.multiply(scalar).equals(expected);
@@ -122,11 +100,8 @@ function combine(
   return seal(points);
 }
 
-function interpolateShares(dealers: readonly number[], shares: readonly Uint8Array[]): Uint8Array {
-  const weights = lagrangeAtZero(dealers);
-  return Fr.toBytes(
-    shares.reduce((sum, share, i) => Fr.add(sum, Fr.mul(secretScalar(share), weights[i] as bigint)), 0n),
-  );
+function sumShares(shares: readonly Uint8Array[], weights?: readonly bigint[]): Uint8Array {
+  return scalarBytes(sumScalars(shares.map(secretScalar), weights));
 }
 
 function publicShare(commitment: Commitment, index: number): Uint8Array {
@@ -146,12 +121,12 @@ export function blsSharing(bls: Bls): SharingScheme {
     publicShare,
     publicKey,
     sumCommitments: (commitments) => combine(commitments, (point) => point),
-    sumShares: (shares) => Fr.toBytes(shares.reduce((sum, share) => Fr.add(sum, secretScalar(share)), 0n)),
+    sumShares: (shares) => sumShares(shares),
     interpolateCommitments: (dealers, commitments) => {
-      const weights = lagrangeAtZero(dealers);
+      const weights = fieldWeightsAtZero(dealers);
       return combine(commitments, (point, position) => point.multiplyUnsafe(weights[position] as bigint));
     },
-    interpolateShares,
+    interpolateShares: (dealers, shares) => sumShares(shares, fieldWeightsAtZero(dealers)),
     signPartial: (share, message) => bls.sign(share, message),
     verifyPartial: (group, index, message, partial) =>
       bls.verify(publicShare(group, index), message, partial),
