@@ -1,5 +1,6 @@
 // Final blocks with certificates of a real committee of four, for whatever fetches, checks or announces them.
 
+import { parseGenesis } from "#chain/genesis-file.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import { openBls } from "#crypto/bls.ts";
 import { deal } from "#crypto/deal.ts";
@@ -15,7 +16,7 @@ import type { Block } from "#types/block.ts";
 import { type Certificate, encodeCertificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
-import { openTestChain, type TestChain } from "./chain.ts";
+import { openTestChain, TEST_SEALER, type TestChain } from "./chain.ts";
 
 export const COMMITTEE: readonly Identity[] = [1, 2, 3, 4].map((i) =>
   identityFromSeed(new Uint8Array(32).fill(i)),
@@ -30,8 +31,14 @@ export interface FinalChain {
   certify(block: Block, kind?: VoteKind): Certificate;
 }
 
-/** A signer and a verifier of certificates of the chain that begins with `genesis`. */
-export async function openCommittee(genesis: Hash): Promise<Pick<FinalChain, "certify" | "verifier">> {
+/** A signer and a verifier of certificates of one chain. */
+export interface TestCommittee extends Pick<FinalChain, "certify" | "verifier"> {
+  /** Compressed, hex without 0x. */
+  readonly groupPublicKey: string;
+}
+
+/** The committee of the chain that begins with `genesis`. */
+export async function openCommittee(genesis: Hash): Promise<TestCommittee> {
   const bls = await openBls();
   const { key, shares } = deal(
     bls,
@@ -42,6 +49,7 @@ export async function openCommittee(genesis: Hash): Promise<Pick<FinalChain, "ce
     return createThresholdVotes(createThresholdScheme(bls, key, share), identity, genesis);
   });
   return {
+    groupPublicKey: createThresholdScheme(bls, key).groupPublicKey.toHex(),
     verifier: createCertificateVerifier(createThresholdScheme(bls, key), genesis),
     certify({ header, hash }, kind = "finalize") {
       const { epoch, view, parentView } = positionOf(header);
@@ -82,4 +90,51 @@ export async function makeFinalChain(count: number, every: number): Promise<Fina
       },
     },
   };
+}
+
+export interface StoredChainOptions {
+  /** Becomes a data directory. */
+  readonly directory: string;
+  /** In the form of a genesis file. */
+  readonly genesis: Record<string, unknown>;
+  readonly blocks: number;
+  /** Blocks between two finalizations that are kept. */
+  readonly every: number;
+  /** Wire forms of what the block at a height takes. */
+  readonly transactions?: (height: number) => readonly Uint8Array[];
+}
+
+export interface StoredChain {
+  readonly groupPublicKey: string;
+  readonly genesisHash: Hash;
+  readonly blocks: readonly Block[];
+  certify(block: Block): Certificate;
+}
+
+/** A chain of a committee in a data directory, as a node would have left it there. */
+export async function makeStoredChain(options: StoredChainOptions): Promise<StoredChain> {
+  const { directory, blocks: count, every } = options;
+  const chain = openTestChain({ directory, genesis: parseGenesis(options.genesis) });
+  const { application, ledger, service } = chain;
+  const committee = await openCommittee(chain.genesisHash);
+  const blocks: Block[] = [];
+  const start = ledger.tip().header.timestamp;
+  for (let view = 1; view <= count; view++) {
+    for (const raw of options.transactions?.(view) ?? []) {
+      const submission = service.submit(raw, "peer");
+      if (submission.kind === "rejected") throw new Error(submission.message);
+    }
+    const context = { epoch: 0, view, parentView: view - 1, now: start + view, expired: () => false };
+    const block = await application.propose(ledger.tip().hash, context);
+    if (block === undefined) throw new Error("the tip can always be built on");
+    blocks.push(block);
+    const certificate = view % every === 0 || view === count ? committee.certify(block) : undefined;
+    await application.finalize(block.hash, {
+      certificate: certificate && encodeCertificate(certificate),
+      seed: certificate?.seed ?? TEST_SEALER.seed(0, view),
+    });
+  }
+  chain.close();
+  const { groupPublicKey, certify } = committee;
+  return { groupPublicKey, genesisHash: chain.genesisHash, blocks, certify };
 }

@@ -1,55 +1,130 @@
-// How fast a node that is far behind takes empty blocks from a peer: one certificate for each run, parent hashes, then
-// execution and a durable commit. One process, both ends. Usage: bun test/bench/network/catch-up.ts [--blocks 2500]
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+// How fast a node that is far behind catches up, on real processes: one compiled follower serves a prepared chain, the
+// other one starts from genesis; beside it, what executing and committing the same blocks takes with nothing around it.
+// Usage: bun test/bench/network/catch-up.ts [--empty 10000] [--full 150] [--rounds 3]
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createBackfill } from "#node/validators/backfill.ts";
-import { channelSpecs } from "#node/validators/channels.ts";
+import { parseGenesis } from "#chain/genesis-file.ts";
+import { createSenderRecovery } from "#crypto/recovery.ts";
 import { createSync } from "#node/validators/sync.ts";
-import { openTestChain } from "../../support/chain.ts";
-import { COMMITTEE, makeFinalChain } from "../../support/finality.ts";
-import { createMemoryNetwork } from "../../support/memory-transport.ts";
+import type { Block } from "#types/block.ts";
+import { ETHER, openTestChain, testAddress, transfer } from "../../support/chain.ts";
+import { makeStoredChain, type StoredChain } from "../../support/finality.ts";
+import { startKora, temporaryFolder, until } from "../../support/kora.ts";
+import { ask, freePorts } from "../../support/network.ts";
 
 const { values } = parseArgs({
-  options: { blocks: { type: "string", default: "2500" }, rounds: { type: "string", default: "3" } },
+  options: {
+    empty: { type: "string", default: "10000" },
+    full: { type: "string", default: "150" },
+    rounds: { type: "string", default: "3" },
+  },
 });
-const BLOCKS = Number(values.blocks);
-const MAX_BLOCK_BYTES = 2 * 1024 * 1024;
-/** Blocks asked for in the issue, a second. */
-const WANTED = 300;
+/** Empty blocks a second, and how much slower than bare execution full ones may be. */
+const WANTED_EMPTY = 300;
+/** Senders of full blocks, and transfers of each in a block: as many as 30 million gas hold. */
+const SENDERS = 100;
+const EACH = 14;
+const CHAIN_ID = 31_337;
+const GENESIS = {
+  chain_id: CHAIN_ID,
+  timestamp: 1_000,
+  allocations: Array.from({ length: SENDERS }, (_, index) => ({
+    address: testAddress(index),
+    balance: (10_000n * ETHER).toString(),
+  })),
+};
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] as number;
 
-const source = await makeFinalChain(BLOCKS, BLOCKS < 100 ? 1 : 100);
-const reachable = BLOCKS - (BLOCKS % (BLOCKS < 100 ? 1 : 100));
-
-async function catchUp(): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), "kora-bench-"));
-  const behind = openTestChain({ directory });
-  const network = createMemoryNetwork();
-  const [server, client] = COMMITTEE.map(({ publicKey }) => network.join(publicKey));
-  if (server === undefined || client === undefined) throw new Error("a committee has members");
-  const options = {
-    spec: channelSpecs(MAX_BLOCK_BYTES).backfill,
-    verifier: source.verifier,
-    maxBlockBytes: MAX_BLOCK_BYTES,
-    timeoutMs: 10_000,
-  };
-  createBackfill({ ...options, transport: server, archive: source.archive });
-  const backfill = createBackfill({ ...options, transport: client, archive: behind.state.archive });
-  await Promise.all([server.start(), client.start()]);
-  const started = performance.now();
-  await createSync(behind, backfill).reach(reachable);
-  const seconds = (performance.now() - started) / 1000;
-  behind.close();
-  rmSync(directory, { recursive: true, force: true });
-  return reachable / seconds;
+function transfersAt(height: number): readonly Uint8Array[] {
+  return Array.from({ length: SENDERS * EACH }, (_, index) => {
+    const nonce = (height - 1) * EACH + Math.floor(index / SENDERS);
+    return transfer({ from: index % SENDERS, nonce }).raw;
+  });
 }
 
-const rates: number[] = [];
-for (let round = 0; round < Number(values.rounds); round++) rates.push(await catchUp());
-rates.sort((a, b) => a - b);
-const median = rates[rates.length >> 1] as number;
-console.log(
-  `empty blocks caught up, of ${reachable}: median ${median.toFixed(0)} blocks/s, at least ${rates[0]?.toFixed(0)}; wanted ${WANTED}`,
-);
-source.chain.close();
+interface Place {
+  readonly folder: string;
+  readonly port: number;
+  readonly peers: readonly number[];
+}
+
+/** The files of a follower. */
+function writeNode({ folder, port, peers }: Place, chain: StoredChain): string {
+  mkdirSync(folder, { recursive: true });
+  const config = join(folder, "node.toml");
+  writeFileSync(join(folder, "genesis.json"), JSON.stringify(GENESIS));
+  writeFileSync(
+    config,
+    [
+      '[node]\ndata_dir = "data"\ngenesis = "genesis.json"',
+      `[consensus]\ngroup_public_key = "${chain.groupPublicKey}"`,
+      `[network]\nlisten_addr = "127.0.0.1:${port}"`,
+      `bootstrap_peers = [${peers.map((peer) => `"127.0.0.1:${peer}"`).join(", ")}]`,
+      '[rpc]\nhttp_addr = "127.0.0.1:0"\n',
+    ].join("\n"),
+  );
+  return config;
+}
+
+/** Blocks a second, from the first one that the late node has to the last. */
+async function catchUp(root: string, round: number, serving: number, chain: StoredChain): Promise<number> {
+  const place = { folder: join(root, `late${round}`), port: freePorts(1), peers: [serving] };
+  await using late = await startKora(["--config", writeNode(place, chain), "--log-level", "error"]);
+  const height = async (): Promise<number> => Number(await ask<string>(late, "eth_blockNumber"));
+  const first = await until("the first blocks", async () => (await height()) || false);
+  const started = performance.now();
+  await until("the last block", async () => (await height()) === chain.blocks.length, 300_000);
+  return (chain.blocks.length - first) / ((performance.now() - started) / 1_000);
+}
+
+/** Blocks a second of opening, executing and committing, on their own. */
+async function bare(root: string, round: number, { blocks }: StoredChain): Promise<number> {
+  const senders = createSenderRecovery({ threads: 1 });
+  const directory = join(root, `bare${round}`);
+  mkdirSync(directory);
+  const chain = openTestChain({ directory, genesis: parseGenesis(GENESIS), senders });
+  const sync = createSync(chain, { next: () => Promise.resolve({ kind: "exhausted" }) });
+  const wireOf = ({ header, transactions, hash }: Block) => {
+    return { wire: { header, transactions: transactions.map(({ raw }) => raw) }, hash };
+  };
+  const run = { blocks: blocks.map(wireOf), certificate: undefined };
+  const started = performance.now();
+  await sync.apply(run);
+  const rate = blocks.length / ((performance.now() - started) / 1_000);
+  senders.close();
+  chain.close();
+  return rate;
+}
+
+async function measure(name: string, count: number, full: boolean): Promise<void> {
+  using folder = temporaryFolder();
+  const serving = { folder: join(folder.path, "serving"), port: freePorts(1), peers: [] };
+  const directory = join(serving.folder, "data");
+  mkdirSync(directory, { recursive: true });
+  const chain = await makeStoredChain({
+    directory,
+    genesis: GENESIS,
+    blocks: count,
+    every: full ? 1 : 64,
+    ...(full && { transactions: transfersAt }),
+  });
+  await using _serving = await startKora(["--config", writeNode(serving, chain), "--log-level", "error"]);
+  const rates: number[] = [];
+  const plain: number[] = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    rates.push(await catchUp(folder.path, round, serving.port, chain));
+    plain.push(await bare(folder.path, round, chain));
+  }
+  const transactions = full ? `, ${(median(rates) * SENDERS * EACH).toFixed(0)} transfers/s` : "";
+  const wanted = full ? "" : `; wanted ${WANTED_EMPTY}`;
+  console.log(
+    `${count} ${name} blocks: median ${median(rates).toFixed(1)} blocks/s${transactions}, ` +
+      `at least ${Math.min(...rates).toFixed(1)}${wanted}; executing them alone ${median(plain).toFixed(1)}, ` +
+      `ratio ${(median(rates) / median(plain)).toFixed(2)}`,
+  );
+}
+
+if (Number(values.empty) > 0) await measure("empty", Number(values.empty), false);
+if (Number(values.full) > 0) await measure("full", Number(values.full), true);
