@@ -1,8 +1,9 @@
 // Reads of finalized blocks and of the indexes derived from them. Each call sees one SQLite snapshot.
 import { assert } from "#lib/assert.ts";
-import { type Address, address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
+import { address, bytesOf, type Height, hash, height } from "#types/ids.ts";
 import { type BlockParts, blockChecksum } from "./checksum.ts";
 import { transferKind } from "./parties.ts";
+import { type Fingerprints, openPositionReader } from "./positions.ts";
 import type { Row, Store, Value } from "./store.ts";
 import {
   type Archive,
@@ -11,7 +12,6 @@ import {
   MAX_PAGE,
   type PageQuery,
   type StoredBlock,
-  type TransactionPosition,
   type TransferPosition,
 } from "./types.ts";
 
@@ -28,13 +28,6 @@ export function logTerm(bytes: Uint8Array, position?: number): Uint8Array {
   term[0] = position === undefined ? 0 : 1 + position;
   term.set(bytes, 1);
   return term;
-}
-
-/** Eight big-endian bytes of a nonce, as the sender index holds it. */
-export function nonceBytes(nonce: bigint): Uint8Array {
-  const out = new Uint8Array(8);
-  new DataView(out.buffer).setBigUint64(0, nonce);
-  return out;
 }
 
 /** One condition of a log query: any of `values` in `column`, found in the index as `terms`. */
@@ -119,16 +112,6 @@ function page(
     .all(bytesOf(query.address), ...more, from, Math.min(to, last.height), last.height, last.index, limit);
 }
 
-function queryTransactions(store: Store, query: PageQuery): readonly TransactionPosition[] {
-  const sql = `SELECT x.height, x.position, t.hash FROM parties x CROSS JOIN transactions t
-    ON t.height = x.height AND t.position = x.position WHERE x.address = ?`;
-  return page(store, sql, "x.position", query, []).map(([at, index, digest]) => ({
-    height: height(at as number),
-    index: index as number,
-    hash: hash(digest as Uint8Array),
-  }));
-}
-
 function queryTransfers(
   store: Store,
   query: Parameters<Archive["transfersOf"]>[0],
@@ -151,13 +134,12 @@ function queryTransfers(
 }
 
 /** The archive of `store`. */
-export function openArchive(store: Store): Archive {
+export function openArchive(store: Store, fingerprints: Fingerprints): Archive {
+  const positions = openPositionReader(store, fingerprints);
   const block = store.prepare(
     "SELECT checksum, hash, header, certificate, seed, inputs, receipts, body FROM blocks WHERE height = ?",
   );
   const heightOf = store.prepare("SELECT height FROM heights WHERE hash = ?");
-  const transaction = store.prepare("SELECT height, position FROM transactions WHERE hash = ?");
-  const bySender = store.prepare("SELECT hash FROM senders WHERE sender = ? AND nonce = ?");
   const oldest = store.prepare("SELECT oldest FROM meta");
   return {
     block(at): StoredBlock | undefined {
@@ -184,16 +166,13 @@ export function openArchive(store: Store): Archive {
       const row = heightOf.get(bytesOf(digest));
       return row === undefined ? undefined : height(row[0] as number);
     },
-    transaction(digest) {
-      const row = transaction.get(bytesOf(digest));
-      return row === undefined ? undefined : { height: height(row[0] as number), index: row[1] as number };
-    },
-    transactionBySender(sender: Address, nonce: bigint): Hash | undefined {
-      const row = bySender.get(bytesOf(sender), nonceBytes(nonce));
-      return row === undefined ? undefined : hash(row[0] as Uint8Array);
-    },
+    transaction: positions.byHash,
+    transactionBySender: positions.bySender,
     logs: (query) => store.read(() => queryLogs(store, query)),
-    transactionsOf: (query) => queryTransactions(store, query),
+    transactionsOf(query) {
+      assert(query.limit >= 0 && query.limit <= MAX_PAGE, `a page has at most ${MAX_PAGE} results`);
+      return positions.page(query);
+    },
     transfersOf: (query) => queryTransfers(store, query),
     oldestState: () => height(oldest.get()?.[0] as number),
   };

@@ -3,6 +3,7 @@
 import { bytesOf, height as toHeight } from "#types/ids.ts";
 import { blockChecksum } from "./checksum.ts";
 import { openIndexes } from "./indexes.ts";
+import type { Fingerprints } from "./positions.ts";
 import type { Store } from "./store.ts";
 import type { Extent } from "./tree.ts";
 import type { Archive, BlockRecord, IndexRows, StoredBlock } from "./types.ts";
@@ -13,10 +14,12 @@ export interface BlockRows {
   rebuild(archive: Archive, rowsOf: (block: StoredBlock) => IndexRows): void;
   /** Removes all above `height`, with what was derived from them. */
   removeAbove(height: number): void;
+  /** The transaction failed: nothing of it holds. */
+  abandon(): void;
 }
 
 /** Writers of block rows; `indexed` false leaves out what only queries need. */
-export function openBlockRows(store: Store, indexed: boolean): BlockRows {
+export function openBlockRows(store: Store, fingerprints: Fingerprints, indexed: boolean): BlockRows {
   const insertBlock = store.prepare(
     `INSERT INTO blocks(height, hash, root, next_sn, floor_sn, live, timestamp, checksum, header, certificate, seed,
        inputs, receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -26,7 +29,7 @@ export function openBlockRows(store: Store, indexed: boolean): BlockRows {
     "DELETE FROM heights WHERE hash IN (SELECT hash FROM blocks WHERE height > ?)",
     "DELETE FROM blocks WHERE height > ?",
   ].map((sql) => store.prepare(sql));
-  const indexes = openIndexes(store);
+  const indexes = openIndexes(store, fingerprints);
 
   return {
     insert(record, { nextSN, floorSN, live }) {
@@ -54,5 +57,6 @@ export function openBlockRows(store: Store, indexed: boolean): BlockRows {
       indexes.removeAbove(height);
       for (const removal of removals) removal.run(height);
     },
+    abandon: indexes.abandon,
   };
 }

@@ -52,7 +52,7 @@ export function createWriters(base: Base, store: Store, history: HistoryIndex, b
 
   const persistRun = (layer: Layer, run: OpRun, patch: TreePatch): void => {
     base.log.append(run);
-    history.append(run, layer.fingerprints);
+    history.append(run.start, layer.fingerprints.subarray(0, 2 * run.count));
     completedTwigs(run, patch, (twig, root) => insertTwig.run(twig, root));
     for (const { key, preimage } of layer.created) insertKey.run(key, preimage);
     if (layer.deleted.length === 0) return;

@@ -1,21 +1,23 @@
 // Which op was the last one of a key before a given SN: the index behind states at old heights. Local and unhashed.
 // A log-structured merge: each larger block becomes a sorted run, small ones gather in a small table first, and four
 // neighbours of one level become one of the next, a bounded piece at each commit. A B-tree by key would dirty one
-// page per op instead. Fingerprints stand for keys: whoever uses an answer confirms the op's key.
+// page per op instead. Fingerprints stand for keys: whoever uses an answer confirms the op's key. positions.ts finds
+// transactions in the same way, in tables of its own.
 import { assert } from "#lib/assert.ts";
 import {
+  CHUNK_ENTRIES,
   ENTRY_WORDS,
   openRunCursor,
   openRunReader,
   openRunWriter,
   type Run,
   type RunCursor,
+  type RunTables,
   type RunWriter,
   sortEntries,
 } from "./runs.ts";
 import type { Fingerprinter } from "./siphash.ts";
 import type { Row, Statement, Store } from "./store.ts";
-import type { OpRun } from "./tree.ts";
 
 /** Neighbouring runs of one level that become one run of the next. */
 const FANOUT = 4;
@@ -23,7 +25,7 @@ const FANOUT = 4;
 const RECENT_ENTRIES = 2_048;
 /** Entries merged per entry added: at least the number of levels, so that merging keeps up. */
 const MERGE_SHARE = 8;
-/** Rows of merged-away runs deleted per row's worth of entries. */
+/** Rows of merged-away runs that a commit deletes, at least. */
 const SWEEP_ROWS = 256;
 
 /** Entries sorted in memory at once. */
@@ -32,6 +34,9 @@ const MAX_SORTED = 2 ** 20;
 const LIVE = 0;
 const BUILDING = 1;
 const TRASH = 2;
+
+/** Tables of the history of ops. */
+export const OP_TABLES: RunTables = { runs: "runs", chunks: "hist", recent: "recent" };
 
 /** Reads of the history index, by key. */
 export interface HistoryReader {
@@ -54,19 +59,25 @@ function fingerprintBytes(high: number, low: number): Uint8Array {
 }
 
 /** The read side over `store`; `fingerprint` leaves its result in `out`. */
-export function openHistoryReader(store: Store, fingerprint: Fingerprinter, out: Uint32Array): HistoryReader {
-  const reader = openRunReader(store);
+export function openHistoryReader(
+  store: Store,
+  fingerprint: Fingerprinter,
+  out: Uint32Array,
+  tables: RunTables,
+): HistoryReader {
+  const reader = openRunReader(store, tables);
+  const { runs, recent: fresh } = tables;
   const runsBelow = store.prepare(
-    `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} AND lo < ? ORDER BY lo DESC`,
+    `SELECT id, level, lo, hi FROM ${runs} WHERE state = ${LIVE} AND lo < ? ORDER BY lo DESC`,
   );
   const runsFrom = store.prepare(
-    `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} AND hi > ? ORDER BY lo`,
+    `SELECT id, level, lo, hi FROM ${runs} WHERE state = ${LIVE} AND hi > ? ORDER BY lo`,
   );
   const recentBelow = store.prepare(
-    "SELECT sn FROM recent WHERE fingerprint = ? AND sn < ? ORDER BY sn DESC LIMIT 1",
+    `SELECT sn FROM ${fresh} WHERE fingerprint = ? AND sn < ? ORDER BY sn DESC LIMIT 1`,
   );
   const recentFrom = store.prepare(
-    "SELECT sn FROM recent WHERE fingerprint = ? AND sn >= ? ORDER BY sn LIMIT 1",
+    `SELECT sn FROM ${fresh} WHERE fingerprint = ? AND sn >= ? ORDER BY sn LIMIT 1`,
   );
   return {
     before(key, bound) {
@@ -101,11 +112,13 @@ interface Merge {
   readonly writer: RunWriter;
 }
 
-/** The history index of one chain.db. */
+/** An index over `tables` of one chain.db. `keepFrom` tells the first SN that anybody may still ask for. */
 export class HistoryIndex implements HistoryReader {
   readonly before: HistoryReader["before"];
   readonly after: HistoryReader["after"];
   readonly #store: Store;
+  readonly #tables: RunTables;
+  readonly #keepFrom: () => number;
   readonly #insertRecent: Statement;
   readonly #insertChunk: Statement;
   #merge: Merge | undefined;
@@ -113,27 +126,35 @@ export class HistoryIndex implements HistoryReader {
   #stray = true;
   #recentCount: number;
 
-  constructor(store: Store, fingerprint: Fingerprinter, out: Uint32Array) {
-    const reader = openHistoryReader(store, fingerprint, out);
+  constructor(
+    store: Store,
+    fingerprint: Fingerprinter,
+    out: Uint32Array,
+    tables: RunTables,
+    keepFrom: () => number,
+  ) {
+    const reader = openHistoryReader(store, fingerprint, out, tables);
     this.before = reader.before;
     this.after = reader.after;
     this.#store = store;
-    this.#insertRecent = store.prepare("INSERT INTO recent(fingerprint, sn) VALUES (?, ?)");
-    this.#insertChunk = store.prepare("INSERT INTO hist(run, first, entries) VALUES (?, ?, ?)");
+    this.#tables = tables;
+    this.#keepFrom = keepFrom;
+    this.#insertRecent = store.prepare(`INSERT INTO ${tables.recent}(fingerprint, sn) VALUES (?, ?)`);
+    this.#insertChunk = store.prepare(`INSERT INTO ${tables.chunks}(run, first, entries) VALUES (?, ?, ?)`);
     this.#recentCount = this.#countRecent();
   }
 
   #countRecent(): number {
-    return this.#store.prepare("SELECT count(*) FROM recent").get()?.[0] as number;
+    return this.#store.prepare(`SELECT count(*) FROM ${this.#tables.recent}`).get()?.[0] as number;
   }
 
   #newRun(level: number, lo: number, hi: number, state: number): number {
-    const insert = "INSERT INTO runs(level, lo, hi, state) VALUES (?, ?, ?, ?) RETURNING id";
+    const insert = `INSERT INTO ${this.#tables.runs}(level, lo, hi, state) VALUES (?, ?, ?, ?) RETURNING id`;
     return this.#store.prepare(insert).get(level, lo, hi, state)?.[0] as number;
   }
 
   #setState(id: number, state: number): void {
-    this.#store.prepare("UPDATE runs SET state = ? WHERE id = ?").run(state, id);
+    this.#store.prepare(`UPDATE ${this.#tables.runs} SET state = ? WHERE id = ?`).run(state, id);
   }
 
   #writeRun(lo: number, fingerprints: Uint32Array): void {
@@ -149,7 +170,8 @@ export class HistoryIndex implements HistoryReader {
   /** Turns what small blocks gathered into a run. */
   #flushRecent(): void {
     if (this.#recentCount === 0) return;
-    const rows = this.#store.prepare("SELECT fingerprint, sn FROM recent ORDER BY sn").all();
+    const { recent } = this.#tables;
+    const rows = this.#store.prepare(`SELECT fingerprint, sn FROM ${recent} ORDER BY sn`).all();
     const fingerprints = new Uint32Array(rows.length * 2);
     const lo = rows[0]?.[1] as number;
     rows.forEach(([bytes, sn], i) => {
@@ -160,16 +182,17 @@ export class HistoryIndex implements HistoryReader {
       fingerprints[2 * i + 1] = view.getUint32(4);
     });
     this.#writeRun(lo, fingerprints);
-    this.#store.prepare("DELETE FROM recent").run();
+    this.#store.prepare(`DELETE FROM ${recent}`).run();
     this.#recentCount = 0;
   }
 
   /** Starts merging the youngest group of neighbours of one level, if there is one. */
   #startMerge(): Merge | undefined {
-    const select = `SELECT id, level, lo, hi FROM runs WHERE state = ${LIVE} ORDER BY lo`;
+    const tables = this.#tables;
+    const select = `SELECT id, level, lo, hi FROM ${tables.runs} WHERE state = ${LIVE} ORDER BY lo`;
     const runs = this.#store.prepare(select).all().map(toRun);
     const readChunks = this.#store.prepare(
-      "SELECT first, entries FROM hist WHERE run = ? AND first > ? ORDER BY first LIMIT ?",
+      `SELECT first, entries FROM ${tables.chunks} WHERE run = ? AND first > ? ORDER BY first LIMIT ?`,
     );
     for (let i = runs.length - FANOUT; i >= 0; i--) {
       const group = runs.slice(i, i + FANOUT);
@@ -192,16 +215,16 @@ export class HistoryIndex implements HistoryReader {
   }
 
   /** Deletes some rows of runs that were merged away. */
-  #sweep(): void {
-    const id = this.#store.prepare(`SELECT id FROM runs WHERE state = ${TRASH} LIMIT 1`).get()?.[0];
+  #sweep(rows: number): void {
+    const { runs, chunks } = this.#tables;
+    const { prepare } = this.#store;
+    const id = prepare(`SELECT id FROM ${runs} WHERE state = ${TRASH} LIMIT 1`).get()?.[0];
     if (id === undefined) return;
-    this.#store
-      .prepare(
-        "DELETE FROM hist WHERE run = ?1 AND first IN (SELECT first FROM hist WHERE run = ?1 LIMIT ?2)",
-      )
-      .run(id, SWEEP_ROWS);
-    if (this.#store.prepare("SELECT 1 FROM hist WHERE run = ? LIMIT 1").get(id) === undefined) {
-      this.#store.prepare("DELETE FROM runs WHERE id = ?").run(id);
+    prepare(
+      `DELETE FROM ${chunks} WHERE run = ?1 AND first IN (SELECT first FROM ${chunks} WHERE run = ?1 LIMIT ?2)`,
+    ).run(id, Math.max(rows, SWEEP_ROWS));
+    if (prepare(`SELECT 1 FROM ${chunks} WHERE run = ? LIMIT 1`).get(id) === undefined) {
+      prepare(`DELETE FROM ${runs} WHERE id = ?`).run(id);
     }
   }
 
@@ -209,8 +232,8 @@ export class HistoryIndex implements HistoryReader {
   #work(budget: number): void {
     if (this.#stray) this.#discardBuilding();
     this.#stray = false;
-    this.#sweep();
-    const keepFrom = this.#store.prepare("SELECT pruned_sn FROM meta").get()?.[0] as number;
+    this.#sweep(Math.ceil(budget / CHUNK_ENTRIES));
+    const keepFrom = this.#keepFrom();
     while (budget > 0) {
       this.#merge ??= this.#startMerge();
       if (this.#merge === undefined) return;
@@ -220,35 +243,37 @@ export class HistoryIndex implements HistoryReader {
   }
 
   #discardBuilding(): void {
-    this.#store.prepare(`UPDATE runs SET state = ${TRASH} WHERE state = ${BUILDING}`).run();
+    this.#store.prepare(`UPDATE ${this.#tables.runs} SET state = ${TRASH} WHERE state = ${BUILDING}`).run();
   }
 
-  /** Adds the ops of a block, and merges a little, inside the running transaction. */
-  append(run: OpRun, fingerprints: Uint32Array): void {
-    if (run.count < RECENT_ENTRIES / 2) {
-      for (let i = 0; i < run.count; i++) {
+  /** Adds the entries of a block, numbered from `start`, and merges a little, inside the running transaction. */
+  append(start: number, fingerprints: Uint32Array): void {
+    const count = fingerprints.length / 2;
+    if (count < RECENT_ENTRIES / 2) {
+      for (let i = 0; i < count; i++) {
         const bytes = fingerprintBytes(fingerprints[2 * i] as number, fingerprints[2 * i + 1] as number);
-        this.#insertRecent.run(bytes, run.start + i);
+        this.#insertRecent.run(bytes, start + i);
       }
-      this.#recentCount += run.count;
+      this.#recentCount += count;
       if (this.#recentCount >= RECENT_ENTRIES) this.#flushRecent();
     } else {
       this.#flushRecent();
-      for (let from = 0; from < run.count; from += MAX_SORTED) {
-        const to = Math.min(run.count, from + MAX_SORTED);
-        this.#writeRun(run.start + from, fingerprints.subarray(2 * from, 2 * to));
+      for (let from = 0; from < count; from += MAX_SORTED) {
+        const to = Math.min(count, from + MAX_SORTED);
+        this.#writeRun(start + from, fingerprints.subarray(2 * from, 2 * to));
       }
     }
-    this.#work(run.count * MERGE_SHARE);
+    this.#work(count * MERGE_SHARE);
   }
 
   /** Forgets everything from `sn` on, inside the running transaction. */
   truncate(sn: number): void {
     this.#discardBuilding();
     const { prepare } = this.#store;
-    prepare(`UPDATE runs SET state = ${TRASH} WHERE state = ${LIVE} AND lo >= ?`).run(sn);
-    prepare(`UPDATE runs SET hi = ? WHERE state = ${LIVE} AND hi > ?`).run(sn, sn);
-    prepare("DELETE FROM recent WHERE sn >= ?").run(sn);
+    const { runs, recent } = this.#tables;
+    prepare(`UPDATE ${runs} SET state = ${TRASH} WHERE state = ${LIVE} AND lo >= ?`).run(sn);
+    prepare(`UPDATE ${runs} SET hi = ? WHERE state = ${LIVE} AND hi > ?`).run(sn, sn);
+    prepare(`DELETE FROM ${recent} WHERE sn >= ?`).run(sn);
     this.abandon();
   }
 

@@ -11,7 +11,7 @@ import { type Base, type Layer, viewOf } from "./base.ts";
 import { buildLayer } from "./batch.ts";
 import { openBlockRows } from "./blocks.ts";
 import { createWriters, fold, type Writers } from "./commit.ts";
-import { HistoryIndex } from "./history.ts";
+import { HistoryIndex, OP_TABLES } from "./history.ts";
 import { removeIndexFile, writeIndexFile } from "./indexfile.ts";
 import { openNotes } from "./notes.ts";
 import { Prover } from "./proof.ts";
@@ -88,11 +88,17 @@ export class StateOwner implements StateDb {
   /** Over a recovered `base`; `cleanUp` runs after closing. */
   constructor(base: Base, indexes: boolean, cleanUp: () => void) {
     const { store } = base;
-    const history = new HistoryIndex(store, base.fingerprint, base.fingerprintOut);
-    const blocks = openBlockRows(store, indexes);
+    const history = new HistoryIndex(
+      store,
+      base.fingerprint,
+      base.fingerprintOut,
+      OP_TABLES,
+      () => readMarker(store).prunedSN,
+    );
+    const blocks = openBlockRows(store, base, indexes);
     const code = openCode(store);
     this.path = store.path;
-    this.archive = openArchive(store);
+    this.archive = openArchive(store, base);
     this.notes = openNotes(store);
     this.#base = base;
     this.#parts = { base, history, blocks };
@@ -180,6 +186,12 @@ export class StateOwner implements StateDb {
     });
   }
 
+  /** A transaction failed: what its writers remember of it does not hold. */
+  #abandon(): void {
+    this.#parts.history.abandon();
+    this.#parts.blocks.abandon();
+  }
+
   commit(finalized: readonly Finalized[]): void {
     const base = this.#base;
     const fresh = finalized.filter((block) => !this.#isHeld(block));
@@ -200,7 +212,7 @@ export class StateOwner implements StateDb {
         this.#writers.mark(layerOf(last), last.record);
       });
     } catch (error) {
-      this.#parts.history.abandon();
+      this.#abandon();
       throw error;
     }
     for (const block of fresh) {
@@ -219,7 +231,7 @@ export class StateOwner implements StateDb {
       rollbackTo(this.#parts, target);
     } catch (error) {
       base.log.forget();
-      this.#parts.history.abandon();
+      this.#abandon();
       recover(base, readMarker(base.store), base.indexFile);
       throw error;
     } finally {
@@ -232,7 +244,12 @@ export class StateOwner implements StateDb {
   }
 
   rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void {
-    this.#base.store.write(() => this.#parts.blocks.rebuild(this.archive, rowsOf));
+    try {
+      this.#base.store.write(() => this.#parts.blocks.rebuild(this.archive, rowsOf));
+    } catch (error) {
+      this.#abandon();
+      throw error;
+    }
   }
 
   prune(oldest: Height): void {

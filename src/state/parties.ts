@@ -1,7 +1,6 @@
-// Whom transactions and token transfers concern: what the indexes by address are built from. Knows the shape of
-// Transfer logs (ERC-20, ERC-721, ERC-1155), not what was moved: amounts are in the receipts.
-import { bytesOf } from "#types/ids.ts";
-import type { TokenKind, TransactionRow } from "./types.ts";
+// Whom token transfers concern: what their index by address is built from. Knows the shape of Transfer logs (ERC-20,
+// ERC-721, ERC-1155), not what was moved: amounts are in the receipts.
+import type { TokenKind } from "./types.ts";
 
 const ADDRESS_BYTES = 20;
 const WORD_BYTES = 32;
@@ -17,17 +16,6 @@ const TRANSFER_BATCH = "4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c05
 function distinct(list: readonly Uint8Array[]): readonly Uint8Array[] {
   const seen = new Map(list.map((bytes) => [bytes.toHex(), bytes]));
   return [...seen.values()];
-}
-
-/** Sender, recipient and created contract of a transaction, each address once. */
-export function partiesOf({ sender, to, created }: TransactionRow): readonly Uint8Array[] {
-  return distinct([sender, to, created].filter((party) => party !== undefined).map(bytesOf));
-}
-
-/** Splits what partiesOf gave, once it lies in one byte string. */
-export function splitParties(joined: Uint8Array): readonly Uint8Array[] {
-  const count = Math.floor(joined.length / ADDRESS_BYTES);
-  return Array.from({ length: count }, (_, i) => joined.slice(i * ADDRESS_BYTES, (i + 1) * ADDRESS_BYTES));
 }
 
 /** The kind of token that a log with these topics (32 bytes each, joined) moves; undefined if it moves none. */

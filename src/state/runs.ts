@@ -1,14 +1,25 @@
-// Sorted runs of the history index: chunks of (fingerprint, SN) entries in SQLite rows, how one is searched, written
-// and read through in order. Which runs there are, and when they are merged, is history.ts's business.
+// Sorted runs of an index: chunks of (fingerprint, number) entries in SQLite rows, how one is searched, written and
+// read through in order. The numbers are SNs of ops in one index and places of transactions in the other; "SN" stands
+// for both. Which runs there are, and when they are merged, is history.ts's business.
 import { writeU64 } from "./format.ts";
 import type { Statement, Store } from "./store.ts";
 
 /** Words of an entry: high and low fingerprint, SN relative to the run's first. */
 export const ENTRY_WORDS = 3;
 /** Entries of one row: as many as SQLite keeps on a page without spilling. */
-const CHUNK_ENTRIES = 64;
+export const CHUNK_ENTRIES = 64;
 /** Rows fetched at once while a run is read through. */
 const CURSOR_ROWS = 32;
+
+/** The tables of one index. */
+export interface RunTables {
+  /** Which runs there are. */
+  readonly runs: string;
+  /** Their entries. */
+  readonly chunks: string;
+  /** Entries that are in no run yet. */
+  readonly recent: string;
+}
 
 /** One sorted run: the entries of the ops of [lo, hi). Entries outside that range are ignored. */
 export interface Run {
@@ -88,11 +99,13 @@ export interface RunReader {
 }
 
 /** Searches in the runs of `store`. */
-export function openRunReader(store: Store): RunReader {
+export function openRunReader(store: Store, { chunks }: RunTables): RunReader {
   const atOrBelow = store.prepare(
-    "SELECT entries FROM hist WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+    `SELECT entries FROM ${chunks} WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
   );
-  const above = store.prepare("SELECT entries FROM hist WHERE run = ? AND first > ? ORDER BY first LIMIT 1");
+  const above = store.prepare(
+    `SELECT entries FROM ${chunks} WHERE run = ? AND first > ? ORDER BY first LIMIT 1`,
+  );
   const matches = (words: Uint32Array, index: number, high: number, low: number): boolean =>
     words[index * ENTRY_WORDS] === high && words[index * ENTRY_WORDS + 1] === low;
   return {

@@ -1,7 +1,7 @@
 // Tables of chain.db and the version of their layout. Says what is stored; how, is the business of store.ts.
 
 /** Layout of chain.db; a database with another one is refused. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Statements that make an empty chain.db. */
 export const SCHEMA: readonly string[] = [
@@ -30,13 +30,12 @@ export const SCHEMA: readonly string[] = [
      floor_sn INTEGER NOT NULL, live INTEGER NOT NULL, timestamp INTEGER NOT NULL, checksum INTEGER NOT NULL, header BLOB NOT NULL,
      certificate BLOB, seed BLOB, inputs BLOB, receipts BLOB NOT NULL, body BLOB NOT NULL)`,
   "CREATE TABLE heights(hash BLOB PRIMARY KEY, height INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE transactions(hash BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, parties BLOB NOT NULL) WITHOUT ROWID",
-  "CREATE UNIQUE INDEX transactions_by_position ON transactions(height, position)",
-  `CREATE TABLE senders(
-     sender BLOB, nonce BLOB, hash BLOB NOT NULL, height INTEGER NOT NULL, PRIMARY KEY(sender, nonce)) WITHOUT ROWID`,
-  "CREATE INDEX senders_by_height ON senders(height)",
-  // Transactions by each address they concern, and token transfers by who gave or received.
-  "CREATE TABLE parties(address BLOB, height INTEGER, position INTEGER, PRIMARY KEY(address, height, position)) WITHOUT ROWID",
+  // The transactions of each block that has any, numbered along the chain, and the index that leads to the numbers.
+  "CREATE TABLE positions(height INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, records BLOB NOT NULL)",
+  "CREATE TABLE position_runs(id INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, state INTEGER NOT NULL)",
+  "CREATE TABLE position_chunks(run INTEGER, first BLOB, entries BLOB NOT NULL, PRIMARY KEY(run, first)) WITHOUT ROWID",
+  "CREATE TABLE position_recent(fingerprint BLOB, sn INTEGER, PRIMARY KEY(fingerprint, sn)) WITHOUT ROWID",
+  // Token transfers by who gave or received.
   "CREATE TABLE transfers(holder BLOB, height INTEGER, log INTEGER, PRIMARY KEY(holder, height, log)) WITHOUT ROWID",
   // Logs by position, and each of their terms (kind byte ‖ address or topic) by position.
   `CREATE TABLE logs(

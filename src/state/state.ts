@@ -6,7 +6,7 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import type { Height } from "#types/ids.ts";
 import { openArchive } from "./archive.ts";
 import type { Base } from "./base.ts";
-import { openHistoryReader } from "./history.ts";
+import { OP_TABLES, openHistoryReader } from "./history.ts";
 import { createKeyIndex } from "./keyindex.ts";
 import { OpLog } from "./log.ts";
 import { StateOwner } from "./owner.ts";
@@ -121,12 +121,12 @@ function readerOver(store: Store): StateDbReader {
   const source: HistorySource = {
     store,
     log: new OpLog(store),
-    history: openHistoryReader(store, fingerprint, out),
+    history: openHistoryReader(store, fingerprint, out, OP_TABLES),
     code: openCode(store),
   };
   const tip = store.prepare("SELECT height FROM meta");
   return {
-    archive: openArchive(store),
+    archive: openArchive(store, { fingerprint, fingerprintOut: out }),
     at: (to) => openAt(source, to),
     latest() {
       const height = tip.get()?.[0];

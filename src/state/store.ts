@@ -44,7 +44,7 @@ const CACHE_KIB: Record<StoreOptions["mode"], number> = { owner: 65_536, reader:
 const BUSY_MS = 5_000;
 
 /** Statements kept prepared: all fixed ones, and some log queries. */
-const KEPT_STATEMENTS = 128;
+const KEPT_STATEMENTS = 160;
 
 /** The layout's version is checked when a file is opened: a table or column that is missing all the same is damage. */
 const CORRUPTION =
