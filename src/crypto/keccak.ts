@@ -1,6 +1,7 @@
 // keccak-256 as WebAssembly that this file assembles when it is loaded: one call a message, no asynchronous start.
 // Sponge with rate 136 and capacity 64 bytes (FIPS 202's permutation, Ethereum's padding 0x01). Not constant time
 // in the length of its input; nothing here depends on the input's content.
+import { get, i32, instantiate, leb, memory, OP, PAGE_BYTES, rotl, set, VOID } from "./wasm.ts";
 
 const RATE = 136;
 const LANES = 25;
@@ -11,7 +12,6 @@ const INPUT_AT = 512;
 /** Blocks absorbed per call: bounds the module's memory; longer messages take several calls. */
 const CHUNK_BLOCKS = 470;
 const PAGES = 1;
-const PAGE_BYTES = 65_536;
 
 const ROTATIONS = [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
 const PI_LANES = [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
@@ -31,39 +31,6 @@ function roundConstants(): BigUint64Array<ArrayBuffer> {
   return constants;
 }
 
-const OP = {
-  loop: 0x03,
-  end: 0x0b,
-  brIf: 0x0d,
-  get: 0x20,
-  set: 0x21,
-  tee: 0x22,
-  load64: 0x29,
-  store64: 0x37,
-  i32: 0x41,
-  i64: 0x42,
-  i32Ne: 0x47,
-  i32Add: 0x6a,
-  i32Sub: 0x6b,
-  i64And: 0x83,
-  i64Xor: 0x85,
-  i64Rotl: 0x89,
-} as const;
-const VOID = 0x40;
-const TYPE_I32 = 0x7f;
-const TYPE_I64 = 0x7e;
-
-/** Signed LEB128; also valid for the unsigned values below 2^31 that this module holds, in a byte or two more. */
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  for (;;) {
-    const low = value & 0x7f;
-    value >>= 7;
-    if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) return [...bytes, low];
-    bytes.push(low | 0x80);
-  }
-}
-
 // Locals: the parameter (blocks left), the constant's and the input's addresses, lanes, column parities, two temporaries.
 const BLOCKS = 0;
 const CONSTANT = 1;
@@ -73,13 +40,6 @@ const C = A + LANES;
 const T = C + 5;
 const U = T + 1;
 const I64_LOCALS = LANES + 5 + 2;
-
-const get = (local: number): number[] => [OP.get, local];
-const set = (local: number): number[] => [OP.set, local];
-const i32 = (value: number): number[] => [OP.i32, ...leb(value)];
-const rotl = (bits: number): number[] => [OP.i64, ...leb(bits), OP.i64Rotl];
-/** A 64-bit load or store `offset` bytes past the address on the stack; alignment 8. */
-const memory = (op: number, offset: number): number[] => [op, 3, ...leb(offset)];
 
 function theta(): number[] {
   const code: number[] = [];
@@ -135,30 +95,19 @@ function absorbBody(): number[] {
   code.push(...get(INPUT), ...i32(RATE), OP.i32Add, ...set(INPUT));
   code.push(...get(BLOCKS), ...i32(1), OP.i32Sub, OP.tee, BLOCKS, OP.brIf, 0, OP.end);
   for (let i = 0; i < LANES; i++) code.push(...i32(0), ...get(A + i), ...memory(OP.store64, i * 8));
-  return [...code, OP.end];
-}
-
-function assemble(): Uint8Array<ArrayBuffer> {
-  const locals = [2, 2, TYPE_I32, I64_LOCALS, TYPE_I64];
-  const body = [...locals, ...absorbBody()];
-  const section = (id: number, content: number[]): number[] => [id, ...leb(content.length), ...content];
-  const name = (letter: string): number[] => [1, letter.charCodeAt(0)];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 1, TYPE_I32, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, PAGES]),
-    ...section(7, [2, ...name("m"), 2, 0, ...name("f"), 0, 0]),
-    ...section(10, [1, ...leb(body.length), ...body]),
-  ]);
+  return code;
 }
 
 /** A keccak-256 function with its own memory; not reentrant, which a synchronous function need not be. */
 export function createKeccak256(): (data: Uint8Array) => Uint8Array {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(assemble()));
-  const { m, f: absorb } = instance.exports as { m: WebAssembly.Memory; f: (blocks: number) => void };
-  const bytes = new Uint8Array(m.buffer, 0, PAGES * PAGE_BYTES);
-  new BigUint64Array(m.buffer, CONSTANTS_AT, 24).set(roundConstants());
+  const { memory: buffer, run: absorb } = instantiate({
+    i32Locals: 2,
+    i64Locals: I64_LOCALS,
+    body: absorbBody(),
+    pages: PAGES,
+  });
+  const bytes = new Uint8Array(buffer, 0, PAGES * PAGE_BYTES);
+  new BigUint64Array(buffer, CONSTANTS_AT, 24).set(roundConstants());
   const chunk = CHUNK_BLOCKS * RATE;
   return (data) => {
     bytes.fill(0, 0, LANES * 8);

