@@ -1,10 +1,12 @@
 // kora dkg: takes part in the ceremony that makes a network's key, and says who was missing or caught.
 import { openBls } from "#crypto/bls.ts";
 import type { CeremonyProgress } from "#crypto/dkg/events.ts";
+import { toHex } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import type { CeremonyNews } from "#node/ceremony/driver.ts";
 import { type HeldCeremony, holdCeremony } from "#node/ceremony/hold.ts";
 import { type CeremonyPlan, planCeremony } from "#node/ceremony/plan.ts";
+import { encodeCeremonyRecord } from "#types/ceremony-record.ts";
 import { identityKey } from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
 import { type Args, hasFlag, integerFlag, numberFlag } from "./args.ts";
@@ -125,6 +127,17 @@ function list(names: unknown): string {
   return texts.length === 0 ? "none" : texts.join("\n                    ");
 }
 
+/** What shows to others that members lied: the two statements each of them signed, as this node keeps them. */
+function proofs({ rules, faults }: HeldCeremony): readonly Readonly<Record<string, unknown>>[] {
+  return faults
+    .filter(({ evidence }) => evidence.length > 0)
+    .map(({ member, fault, evidence }) => ({
+      participant: identityKey(rules.members[member] as Uint8Array),
+      fault,
+      record: toHex(encodeCeremonyRecord({ kind: "fault", member, fault, evidence })),
+    }));
+}
+
 /** Who was caught at what: by the ceremony, which remembers, and by the agreement in this run. */
 function caught({ rules, faults }: HeldCeremony, seen: ReadonlySet<string>): string[] {
   const known = faults.map(
@@ -181,7 +194,8 @@ export const dkg: CommandRun = async (context) => {
     });
     progress.done();
     const faults = caught(held, seen);
-    if (hasFlag(args, "json")) context.out(JSON.stringify({ event: "finished", ...summary(held), faults }));
+    if (hasFlag(args, "json"))
+      context.out(JSON.stringify({ event: "finished", ...summary(held), faults, proofs: proofs(held) }));
     else context.out(describe(held, plan, faults));
     return 0;
   } catch (error) {

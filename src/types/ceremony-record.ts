@@ -4,8 +4,11 @@ import { Reader, Writer } from "#lib/codec.ts";
 import { KoraError } from "#lib/error.ts";
 import {
   type CeremonyInfo,
+  type DealerLog,
   decodeCeremonyInfo,
+  decodeLog,
   encodeCeremonyInfo,
+  encodeLog,
   MAX_COMMITMENT_BYTES,
   MAX_LOG_BYTES,
   MAX_LOG_SET_BYTES,
@@ -27,15 +30,21 @@ export const CEREMONY_FAULTS = [
 ] as const;
 export type CeremonyFault = (typeof CEREMONY_FAULTS)[number];
 
+/** Something that a dealer signed: two that contradict each other show to anybody that it lied. */
+export type DealerStatement =
+  | { readonly kind: "deal"; readonly commitmentHash: Uint8Array; readonly signature: Uint8Array }
+  | { readonly kind: "log"; readonly log: DealerLog };
+
 export type CeremonyRecord =
   /** The ceremony begins: all of a dealer's secrets follow from the seed (32 bytes). */
   | { readonly kind: "begin"; readonly info: CeremonyInfo; readonly seed: Uint8Array }
-  /** A share that was checked against its dealer's commitment. */
+  /** A share that was checked against its dealer's commitment, which the dealer signed. */
   | {
       readonly kind: "share";
       readonly dealer: number;
       readonly commitment: Uint8Array;
       readonly share: Uint8Array;
+      readonly signature: Uint8Array;
     }
   /** A player's acknowledgement of this node's own deal. */
   | { readonly kind: "ack"; readonly player: number; readonly signature: Uint8Array }
@@ -46,10 +55,35 @@ export type CeremonyRecord =
   /** Confirmations of a quorum: the output may be used. */
   | { readonly kind: "final"; readonly confirms: Uint8Array }
   /** Somebody was caught; `member` counts dealers and players together, ascending. */
-  | { readonly kind: "fault"; readonly member: number; readonly fault: CeremonyFault };
+  | {
+      readonly kind: "fault";
+      readonly member: number;
+      readonly fault: CeremonyFault;
+      /** What proves it to others: two statements that contradict each other, or nothing. */
+      readonly evidence: readonly DealerStatement[];
+    };
 
 const KINDS: readonly CeremonyRecord["kind"][] = ["begin", "share", "ack", "log", "agreed", "final", "fault"];
+const STATEMENTS: readonly DealerStatement["kind"][] = ["deal", "log"];
+const HASH_BYTES = 32;
+/** Statements of one proof. */
+const MAX_STATEMENTS = 2;
 const MAX_INFO_BYTES: number = 64 + 3 * MAX_PARTICIPANTS * 32 + MAX_COMMITMENT_BYTES;
+
+function writeStatement(writer: Writer, statement: DealerStatement): void {
+  writer.u8(STATEMENTS.indexOf(statement.kind));
+  if (statement.kind === "log") writer.bytes(encodeLog(statement.log));
+  else writer.raw(statement.commitmentHash).raw(statement.signature);
+}
+
+function readStatement(reader: Reader): DealerStatement {
+  const kind = STATEMENTS[reader.u8()];
+  if (kind === "log") return { kind, log: decodeLog(reader.bytes(MAX_LOG_BYTES)) };
+  if (kind === "deal") {
+    return { kind, commitmentHash: reader.raw(HASH_BYTES), signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+  }
+  throw new KoraError("malformed encoding: unknown statement", { code: "BAD_ENCODING" });
+}
 
 /** Canonical bytes of a record. */
 export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {
@@ -58,7 +92,12 @@ export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {
     case "begin":
       return writer.bytes(encodeCeremonyInfo(record.info)).raw(record.seed).finish();
     case "share":
-      return writer.u8(record.dealer).bytes(record.commitment).bytes(record.share).finish();
+      return writer
+        .u8(record.dealer)
+        .bytes(record.commitment)
+        .bytes(record.share)
+        .raw(record.signature)
+        .finish();
     case "ack":
       return writer.u8(record.player).raw(record.signature).finish();
     case "log":
@@ -68,7 +107,9 @@ export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {
     case "final":
       return writer.bytes(record.confirms).finish();
     case "fault":
-      return writer.u32(record.member).u8(CEREMONY_FAULTS.indexOf(record.fault)).finish();
+      writer.u32(record.member).u8(CEREMONY_FAULTS.indexOf(record.fault)).u32(record.evidence.length);
+      for (const statement of record.evidence) writeStatement(writer, statement);
+      return writer.finish();
   }
 }
 
@@ -79,7 +120,8 @@ function readRecord(kind: CeremonyRecord["kind"], reader: Reader): CeremonyRecor
     case "share": {
       const dealer = reader.u8();
       const commitment = reader.bytes(MAX_COMMITMENT_BYTES);
-      return { kind, dealer, commitment, share: reader.bytes(MAX_SCALAR_BYTES) };
+      const share = reader.bytes(MAX_SCALAR_BYTES);
+      return { kind, dealer, commitment, share, signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
     }
     case "ack":
       return { kind, player: reader.u8(), signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
@@ -94,7 +136,13 @@ function readRecord(kind: CeremonyRecord["kind"], reader: Reader): CeremonyRecor
       const fault = CEREMONY_FAULTS[reader.u8()];
       if (fault === undefined)
         throw new KoraError("malformed encoding: unknown fault", { code: "BAD_ENCODING" });
-      return { kind, member, fault };
+      const count = reader.count(MAX_STATEMENTS);
+      return {
+        kind,
+        member,
+        fault,
+        evidence: Array.from({ length: count }, () => readStatement(reader)),
+      };
     }
   }
 }

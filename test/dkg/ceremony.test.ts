@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyEffect, CeremonyResult } from "#crypto/dkg/events.ts";
+import { provesLie } from "#crypto/dkg/logs.ts";
 import { createRng } from "#lib/rng.ts";
 import { withoutSecrets } from "#node/ceremony/store.ts";
 import {
@@ -11,8 +12,8 @@ import {
   decodeLogSet,
   encodeCeremonyMessage,
 } from "#types/ceremony.ts";
-import type { CeremonyRecord } from "#types/ceremony-record.ts";
-import { hash } from "#types/ids.ts";
+import type { CeremonyRecord, DealerStatement } from "#types/ceremony-record.ts";
+import { type Hash, hash } from "#types/ids.ts";
 import { standinIdentity, standinKeys, standinScheme } from "./standin.ts";
 
 const rng = createRng(4);
@@ -31,9 +32,8 @@ interface Table {
 }
 
 /** `count` participants around one table; nothing is said before `deliver`. */
-function table(count: number, round = 1): Table {
-  const keys = standinKeys(count, rng.bytes);
-  const info: CeremonyInfo = { chain: CHAIN, round, dealers: keys, players: keys, previous: undefined };
+function table(count: number, keys = standinKeys(count, rng.bytes), chain = CHAIN): Table {
+  const info: CeremonyInfo = { chain, round: 1, dealers: keys, players: keys, previous: undefined };
   const nodes = keys.map((key) =>
     createCeremony({
       info,
@@ -210,6 +210,102 @@ describe("a ceremony", () => {
       elsewhere.push(...(at.nodes[0] as Ceremony).step({ kind: "message", from: 2, bytes }));
     }
     expect(elsewhere).toEqual([{ kind: "elsewhere", member: 2, round: 9 }]);
+  });
+
+  test("takes nothing that was said for another chain, though round and members are the same", () => {
+    const at = table(4);
+    const elsewhere = table(4, [...at.info.dealers], hash(rng.bytes(32)));
+    begin(at, [0, 1, 2, 3]);
+    begin(elsewhere, [0, 1, 2, 3]);
+    const foreign: { readonly from: number; readonly to: number; readonly body: CeremonyBody }[] = [];
+    elsewhere.deliver((from, to, body) => {
+      foreign.push({ from, to, body });
+      return body;
+    });
+    agree(elsewhere, candidateOf(elsewhere));
+    elsewhere.deliver((from, to, body) => {
+      foreign.push({ from, to, body });
+      return body;
+    });
+    const id = (on: Table) => (on.nodes[0] as Ceremony).rules.domain.id;
+    const say = (ceremony: Hash, { from, to, body }: (typeof foreign)[number]) =>
+      (at.nodes[to] as Ceremony).step({
+        kind: "message",
+        from,
+        bytes: encodeCeremonyMessage({ round: 1, ceremony, body }),
+      });
+    for (const each of foreign) {
+      for (const effect of say(id(elsewhere), each)) expect(effect.kind).toBe("elsewhere");
+    }
+    // Nor under this ceremony's name: every signature binds its chain.
+    const signed = foreign.filter(({ body }) => ["deal", "ack", "log"].includes(body.kind));
+    expect(new Set(signed.map(({ body }) => body.kind)).size).toBe(3);
+    for (const each of signed) {
+      for (const effect of say(id(at), each)) {
+        const words = effect.kind === "persist" ? effect.record : effect;
+        expect(words).toMatchObject({ kind: "fault", member: each.from, fault: "bad-signature" });
+      }
+    }
+    const held = at.nodes.map((node) => node.progress());
+    expect(held.map(({ shares, acks, logs }) => [shares, acks, logs])).toEqual(Array(4).fill([1, 1, 0]));
+  });
+
+  test("keeps what proves a dealer's lie to others: two commitments, or two logs", () => {
+    type Fault = Extract<CeremonyRecord, { kind: "fault" }>;
+    const liar = 3;
+    const tables = [table(4), table(4), table(4)] as const;
+    /** A second ceremony of the liar's, with another polynomial. */
+    const other = (at: Table): Table => ({ ...table(4, [...at.info.dealers]), info: at.info });
+    const [deals, logs, both] = tables;
+    const said = (on: Table): CeremonyBody[] => {
+      const bodies: CeremonyBody[] = [];
+      begin(on, [0, 1, 2, 3]);
+      on.deliver((from, to, body) => {
+        if (from === liar && to === 0) bodies.push(body);
+        return body;
+      });
+      return bodies;
+    };
+    const tell = (on: Table, body: CeremonyBody): void => {
+      const ceremony = (on.nodes[0] as Ceremony).rules.domain.id;
+      const bytes = encodeCeremonyMessage({ round: 1, ceremony, body });
+      on.perform(0, (on.nodes[0] as Ceremony).step({ kind: "message", from: liar, bytes }));
+    };
+    const bodyOf = (bodies: readonly CeremonyBody[], kind: "deal" | "log"): CeremonyBody =>
+      bodies.find((body) => body.kind === kind) as CeremonyBody;
+    const second = new Map(tables.map((at) => [at, said(other(at))]));
+    // The first word of each story is the liar's second tongue.
+    begin(deals, [0, 1, 2, 3]);
+    tell(deals, bodyOf(second.get(deals) ?? [], "deal"));
+    deals.deliver();
+    said(logs);
+    tell(logs, bodyOf(second.get(logs) ?? [], "log"));
+    begin(both, [0, 1, 2, 3]);
+    both.deliver((from, _to, body) => (from === liar && body.kind === "log" ? undefined : body));
+    tell(both, bodyOf(second.get(both) ?? [], "log"));
+    for (const [at, kind, shape] of [
+      [deals, "two-commitments", ["deal", "deal"]],
+      [logs, "two-logs", ["log", "log"]],
+      [both, "two-commitments", ["deal", "log"]],
+    ] as const) {
+      expect(at.faults).toContain(`0 catches 3: ${kind}`);
+      const kept = withoutSecrets(at.records[0] as CeremonyRecord[]).find(
+        (record): record is Fault => record.kind === "fault" && record.fault === kind,
+      );
+      expect(kept?.evidence.map((each) => each.kind)).toEqual([...shape]);
+      // Anybody can check it, against this dealer and nobody else.
+      const { rules } = at.nodes[1] as Ceremony;
+      const evidence = kept?.evidence ?? [];
+      expect([0, 1, 2, 3].map((dealer) => provesLie(rules, dealer, evidence))).toEqual([
+        false,
+        false,
+        false,
+        true,
+      ]);
+      expect(provesLie(rules, liar, [evidence[0] as DealerStatement, evidence[0] as DealerStatement])).toBe(
+        false,
+      );
+    }
   });
 
   test("goes on from its records with the same polynomial, and says the same again", () => {

@@ -195,7 +195,7 @@ describe("the file of ceremonies", () => {
     const [one, two] = participants(2) as [Participant, Participant];
     const store = openCeremonyStore(one.file, one.seed);
     expect(store.lastRound(CHAIN)).toBe(0);
-    store.append(CHAIN, 3, { kind: "fault", member: 1, fault: "bad-log" });
+    store.append(CHAIN, 3, { kind: "fault", member: 1, fault: "bad-log", evidence: [] });
     expect(store.lastRound(CHAIN)).toBe(3);
     expect(store.records(CHAIN, 2)).toEqual([]);
     expect(() => openCeremonyStore(one.file, one.seed)).toThrow("in use");

@@ -81,6 +81,10 @@ const info: fc.Arbitrary<CeremonyInfo> = fc.record({
   players: keys,
   previous: fc.option(fc.record({ polynomial: short(200), participants: keys }), { nil: undefined }),
 });
+const statement = fc.oneof(
+  fc.record({ kind: fc.constant("deal" as const), commitmentHash: bytes(32), signature: bytes(64) }),
+  log.map((value) => ({ kind: "log" as const, log: value })),
+);
 const record: fc.Arbitrary<CeremonyRecord> = fc.oneof(
   fc.record({ kind: fc.constant("begin" as const), info, seed: bytes(32) }),
   fc.record({
@@ -88,6 +92,7 @@ const record: fc.Arbitrary<CeremonyRecord> = fc.oneof(
     dealer: index,
     commitment: short(200),
     share: short(32),
+    signature: bytes(64),
   }),
   fc.record({ kind: fc.constant("ack" as const), player: index, signature: bytes(64) }),
   fc.record({ kind: fc.constant("log" as const), log: short(300) }),
@@ -97,6 +102,7 @@ const record: fc.Arbitrary<CeremonyRecord> = fc.oneof(
     kind: fc.constant("fault" as const),
     member: index,
     fault: fc.constantFrom(...CEREMONY_FAULTS),
+    evidence: fc.array(statement, { maxLength: 2 }),
   }),
 );
 

@@ -1,7 +1,7 @@
 // A ceremony from its plan to its files: what a second start of the command does, and what it writes when the first
 // was killed between two files.
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBls } from "#crypto/bls.ts";
@@ -12,6 +12,7 @@ import { createRng } from "#lib/rng.ts";
 import { type HeldCeremony, type HoldOptions, holdCeremony } from "#node/ceremony/hold.ts";
 import type { CeremonyPlan } from "#node/ceremony/plan.ts";
 import { writeResult } from "#node/ceremony/results.ts";
+import { openCeremonyStore } from "#node/ceremony/store.ts";
 import { hash } from "#types/ids.ts";
 import { createMemoryNetwork } from "../support/memory-transport.ts";
 
@@ -84,6 +85,44 @@ test("--force-restart begins one round each time it is given, and the hint how t
   expect(numbered.begun).toBe("begins 5");
   expect(numbered.hint).toStartWith(again);
   expect((await hold(plan, { restart: true, round: 5, timeoutMs: 1 })).begun).toBe("goes on with 5");
+}, 30_000);
+
+test("records restored from a backup, or gone, are not gone on with: a round is only ever spoken in once", async () => {
+  const plan = planFor(2);
+  const { store } = plan.files;
+  const older = planFor(2).files.store;
+  await hold(plan, { timeoutMs: 1 });
+  copyFileSync(store, older);
+  // Its own log, which nobody else acknowledges: with both members the round would say more.
+  const opened = openCeremonyStore(store, plan.identity.revealSeed());
+  const said = { kind: "log", log: new Uint8Array(3) } as const;
+  opened.append(plan.chain, 1, said);
+  opened[Symbol.dispose]();
+  for (const spoil of [() => copyFileSync(older, store), () => rmSync(store)]) {
+    spoil();
+    for (const options of [{}, { round: 1 }, { restart: true, round: 1 }]) {
+      const refused = await hold(plan, { ...options, timeoutMs: 1 });
+      expect(refused).toMatchObject({ held: undefined, begun: "" });
+      expect(refused.hint).toContain(options.restart === true ? "--force-restart" : "newest ceremony.db");
+    }
+  }
+  // The operator's word begins another round, and that one goes on.
+  expect((await hold(plan, { restart: true, timeoutMs: 1 })).begun).toBe("begins 2");
+  expect((await hold(plan, { timeoutMs: 1 })).begun).toBe("goes on with 2");
+}, 30_000);
+
+test("a guard that cannot be read is no leave to speak", async () => {
+  const plan = planFor(2);
+  await hold(plan, { timeoutMs: 1 });
+  const guard = plan.files.store.replace("ceremony.db", "ceremony.guard");
+  for (const content of ["", "{}", "[]", '{"sequence":-1,"rounds":{}}', '{"sequence":1,"rounds":{"x":1}}']) {
+    writeFileSync(guard, content);
+    expect(await hold(plan, { timeoutMs: 1 })).toMatchObject({
+      begun: "",
+      hint: expect.stringContaining("restore it"),
+    });
+    expect(readFileSync(guard, "utf8")).toBe(content);
+  }
 }, 30_000);
 
 for (const passphrase of [undefined, PASSPHRASE]) {

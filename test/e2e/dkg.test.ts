@@ -16,7 +16,7 @@ const keyOf = (participant: Participant): string => toHex(readOutput(participant
 
 /** Everything a file of this participant holds, to see that nothing was changed. */
 function contents({ folder }: Participant): string {
-  const names = ["validator.key", "share.key", "output.json", "ceremony.db"];
+  const names = ["validator.key", "share.key", "output.json", "ceremony.db", "ceremony.guard"];
   return names
     .map((name) => join(folder, name))
     .map((path) => (existsSync(path) ? readFileSync(path).toHex() : "absent"))
@@ -240,6 +240,12 @@ describe("kora dkg refuses", () => {
       refuses(3, "cannot be used", (one) => {
         stopped(one);
         writeFileSync(file(one), readFileSync(file(one)).subarray(0, 5_000));
+      });
+      refuses(3, "older than what this node has said", (one) => {
+        stopped(one);
+        const backup = readFileSync(file(one));
+        expect(runKora(["dkg", "--config", one.config, "--timeout", "1", "--force-restart"]).code).toBe(1);
+        writeFileSync(file(one), backup);
       });
       refuses(3, "participants changed", (one, all) => {
         stopped(one);

@@ -234,10 +234,13 @@ function replay(state: CeremonyState, record: CeremonyRecord): void {
   switch (record.kind) {
     case "begin":
       return;
-    case "share":
-      state.shares.set(record.dealer, record);
-      state.commitments.set(record.dealer, state.rules.domain.commitmentHash(record.commitment));
+    case "share": {
+      const { dealer, commitment, signature } = record;
+      state.shares.set(dealer, record);
+      const commitmentHash = state.rules.domain.commitmentHash(commitment);
+      state.commitments.set(dealer, { kind: "deal", commitmentHash, signature });
       return;
+    }
     case "ack":
       state.acks.set(record.player, record.signature);
       return;
@@ -255,7 +258,7 @@ function replay(state: CeremonyState, record: CeremonyRecord): void {
       return;
     }
     case "fault":
-      state.faults.push({ member: record.member, fault: record.fault });
+      state.faults.push(record);
   }
 }
 

@@ -4,7 +4,8 @@
 import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import { type Ack, type Deal, type DealerLog, encodeLog, type LogEntry } from "#types/ceremony.ts";
-import { logDefect, openDealerCommitment, signedByDealer } from "./logs.ts";
+import type { CeremonyFault, DealerStatement } from "#types/ceremony-record.ts";
+import { logDefect, openDealerCommitment, provesLie, signedByDealer } from "./logs.ts";
 import { type CeremonyState, fault, isFaulted, persist, send } from "./state.ts";
 
 /** C1: tells a player its evaluation; the own one is checked and kept like any other. */
@@ -39,6 +40,19 @@ export function sendAck(state: CeremonyState, dealer: number): void {
   else send(state, member, ackFor(state, dealer));
 }
 
+/** Keeps two statements of a dealer that contradict each other, which anybody can check. */
+function catchLiar(
+  state: CeremonyState,
+  dealer: number,
+  kind: CeremonyFault,
+  detail: string,
+  statements: readonly DealerStatement[],
+): void {
+  const { rules } = state;
+  assert(provesLie(rules, dealer, statements), "what was caught can be shown");
+  fault(state, rules.dealerMembers[dealer] as number, kind, detail, statements);
+}
+
 /** C2: an evaluation arrived. */
 export function onDeal(state: CeremonyState, from: number, body: Deal): void {
   const { rules } = state;
@@ -53,11 +67,12 @@ export function onDeal(state: CeremonyState, from: number, body: Deal): void {
     return;
   }
   const first = state.commitments.get(dealer);
-  if (first !== undefined && !equalBytes(first, digest)) {
-    fault(state, from, "two-commitments", "signed two different commitments");
+  const statement = { kind: "deal", commitmentHash: digest, signature: body.signature } as const;
+  if (first !== undefined && !equalBytes(first.commitmentHash, digest)) {
+    catchLiar(state, dealer, "two-commitments", "signed two different commitments", [first, statement]);
     return;
   }
-  state.commitments.set(dealer, digest);
+  if (first === undefined) state.commitments.set(dealer, statement);
   if (state.shares.has(dealer)) {
     sendAck(state, dealer);
     return;
@@ -71,8 +86,8 @@ export function onDeal(state: CeremonyState, from: number, body: Deal): void {
     fault(state, from, "bad-share", "its evaluation does not fit its commitment");
     return;
   }
-  const { commitment: bytes, share } = body;
-  persist(state, { kind: "share", dealer, commitment: bytes, share });
+  const { commitment: bytes, share, signature } = body;
+  persist(state, { kind: "share", dealer, commitment: bytes, share, signature });
   state.shares.set(dealer, { commitment: bytes, share });
   sendAck(state, dealer);
 }
@@ -137,13 +152,16 @@ export function onLog(state: CeremonyState, from: number, log: DealerLog): void 
     return;
   }
   if (held !== undefined) {
-    fault(state, from, "two-logs", "signed two different logs");
+    const statements = [held, log].map((each) => ({ kind: "log", log: each }) as const);
+    catchLiar(state, log.dealer, "two-logs", "signed two different logs", statements);
     return;
   }
   const dealt = state.commitments.get(log.dealer);
-  if (dealt !== undefined && !equalBytes(dealt, rules.domain.commitmentHash(log.commitment))) {
+  if (dealt !== undefined && !equalBytes(dealt.commitmentHash, rules.domain.commitmentHash(log.commitment))) {
     // Both are signed, so it is caught; whether the log counts depends on the log alone.
-    fault(state, from, "two-commitments", "its log holds another commitment than it dealt");
+    const statements = [dealt, { kind: "log", log } as const];
+    const detail = "its log holds another commitment than it dealt";
+    catchLiar(state, log.dealer, "two-commitments", detail, statements);
   }
   const defect = logDefect(rules, log);
   if (defect !== undefined) {

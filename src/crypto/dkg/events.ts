@@ -2,7 +2,7 @@
 // durable before anything behind it leaves this node.
 
 import type { Confirm, StatusStage } from "#types/ceremony.ts";
-import type { CeremonyFault, CeremonyRecord } from "#types/ceremony-record.ts";
+import type { CeremonyFault, CeremonyRecord, DealerStatement } from "#types/ceremony-record.ts";
 import type { CeremonyOutput } from "./output.ts";
 
 export type CeremonyEvent =
@@ -48,6 +48,13 @@ export interface CeremonyResult {
   readonly confirms: readonly Confirm[];
 }
 
+/** Who was caught at what; `evidence` shows it to others. */
+export interface CaughtMember {
+  readonly member: number;
+  readonly fault: CeremonyFault;
+  readonly evidence: readonly DealerStatement[];
+}
+
 /** Where a ceremony stands, for people. */
 export interface CeremonyProgress {
   readonly stage: StatusStage;
@@ -65,5 +72,5 @@ export interface CeremonyProgress {
   readonly silentPlayers: readonly number[];
   /** Last stage each member spoke of; undefined before it was heard. */
   readonly peers: readonly (StatusStage | undefined)[];
-  readonly faults: readonly { readonly member: number; readonly fault: CeremonyFault }[];
+  readonly faults: readonly CaughtMember[];
 }

@@ -1,7 +1,8 @@
 // Whether commitments, dealers' logs and sets of logs are valid. The verdict depends on the bytes alone, never on what
 // this node has seen, so that all honest nodes give the same one.
 import { equalBytes } from "#lib/bytes.ts";
-import { type DealerLog, decodeLogSet } from "#types/ceremony.ts";
+import { type DealerLog, decodeLogSet, encodeLog } from "#types/ceremony.ts";
+import type { DealerStatement } from "#types/ceremony-record.ts";
 import type { CeremonyRules } from "./rules.ts";
 import type { Commitment } from "./scheme.ts";
 
@@ -21,6 +22,29 @@ export function openDealerCommitment(
 export function signedByDealer(rules: CeremonyRules, log: DealerLog): boolean {
   const key = rules.info.dealers[log.dealer];
   return key !== undefined && rules.identity.verify(key, rules.domain.log(log), log.signature);
+}
+
+/** Whether `dealer` signed all of `statements` in this ceremony, which no honest one does: they contradict each other. */
+export function provesLie(
+  rules: CeremonyRules,
+  dealer: number,
+  statements: readonly DealerStatement[],
+): boolean {
+  const { domain, identity, info } = rules;
+  const key = info.dealers[dealer];
+  const [first, second] = statements;
+  if (key === undefined || first === undefined || second === undefined) return false;
+  const signed = (each: DealerStatement): boolean =>
+    each.kind === "deal"
+      ? identity.verify(key, domain.deal(dealer, each.commitmentHash), each.signature)
+      : each.log.dealer === dealer && signedByDealer(rules, each.log);
+  const commitmentOf = (each: DealerStatement): Uint8Array =>
+    each.kind === "deal" ? each.commitmentHash : domain.commitmentHash(each.log.commitment);
+  const twoLogs =
+    first.kind === "log" && second.kind === "log" && !equalBytes(encodeLog(first.log), encodeLog(second.log));
+  return (
+    signed(first) && signed(second) && (twoLogs || !equalBytes(commitmentOf(first), commitmentOf(second)))
+  );
 }
 
 /** Why a signed log does not count; undefined if it does (rule 3). */

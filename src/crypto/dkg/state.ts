@@ -8,8 +8,8 @@ import {
   type Status,
   type StatusStage,
 } from "#types/ceremony.ts";
-import type { CeremonyFault, CeremonyRecord } from "#types/ceremony-record.ts";
-import type { CeremonyEffect } from "./events.ts";
+import type { CeremonyFault, CeremonyRecord, DealerStatement } from "#types/ceremony-record.ts";
+import type { CaughtMember, CeremonyEffect } from "./events.ts";
 import type { CeremonyOutput } from "./output.ts";
 import type { CeremonyRules } from "./rules.ts";
 import type { Dealing } from "./scheme.ts";
@@ -26,8 +26,8 @@ export interface CeremonyState {
   ownLog: DealerLog | undefined;
   /** Checked and durable evaluations by dealer. */
   readonly shares: Map<number, { readonly commitment: Uint8Array; readonly share: Uint8Array }>;
-  /** Hash of the first commitment each dealer signed. */
-  readonly commitments: Map<number, Uint8Array>;
+  /** Hash of the first commitment each dealer signed, with its signature. */
+  readonly commitments: Map<number, Extract<DealerStatement, { kind: "deal" }>>;
   /** First valid log of each dealer. */
   readonly logs: Map<number, DealerLog>;
   agreed: readonly DealerLog[] | undefined;
@@ -40,7 +40,7 @@ export interface CeremonyState {
   /** Players whose partial signature was wrong. */
   readonly badPartials: Set<number>;
   final: readonly Confirm[] | undefined;
-  readonly faults: { readonly member: number; readonly fault: CeremonyFault }[];
+  readonly faults: CaughtMember[];
   readonly stages: (StatusStage | undefined)[];
   /** Members whose status was answered since the last tick. */
   readonly answered: Set<number>;
@@ -95,11 +95,17 @@ export function isFaulted(state: CeremonyState, member: number, kind: CeremonyFa
   return state.faults.some((entry) => entry.member === member && entry.fault === kind);
 }
 
-/** Notes what `member` was caught at: durable and told once per kind. */
-export function fault(state: CeremonyState, member: number, kind: CeremonyFault, detail: string): void {
+/** Notes what `member` was caught at, with what proves it to others: durable and told once per kind. */
+export function fault(
+  state: CeremonyState,
+  member: number,
+  kind: CeremonyFault,
+  detail: string,
+  evidence: readonly DealerStatement[] = [],
+): void {
   if (isFaulted(state, member, kind)) return;
-  persist(state, { kind: "fault", member, fault: kind });
-  state.faults.push({ member, fault: kind });
+  persist(state, { kind: "fault", member, fault: kind, evidence });
+  state.faults.push({ member, fault: kind, evidence });
   state.effects.push({ kind: "fault", member, fault: kind, detail });
 }
 

@@ -57,6 +57,17 @@ function openLibp2p({ identity, listen, chain }: CeremonyPlan): Transport {
   return createTransport({ self: identity.publicKey, wire, maxUnlisted: 0 });
 }
 
+/** Throws CEREMONY_RESTORED, a refusal, where going on would say other things than were said before. */
+function refuseRestored({ chain, files }: CeremonyPlan, store: CeremonyStore): void {
+  if (!store.isBehind(chain)) return;
+  throw new KoraError(`${files.store} is older than what this node has said`, {
+    code: "CEREMONY_RESTORED",
+    kind: "safety",
+    why: `it lacks records of round ${store.lastRound(chain)}: it was restored from a backup, or is another one`,
+    hint: "put the newest ceremony.db back, or begin a new round with --force-restart on every node",
+  });
+}
+
 /** The round to hold: the newest one goes on, unless a new one was asked for. */
 function chooseRound(plan: CeremonyPlan, store: CeremonyStore, options: HoldOptions): number {
   const last = store.lastRound(plan.chain);
@@ -71,8 +82,10 @@ function chooseRound(plan: CeremonyPlan, store: CeremonyStore, options: HoldOpti
   if (options.restart) {
     const round = options.round ?? last + 1;
     if (round > last) store.beginReplacing(plan.chain, round);
+    else refuseRestored(plan, store);
     return round;
   }
+  refuseRestored(plan, store);
   if (last > 0 && (options.round ?? last) === last) return last;
   if (last > 0) {
     throw new KoraError(`round ${last} is under way`, {

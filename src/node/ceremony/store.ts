@@ -10,8 +10,9 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import { SECRET_MODE } from "#node/secret-files.ts";
 import { type CeremonyRecord, decodeCeremonyRecord, encodeCeremonyRecord } from "#types/ceremony-record.ts";
 import { bytesOf, type Hash } from "#types/ids.ts";
+import { type CeremonyGuard, openCeremonyGuard } from "./guard.ts";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SEED_BYTES = 32;
@@ -19,9 +20,14 @@ const SEED_BYTES = 32;
 /** Entries of the agreement's journal lie beside those of the ceremony. */
 type RecordLog = "ceremony" | "agreement";
 
+/** Records that bind this node: what follows from them may be said only once. */
+const BINDING: ReadonlySet<CeremonyRecord["kind"]> = new Set(["begin", "log", "agreed"]);
+
 export interface CeremonyStore extends Disposable {
   /** The newest round begun on `chain`; 0 if none was. Rounds are never used twice. */
   lastRound(chain: Hash): number;
+  /** Whether `chain`'s newest round has records that this file does not hold: it is older than what was said. */
+  isBehind(chain: Hash): boolean;
   /** Whether the round may put its result in the place of an older share: the operator said so when it began. */
   replaces(chain: Hash, round: number): boolean;
   /** Remembers that answer, and erases the secrets of unfinished rounds before `round`. Durable when it returns. */
@@ -35,6 +41,11 @@ export interface CeremonyStore extends Disposable {
   appendEntries(chain: Hash, round: number, entries: readonly Uint8Array[]): void;
   /** Replaces a round's records by `kept`, overwriting what they held on the disk. */
   forget(chain: Hash, round: number, kept: readonly CeremonyRecord[]): void;
+}
+
+/** The guard beside the file: ceremony.guard of ceremony.db. */
+function guardFile(path: string): string {
+  return path.replace(/(\.db)?$/, ".guard");
 }
 
 interface Row {
@@ -71,6 +82,7 @@ function createTables(database: Database): void {
     throw new KoraError(`its format ${version} is newer than this program`, { code: "SCHEMA" });
   }
   if (version === SCHEMA_VERSION) return;
+  if (version !== 0) throw new KoraError(`its format ${version} is of an older program`, { code: "SCHEMA" });
   database.transaction(() => {
     database.run(
       "CREATE TABLE records (chain TEXT, round INTEGER, log TEXT, seq INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL)",
@@ -147,6 +159,7 @@ export function withoutSecrets(records: readonly CeremonyRecord[]): CeremonyReco
  * CEREMONY_FILE_UNUSABLE, both refusals for safety.
  */
 export function openCeremonyStore(path: string, identitySeed: Uint8Array): CeremonyStore {
+  const guard: CeremonyGuard = openCeremonyGuard(guardFile(path));
   let database: Database;
   try {
     database = openDatabase(path);
@@ -163,6 +176,13 @@ export function openCeremonyStore(path: string, identitySeed: Uint8Array): Cerem
   const put = (chain: Hash, round: number, log: RecordLog, content: Uint8Array): void => {
     insert.run(chain, round, log, seal.close(contextOf(chain, round, log), content));
   };
+  /** Number of the last record ever written; erasing does not lower it. */
+  const sequence = (): number => {
+    const row = database.query("SELECT seq FROM sqlite_sequence WHERE name = 'records'").get();
+    return (row as { seq: number } | null)?.seq ?? 0;
+  };
+  const behind = sequence() < guard.sequence;
+  const bind = (chain: Hash, round: number): void => guard.advance(sequence(), chain, round);
   const read = (chain: Hash, round: number, log: RecordLog): Uint8Array[] =>
     select.all(chain, round, log).map(({ sealed }) => {
       const content = seal.open(contextOf(chain, round, log), sealed);
@@ -174,15 +194,21 @@ export function openCeremonyStore(path: string, identitySeed: Uint8Array): Cerem
       const rounds =
         "SELECT round FROM records WHERE chain = ?1 UNION SELECT round FROM replacing WHERE chain = ?1";
       const row = database.query(`SELECT max(round) AS last FROM (${rounds})`).get(chain);
-      return (row as { last: number | null }).last ?? 0;
+      return Math.max((row as { last: number | null }).last ?? 0, guard.lastRound(chain));
     },
+    isBehind: (chain) => behind && guard.lastRound(chain) > 0,
     replaces: (chain, round) =>
       database.query("SELECT 1 FROM replacing WHERE chain = ? AND round = ?").get(chain, round) !== null,
     beginReplacing(chain, round) {
       database.transaction(() => {
         database.run("INSERT OR IGNORE INTO replacing (chain, round) VALUES (?, ?)", [chain, round]);
         database.run("DELETE FROM records WHERE chain = ? AND round < ?", [chain, round]);
+        // From here on this file is as good as the one that is lost: nothing of its rounds is said any more.
+        const from = Math.max(sequence(), guard.sequence);
+        database.run("DELETE FROM sqlite_sequence WHERE name = 'records'");
+        database.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('records', ?)", [from]);
       })();
+      bind(chain, round);
     },
     records: (chain, round) =>
       read(chain, round, "ceremony").map((content) => {
@@ -193,11 +219,15 @@ export function openCeremonyStore(path: string, identitySeed: Uint8Array): Cerem
         }
       }),
     entries: (chain, round) => read(chain, round, "agreement"),
-    append: (chain, round, record) => put(chain, round, "ceremony", encodeCeremonyRecord(record)),
+    append: (chain, round, record) => {
+      put(chain, round, "ceremony", encodeCeremonyRecord(record));
+      if (BINDING.has(record.kind)) bind(chain, round);
+    },
     appendEntries: (chain, round, entries) => {
       database.transaction(() => {
         for (const entry of entries) put(chain, round, "agreement", entry);
       })();
+      bind(chain, round);
     },
     forget: (chain, round, kept) => {
       database.transaction(() => {
