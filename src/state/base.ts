@@ -2,12 +2,14 @@
 // Also how a block's layer looks from inside, and how lookups go through layers that were not folded yet.
 import { assert } from "#lib/assert.ts";
 import type { Address, Hash } from "#types/ids.ts";
+import { type OpRun, opOfRun } from "./appender.ts";
 import { OP_KEY, opIsLive, type StoredAccount, sameHash } from "./format.ts";
 import type { KeyIndex } from "./keyindex.ts";
 import type { OpLog } from "./log.ts";
+import { orderOf } from "./order.ts";
 import type { Fingerprinter } from "./siphash.ts";
 import type { Store } from "./store.ts";
-import { type OpRun, type Tree, type TreePatch, type TreeView, viewThrough } from "./tree.ts";
+import { type Tree, type TreePatch, type TreeView, viewThrough } from "./tree.ts";
 
 /** A key that a block brought into being. */
 export interface CreatedKey {
@@ -37,8 +39,6 @@ export interface Layer extends Overlay {
   readonly ground: object;
   /** Appended ops; undefined for a block that changed nothing. */
   readonly run: OpRun | undefined;
-  /** High and low fingerprint of each op's key. */
-  readonly fingerprints: Uint32Array;
   /** Position of an op in the run, plus one, by fingerprint: open addressing, a power of two long. */
   readonly table: Int32Array;
   readonly patch: TreePatch | undefined;
@@ -69,19 +69,17 @@ export interface Base {
   ground: object;
 }
 
+/** The index tells SNs that lie less than this many bits above the floor. */
+const SPAN_BITS = 32;
+
 /** An op that is alive in some view. */
 export interface Found {
   readonly sn: number;
   readonly op: Uint8Array;
 }
 
-/** Op i of a run, as a view. */
-export function opOfRun(run: OpRun, i: number): Uint8Array {
-  return run.data.subarray(run.offsets[i], run.offsets[i + 1]);
-}
-
-/** Slots of a layer's table for `count` ops. */
-export function buildTable(fingerprints: Uint32Array, count: number): Int32Array {
+/** The table of a layer that appends `run`. */
+export function buildTable({ fingerprints, count }: OpRun): Int32Array {
   let size = 4;
   while (size < count * 2) size *= 2;
   const table = new Int32Array(size);
@@ -95,8 +93,9 @@ export function buildTable(fingerprints: Uint32Array, count: number): Int32Array
 
 /** Position in the layer's run of the op of this key, or -1. */
 function positionIn(layer: Layer, key: Uint8Array, high: number, low: number): number {
-  const { run, table, fingerprints } = layer;
+  const { run, table } = layer;
   if (run === undefined) return -1;
+  const { fingerprints } = run;
   const mask = table.length - 1;
   for (let slot = low & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
     const i = (table[slot] as number) - 1;
@@ -141,53 +140,66 @@ export function fingerprinted(base: Base, key: Uint8Array): Fingerprinted {
   return { key, high: base.fingerprintOut[0] as number, low: base.fingerprintOut[1] as number };
 }
 
-/**
- * Fetches the committed ops of many keys at once: a query each would cost three times as much. Returns the first SN
- * that the index has for each, or -1.
- */
-export function fetchOps(base: Base, keys: readonly Fingerprinted[]): Float64Array {
-  const firsts = new Float64Array(keys.length);
-  const sns = new Float64Array(keys.length);
-  let count = 0;
-  for (let i = 0; i < keys.length; i++) {
-    const { high, low } = keys[i] as Fingerprinted;
-    const sn = base.index.find(high, low, 0);
-    firsts[i] = sn;
-    if (sn >= 0) sns[count++] = sn;
-  }
-  base.log.fetch(sns.subarray(0, count));
-  return firsts;
-}
-
-/** The live op of `key`; undefined when absent. */
-export function findKey(view: View, key: Uint8Array): Found | undefined {
-  const { base } = view;
-  base.fingerprint(key, 0);
-  return findFingerprint(view, key, base.fingerprintOut[0] as number, base.fingerprintOut[1] as number);
-}
-
-/** findKey for a key whose fingerprint is known, and maybe the first SN that the index has for it. */
-export function findFingerprint(
-  view: View,
-  key: Uint8Array,
-  high: number,
-  low: number,
-  first?: number,
-): Found | undefined {
-  for (const layer of view.layers) {
+/** The live op of a key among the layers of `view`; null for one that they deleted, undefined where they are silent. */
+function findInLayers({ layers }: View, { key, high, low }: Fingerprinted): Found | null | undefined {
+  for (const layer of layers) {
     const i = positionIn(layer, key, high, low);
     if (i < 0) continue;
     const run = layer.run as OpRun;
     const op = opOfRun(run, i);
-    return opIsLive(op) ? { sn: run.start + i, op } : undefined;
+    return opIsLive(op) ? { sn: run.start + i, op } : null;
   }
-  const { index, log } = view.base;
-  for (let nth = 0; ; nth++) {
-    const sn = nth === 0 && first !== undefined ? first : index.find(high, low, nth);
+  return undefined;
+}
+
+/** The committed op of a key, among the entries with its fingerprint from the `nth` on. */
+function findInBase({ index, log }: Base, { key, high, low }: Fingerprinted, nth: number): Found | undefined {
+  for (;;) {
+    const sn = index.find(high, low, nth++);
     if (sn < 0) return undefined;
     const op = log.op(sn);
     if (sameHash(op, OP_KEY, key, 0)) return { sn, op };
   }
+}
+
+/** The live op of `key`; undefined when absent. */
+export function findKey(view: View, key: Uint8Array): Found | undefined {
+  const named = fingerprinted(view.base, key);
+  const above = findInLayers(view, named);
+  return above === undefined ? findInBase(view.base, named, 0) : (above ?? undefined);
+}
+
+/** findKey for many keys: their ops are fetched together, as a query each would cost three times as much. */
+export function findKeys(view: View, keys: readonly Fingerprinted[]): (Found | undefined)[] {
+  const { index, log, tree } = view.base;
+  const { floorSN } = tree.extent;
+  const found = new Array<Found | undefined>(keys.length);
+  const places = new Uint32Array(keys.length);
+  const spans = new Float64Array(keys.length);
+  let count = 0;
+  for (let i = 0; i < keys.length; i++) {
+    const named = keys[i] as Fingerprinted;
+    const above = findInLayers(view, named);
+    const sn = above === undefined ? index.find(named.high, named.low, 0) : -1;
+    if (sn < 0) {
+      found[i] = above ?? undefined;
+    } else {
+      places[count] = i;
+      spans[count++] = sn - floorSN;
+    }
+  }
+  const order = orderOf(spans.subarray(0, count), SPAN_BITS);
+  const sns = Float64Array.from(order, (at) => floorSN + (spans[at] as number));
+  const ops = log.many(sns);
+  for (let j = 0; j < count; j++) {
+    const i = places[order[j] as number] as number;
+    const named = keys[i] as Fingerprinted;
+    const op = ops[j] as Uint8Array;
+    // Another key with the same fingerprint: whoever is sought may come after it.
+    const isIt = sameHash(op, OP_KEY, named.key, 0);
+    found[i] = isIt ? { sn: sns[j] as number, op } : findInBase(view.base, named, 1);
+  }
+  return found;
 }
 
 /** The op at `sn`, for SNs walked in ascending order. */

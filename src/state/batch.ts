@@ -3,14 +3,14 @@
 import { assert } from "#lib/assert.ts";
 import type { Account, StateChanges } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
+import { Appender, type OpRun } from "./appender.ts";
 import {
   type Base,
   buildTable,
   type CreatedKey,
   type Fingerprinted,
   type Found,
-  fetchOps,
-  findFingerprint,
+  findKeys,
   fingerprinted,
   type Layer,
   type View,
@@ -18,79 +18,24 @@ import {
   walkOp,
 } from "./base.ts";
 import {
+  accountKey,
   accountPreimage,
   encodeAccount,
-  HASH_BYTES,
   hasValue,
   incarnationOf,
-  KIND_DEL,
-  KIND_MOVE,
-  KIND_PUT,
-  keyOfPreimage,
   NONE,
-  OP_HEIGHT,
   OP_KEY,
-  OP_KIND,
-  OP_PREV,
+  OP_NEXT,
   OP_VALUE,
   type StoredAccount,
+  slotKey,
   slotPreimage,
-  TWIG_LEAVES,
-  writeOp,
-  writeU64,
 } from "./format.ts";
-import { headOf, type LinkedWrite, linkWrites, type Write } from "./links.ts";
-import { buildPatch, type Extent, type OpRun, type TreePatch } from "./tree.ts";
+import { linkWrites, type Write } from "./links.ts";
+import { BitPatch, buildPatch } from "./patch.ts";
+import type { TreePatch } from "./tree.ts";
 
-const ZERO_KEY = new Uint8Array(HASH_BYTES);
-const NO_VALUE = new Uint8Array(0);
 const MAX_SLOT_BYTES = 32;
-
-/** Ops being appended. */
-interface Appender {
-  readonly start: number;
-  count: number;
-  length: number;
-  data: Uint8Array;
-  offsets: Uint32Array;
-  /** High and low fingerprint of each op's key. */
-  fingerprints: Uint32Array;
-}
-
-function createAppender(start: number, ops: number): Appender {
-  return {
-    start,
-    count: 0,
-    length: 0,
-    data: new Uint8Array(ops * 160 + 256),
-    offsets: new Uint32Array(ops + 2),
-    fingerprints: new Uint32Array(2 * ops + 4),
-  };
-}
-
-/** Makes room for one op of `bytes` bytes and returns where it goes. Its key's fingerprint is that. */
-function reserve(to: Appender, bytes: number, high: number, low: number): number {
-  const at = to.length;
-  to.length += bytes;
-  if (to.length > to.data.length) {
-    const grown = new Uint8Array(to.length * 2);
-    grown.set(to.data);
-    to.data = grown;
-  }
-  if (to.count + 2 > to.offsets.length) {
-    const grown = new Uint32Array(to.offsets.length * 2);
-    grown.set(to.offsets);
-    to.offsets = grown;
-    const more = new Uint32Array(to.offsets.length * 2);
-    more.set(to.fingerprints);
-    to.fingerprints = more;
-  }
-  to.fingerprints[2 * to.count] = high;
-  to.fingerprints[2 * to.count + 1] = low;
-  to.count++;
-  to.offsets[to.count] = to.length;
-  return at;
-}
 
 /** What the changes mean for records: incarnations resolved, writes by key. */
 interface Resolved {
@@ -100,22 +45,20 @@ interface Resolved {
   readonly writes: Write[];
 }
 
-/** A key that a block may change, before its op is looked up. */
-interface Wanted extends Fingerprinted {
-  readonly preimage: Uint8Array;
-}
-
-function wanted(base: Base, preimage: Uint8Array): Wanted {
-  const { key, high, low } = fingerprinted(base, keyOfPreimage(preimage));
-  return { key, high, low, preimage };
-}
-
-/** What becomes of one key; undefined if nothing does. */
-function toWrite(at: Wanted, before: Found | undefined, value: Uint8Array | undefined): Write | undefined {
-  if (before === undefined && value === undefined) return undefined;
-  if (before !== undefined && value !== undefined && hasValue(before.op, value)) return undefined;
-  const { key, high, low, preimage } = at;
-  return { key, high, low, head: headOf(key), before, value, preimage };
+/** Adds what becomes of one key, if anything does. `preimage` makes its preimage. */
+function addWrite(
+  to: Write[],
+  { key, high, low }: Fingerprinted,
+  before: Found | undefined,
+  value: Uint8Array | undefined,
+  preimage: () => Uint8Array,
+): void {
+  if (before === undefined) {
+    if (value !== undefined)
+      to.push({ key, high, low, before, value, preimage: preimage(), next: undefined });
+  } else if (value === undefined || !hasValue(before.op, value)) {
+    to.push({ key, high, low, before, value, preimage: undefined, next: undefined });
+  }
 }
 
 function recordOf({ nonce, balance, codeHash }: Account, incarnation: number): StoredAccount {
@@ -123,13 +66,13 @@ function recordOf({ nonce, balance, codeHash }: Account, incarnation: number): S
 }
 
 function resolveAccounts(view: View, height: number, changes: StateChanges, to: Resolved): void {
-  const { base } = view;
-  const entries = [...changes.accounts];
-  const keys = entries.map(([address]) => wanted(base, accountPreimage(address)));
-  const firsts = fetchOps(base, keys);
-  entries.forEach(([address, change], i) => {
-    const at = keys[i] as Wanted;
-    const before = findFingerprint(view, at.key, at.high, at.low, firsts[i]);
+  const keys: Fingerprinted[] = [];
+  for (const address of changes.accounts.keys()) keys.push(fingerprinted(view.base, accountKey(address)));
+  const found = findKeys(view, keys);
+  let i = 0;
+  for (const [address, change] of changes.accounts) {
+    const at = keys[i] as Fingerprinted;
+    const before = found[i++];
     const fresh = before === undefined || change.reset;
     const account =
       change.account === undefined
@@ -137,31 +80,34 @@ function resolveAccounts(view: View, height: number, changes: StateChanges, to: 
         : recordOf(change.account, fresh ? height : incarnationOf(before.op, OP_VALUE));
     to.accounts.set(address, account);
     if (account === undefined || fresh) to.reset.add(address);
-    const write = toWrite(at, before, account === undefined ? undefined : encodeAccount(account));
-    if (write !== undefined) to.writes.push(write);
-  });
+    const value = account === undefined ? undefined : encodeAccount(account);
+    addWrite(to.writes, at, before, value, () => accountPreimage(address));
+  }
 }
 
 function resolveSlots(view: View, changes: StateChanges, to: Resolved): void {
-  const { base } = view;
-  const keys: Wanted[] = [];
+  const keys: Fingerprinted[] = [];
+  const slots: { readonly address: Address; readonly incarnation: number; readonly slot: Hash }[] = [];
   const values: Uint8Array[] = [];
   for (const [address, { storage }] of changes.accounts) {
+    if (storage.size === 0) continue;
     const account = to.accounts.get(address);
-    if (account === undefined || storage.size === 0) continue;
+    if (account === undefined) continue;
+    const { incarnation } = account;
     to.slots.set(address, storage);
     for (const [slot, value] of storage) {
       assert(value.length <= MAX_SLOT_BYTES && value[0] !== 0, "slot values have no leading zeros");
-      keys.push(wanted(base, slotPreimage(address, account.incarnation, slot)));
+      keys.push(fingerprinted(view.base, slotKey(address, incarnation, slot)));
+      slots.push({ address, incarnation, slot });
       values.push(value);
     }
   }
-  const firsts = fetchOps(base, keys);
-  keys.forEach((at, i) => {
-    const before = findFingerprint(view, at.key, at.high, at.low, firsts[i]);
+  findKeys(view, keys).forEach((before, i) => {
+    const { address, incarnation, slot } = slots[i] as (typeof slots)[number];
     const value = values[i] as Uint8Array;
-    const write = toWrite(at, before, value.length === 0 ? undefined : value);
-    if (write !== undefined) to.writes.push(write);
+    addWrite(to.writes, keys[i] as Fingerprinted, before, value.length === 0 ? undefined : value, () =>
+      slotPreimage(address, incarnation, slot),
+    );
   });
 }
 
@@ -172,54 +118,36 @@ function resolve(view: View, height: number, changes: StateChanges): Resolved {
   return resolved;
 }
 
-/** Appends one op per changed key; fills `dead` with the SNs they kill. */
-function emit(to: Appender, linked: readonly LinkedWrite[], height: number, dead: number[]): void {
-  for (const { key, high, low, next, before, value } of linked) {
+/** Appends one op per changed key; `marks` follows. */
+function emit(to: Appender, marks: BitPatch, linked: readonly Write[]): void {
+  for (const write of linked) {
+    const { before, value, next } = write;
     const prev = before?.sn ?? NONE;
-    if (before !== undefined) dead.push(before.sn);
-    const at = reserve(to, OP_VALUE + (value?.length ?? 0), high, low);
+    if (before !== undefined) marks.clear(before.sn);
     if (value === undefined) {
-      writeOp(to.data, at, { key, next: ZERO_KEY, kind: KIND_DEL, prev, height, value: NO_VALUE });
-    } else {
-      writeOp(to.data, at, { key, next, kind: KIND_PUT, prev, height, value });
+      to.del(write, prev);
+      continue;
     }
+    marks.set(to.end);
+    if (next !== undefined) to.put(write, next, 0, value, prev);
+    else if (before !== undefined) to.put(write, before.op, OP_NEXT, value, prev);
+    else assert(false, "a key that comes into being has a next key");
   }
 }
 
-/** Whether an SN of an earlier block is still live, given what this block killed so far. */
-function liveness(view: View, dead: readonly number[]): (sn: number) => boolean {
-  const killed = new Set(dead);
-  let twig = -1;
-  let bits: Uint8Array | undefined;
-  return (sn) => {
-    const at = Math.floor(sn / TWIG_LEAVES);
-    if (at !== twig) {
-      twig = at;
-      bits = view.tree.bits(at);
-    }
-    const leaf = sn % TWIG_LEAVES;
-    const set = bits !== undefined && ((bits[leaf >> 3] as number) & (1 << (leaf & 7))) !== 0;
-    return set && !killed.has(sn);
-  };
-}
-
 /** Advances the floor: re-appends its oldest live ops while the log is more than twice the live set. */
-function raiseFloor(view: View, to: Appender, live: number, height: number, dead: number[]): number {
-  const isLive = liveness(view, dead);
+function raiseFloor(view: View, to: Appender, marks: BitPatch, live: number): number {
   const { fingerprint, fingerprintOut } = view.base;
   let budget = to.count + 1;
   let floor = view.tree.extent.floorSN;
   for (;;) {
-    while (floor < to.start && !isLive(floor)) floor++;
-    if (budget === 0 || floor === to.start || to.start + to.count - floor <= 2 * live) return floor;
+    floor = marks.nextLive(floor, to.start);
+    if (budget === 0 || floor === to.start || to.end - floor <= 2 * live) return floor;
     const op = walkOp(view, floor);
     fingerprint(op, OP_KEY);
-    const at = reserve(to, op.length, fingerprintOut[0] as number, fingerprintOut[1] as number);
-    to.data.set(op, at);
-    to.data[at + OP_KIND] = KIND_MOVE;
-    writeU64(to.data, at + OP_PREV, floor);
-    writeU64(to.data, at + OP_HEIGHT, height);
-    dead.push(floor);
+    marks.clear(floor);
+    marks.set(to.end);
+    to.move(op, fingerprintOut[0] as number, fingerprintOut[1] as number, floor);
     floor++;
     budget--;
   }
@@ -227,40 +155,30 @@ function raiseFloor(view: View, to: Appender, live: number, height: number, dead
 
 interface Appended {
   readonly run: OpRun;
-  readonly fingerprints: Uint32Array;
   readonly patch: TreePatch;
   readonly created: CreatedKey[];
   readonly deleted: Uint8Array[];
 }
 
-function append(view: View, linked: readonly LinkedWrite[], height: number): Appended {
-  const before: Extent = view.tree.extent;
-  const dead: number[] = [];
-  const to = createAppender(before.nextSN, linked.length * 2 + 1);
-  emit(to, linked, height, dead);
+function append(view: View, linked: readonly Write[], height: number): Appended {
+  const { nextSN, live: liveBefore } = view.tree.extent;
+  // Each op may be followed by one that is moved, and one more.
+  const most = linked.length * 2 + 1;
+  const to = new Appender(nextSN, height, most);
+  const marks = new BitPatch(view.tree, nextSN + most);
+  emit(to, marks, linked);
   const created: CreatedKey[] = [];
   const deleted: Uint8Array[] = [];
-  let live = before.live;
-  for (const { key, before: found, value, preimage } of linked) {
-    if (found === undefined) {
-      live++;
-      if (preimage !== undefined) created.push({ key, preimage });
-    } else if (value === undefined) {
-      live--;
-      deleted.push(key);
-    }
+  for (const { key, before, value, preimage } of linked) {
+    if (before === undefined && preimage !== undefined) created.push({ key, preimage });
+    if (value === undefined) deleted.push(key);
   }
-  const floorSN = raiseFloor(view, to, live, height, dead);
-  const run: OpRun = {
-    start: to.start,
-    count: to.count,
-    data: to.data.subarray(0, to.length),
-    offsets: to.offsets.subarray(0, to.count + 1),
-  };
-  const sets = (i: number): boolean => run.data[(run.offsets[i] as number) + OP_KIND] !== KIND_DEL;
-  const extent: Extent = { nextSN: run.start + run.count, floorSN, live };
-  const fingerprints = to.fingerprints.subarray(0, 2 * to.count);
-  return { run, fingerprints, patch: buildPatch(view.tree, run, dead, sets, extent), created, deleted };
+  // The sentinel comes into being without a preimage.
+  const live = liveBefore + linked.filter(({ before }) => before === undefined).length - deleted.length;
+  const floorSN = raiseFloor(view, to, marks, live);
+  const run = to.finish();
+  const patch = buildPatch(view.tree, run, marks, { nextSN: to.end, floorSN, live });
+  return { run, patch, created, deleted };
 }
 
 /** Builds the layer of a block on `parent`, or on the committed state. */
@@ -273,7 +191,6 @@ export function buildLayer(
   const view = viewOf(base, parent);
   const { accounts, slots, reset, writes } = resolve(view, height, changes);
   const linked = linkWrites(view, writes);
-  base.log.release();
   const overlay = { accounts, slots, reset, code: changes.code };
   const below = view.layers[0];
   const common = {
@@ -287,9 +204,8 @@ export function buildLayer(
   if (linked.length === 0) {
     const root = below?.root ?? base.tree.root;
     const nothing = { run: undefined, patch: undefined, created: [], deleted: [] };
-    return { ...common, ...nothing, root, fingerprints: new Uint32Array(0), table: new Int32Array(0) };
+    return { ...common, ...nothing, root, table: new Int32Array(0) };
   }
   const appended = append(view, linked, height);
-  const table = buildTable(appended.fingerprints, appended.run.count);
-  return { ...common, ...appended, root: appended.patch.root, table };
+  return { ...common, ...appended, root: appended.patch.root, table: buildTable(appended.run) };
 }

@@ -2,12 +2,13 @@
 // (ops, history, keys, code, twigs, block, indexes), then, once that is committed, the fold into memory.
 import { assert } from "#lib/assert.ts";
 import { bytesOf } from "#types/ids.ts";
+import type { OpRun } from "./appender.ts";
 import type { Base, Layer } from "./base.ts";
 import type { BlockRows } from "./blocks.ts";
 import { NONE, opIsLive, opPrev, TWIG_LEAVES } from "./format.ts";
 import type { HistoryIndex } from "./history.ts";
 import type { Store } from "./store.ts";
-import type { OpRun, TreePatch } from "./tree.ts";
+import { slotIn, type TreePatch } from "./tree.ts";
 import type { BlockRecord } from "./types.ts";
 
 /** Writers of everything a block leaves behind. */
@@ -31,8 +32,8 @@ function completedTwigs(run: OpRun, patch: TreePatch, visit: (twig: number, root
   const first = Math.floor(run.start / TWIG_LEAVES);
   const end = Math.floor((run.start + run.count) / TWIG_LEAVES);
   for (let twig = first; twig < end; twig++) {
-    const slot = patch.slots.get(twig);
-    assert(slot !== undefined, "a completed twig was touched");
+    const slot = slotIn(patch.at, twig);
+    assert(slot >= 0, "a completed twig was touched");
     visit(twig, patch.left.subarray(slot * 32, slot * 32 + 32));
   }
 }
@@ -52,7 +53,7 @@ export function createWriters(base: Base, store: Store, history: HistoryIndex, b
 
   const persistRun = (layer: Layer, run: OpRun, patch: TreePatch): void => {
     base.log.append(run);
-    history.append(run.start, layer.fingerprints.subarray(0, 2 * run.count));
+    history.append(run.start, run.fingerprints);
     completedTwigs(run, patch, (twig, root) => insertTwig.run(twig, root));
     for (const { key, preimage } of layer.created) insertKey.run(key, preimage);
     if (layer.deleted.length === 0) return;
@@ -81,9 +82,10 @@ export function createWriters(base: Base, store: Store, history: HistoryIndex, b
 
 /** Makes `layer`, which is durable now, part of the committed state in memory. */
 export function fold(base: Base, layer: Layer): void {
-  const { run, patch, fingerprints } = layer;
+  const { run, patch } = layer;
   if (run !== undefined && patch !== undefined) {
     const { index } = base;
+    const { fingerprints } = run;
     for (let i = 0; i < run.count; i++) {
       const high = fingerprints[2 * i] as number;
       const low = fingerprints[2 * i + 1] as number;

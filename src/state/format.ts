@@ -23,7 +23,7 @@ export const KIND_PUT = 1;
 export const KIND_MOVE = 2;
 export const KIND_DEL = 3;
 
-const TAG_LEAF = 0;
+export const TAG_LEAF = 0;
 const TAG_ACCOUNT = 1;
 const TAG_SLOT = 2;
 const TAG_TWIG = 2;
@@ -117,7 +117,7 @@ export function sameHash(a: Uint8Array, x: number, b: Uint8Array, y: number): bo
 }
 
 /** Copies 32 bytes of `from[y]` to `to[x]`: a loop, as `set` of a view costs three times as much at this length. */
-function copyHash(to: Uint8Array, x: number, from: Uint8Array, y: number): void {
+export function copyHash(to: Uint8Array, x: number, from: Uint8Array, y: number): void {
   for (let i = 0; i < HASH_BYTES; i++) to[x + i] = from[y + i] as number;
 }
 
@@ -166,27 +166,39 @@ export function slotPreimage(address: Address, incarnation: number, slot: Hash):
   return out;
 }
 
-// The messages being hashed into keys: filled and hashed at once, so one of each length serves.
+// The messages being hashed into keys: filled and hashed at once, so one of each kind serves.
 const accountMessage = new Uint8Array(1 + 20).fill(TAG_ACCOUNT, 0, 1);
+const accountPart = accountMessage.subarray(1);
 const slotMessage = new Uint8Array(1 + 60).fill(TAG_SLOT, 0, 1);
+const slotPart = slotMessage.subarray(1);
+const slotAddress = slotPart.subarray(0, 20);
+const slotWord = slotPart.subarray(28);
 
-/** Hashed key of a preimage: H(0x01 ‖ address) or H(0x02 ‖ address ‖ incarnation ‖ slot). */
-export function keyOfPreimage(preimage: Uint8Array): Uint8Array {
-  const message = preimage.length === 20 ? accountMessage : slotMessage;
-  for (let i = 0; i < preimage.length; i++) message[1 + i] = preimage[i] as number;
+function hashed(message: Uint8Array): Uint8Array {
   const key = new Uint8Array(HASH_BYTES);
   sha256Into(message, key);
   return key;
 }
 
+/** Hashed key of a preimage: H(0x01 ‖ address) or H(0x02 ‖ address ‖ incarnation ‖ slot). */
+export function keyOfPreimage(preimage: Uint8Array): Uint8Array {
+  const isAccount = preimage.length === 20;
+  (isAccount ? accountPart : slotPart).set(preimage);
+  return hashed(isAccount ? accountMessage : slotMessage);
+}
+
 /** Hashed key of an account. */
 export function accountKey(address: Address): Uint8Array {
-  return keyOfPreimage(accountPreimage(address));
+  accountPart.setFromHex(address.slice(2));
+  return hashed(accountMessage);
 }
 
 /** Hashed key of a slot of one incarnation of an account. */
 export function slotKey(address: Address, incarnation: number, slot: Hash): Uint8Array {
-  return keyOfPreimage(slotPreimage(address, incarnation, slot));
+  slotAddress.setFromHex(address.slice(2));
+  writeU64(slotPart, 20, incarnation);
+  slotWord.setFromHex(slot.slice(2));
+  return hashed(slotMessage);
 }
 
 /** An account record as the log holds it. */
@@ -250,47 +262,24 @@ export function decodeAccount(value: Uint8Array): StoredAccount {
   };
 }
 
-/** Writes an op's leaf message into `out` at `offset` and returns the offset behind it. */
-export function writeOp(
-  out: Uint8Array,
-  offset: number,
-  op: {
-    readonly key: Uint8Array;
-    readonly next: Uint8Array;
-    readonly kind: number;
-    readonly prev: number;
-    readonly height: number;
-    readonly value: Uint8Array;
-  },
-): number {
-  out[offset] = TAG_LEAF;
-  copyHash(out, offset + OP_KEY, op.key, 0);
-  copyHash(out, offset + OP_NEXT, op.next, 0);
-  out[offset + OP_KIND] = op.kind;
-  writeU64(out, offset + OP_PREV, op.prev);
-  writeU64(out, offset + OP_HEIGHT, op.height);
-  const { value } = op;
-  for (let i = 0; i < value.length; i++) out[offset + OP_VALUE + i] = value[i] as number;
-  return offset + OP_VALUE + op.value.length;
-}
-
-/** Whether `message` is a leaf message that writeOp could have made. */
+/** Whether `message` is a leaf message that a block could have appended. */
 export function isOp(message: Uint8Array): boolean {
   if (message.length < OP_VALUE || message.length > MAX_OP_BYTES || message[0] !== TAG_LEAF) return false;
   const kind = message[OP_KIND] as number;
   return kind === KIND_PUT || kind === KIND_MOVE || (kind === KIND_DEL && message.length === OP_VALUE);
 }
 
-/** Writes a twig message: tag, left root, activity bits. */
+/** Writes a twig message into `out`: tag, left root (32 bytes of `left` at `x`), activity bits (256 of `bits` at `y`). */
 export function writeTwigMessage(
   out: Uint8Array,
-  offset: number,
-  leftRoot: Uint8Array,
+  left: Uint8Array,
+  x: number,
   bits: Uint8Array,
+  y: number,
 ): void {
-  out[offset] = TAG_TWIG;
-  out.set(leftRoot, offset + 1);
-  out.set(bits, offset + 1 + HASH_BYTES);
+  out[0] = TAG_TWIG;
+  copyHash(out, 1, left, x);
+  for (let i = 0; i < TWIG_BITS_BYTES; i++) out[1 + HASH_BYTES + i] = bits[y + i] as number;
 }
 
 /** H(0x03 ‖ nextSN ‖ floorSN ‖ upper root). */
@@ -346,7 +335,7 @@ export function emptyNodes(): EmptyNodes {
   };
   const leaf = climb(new Uint8Array(HASH_BYTES), TWIG_DEPTH);
   const message = new Uint8Array(TWIG_MESSAGE_BYTES);
-  writeTwigMessage(message, 0, leaf[TWIG_DEPTH] as Uint8Array, new Uint8Array(TWIG_BITS_BYTES));
+  writeTwigMessage(message, leaf[TWIG_DEPTH] as Uint8Array, 0, new Uint8Array(TWIG_BITS_BYTES), 0);
   const twig = new Uint8Array(HASH_BYTES);
   sha256Into(message, twig);
   return { leaf, upper: climb(twig, MAX_UPPER_DEPTH) };

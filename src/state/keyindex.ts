@@ -149,13 +149,13 @@ export function createKeyIndex(): KeyIndex {
     replace(high, low, from, to) {
       const shard = shardOf(high);
       const slot = locate(shard, high, low, from);
-      assert(slot >= 0, `the index holds SN ${from}`);
+      if (slot < 0) assert(false, `the index holds SN ${from}`);
       shard.entries[slot * WORDS + 2] = to % U32;
     },
     remove(high, low, sn) {
       const shard = shardOf(high);
       const slot = locate(shard, high, low, sn);
-      assert(slot >= 0, `the index holds SN ${sn}`);
+      if (slot < 0) assert(false, `the index holds SN ${sn}`);
       vacate(shard, slot);
       size--;
     },

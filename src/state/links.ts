@@ -2,39 +2,54 @@
 // Pure bookkeeping over sorted keys; appends nothing.
 import { assert } from "#lib/assert.ts";
 import { compareBytes, EMPTY_BYTES } from "#lib/bytes.ts";
-import { type Fingerprinted, type Found, fetchOps, findKey, fingerprinted, type View } from "./base.ts";
-import { compareHash, endKey, HASH_BYTES, hasValue, OP_NEXT, opValue, sentinelKey } from "./format.ts";
+import { type Fingerprinted, type Found, findKey, findKeys, fingerprinted, type View } from "./base.ts";
+import { endKey, HASH_BYTES, hasValue, OP_NEXT, opValue, sameHash, sentinelKey } from "./format.ts";
+import { orderOf } from "./order.ts";
 
 /** Keys whose predecessors one statement searches. */
 const SEARCHED_AT_ONCE = 4_096;
 
 /** What becomes of one key in a block. */
 export interface Write extends Fingerprinted {
-  /** First 48 bits of the key: most comparisons end here. */
-  readonly head: number;
   /** The op alive in the parent state. */
   readonly before: Found | undefined;
   /** Value afterwards; undefined when absent then. */
   readonly value: Uint8Array | undefined;
-  /** Of keys that may be created. */
+  /** Of keys that come into being. */
   readonly preimage: Uint8Array | undefined;
+  /** The key that follows it afterwards; undefined for the one that followed it before. */
+  next: Uint8Array | undefined;
 }
 
-/** A write with the key that follows it afterwards. */
-export interface LinkedWrite extends Write {
-  readonly next: Uint8Array;
+/** A key with the op alive in some view. */
+export interface Neighbour {
+  readonly key: Uint8Array;
+  readonly found: Found;
 }
 
-/** First 48 bits of a key, as a number that sorts as the key does. */
-export function headOf(key: Uint8Array): number {
-  let head = 0;
-  for (let i = 0; i < 6; i++) head = head * 256 + (key[i] as number);
-  return head;
-}
+const HEAD_BYTES = 6;
 
-/** Sorts by key, ascending. */
-export function sortWrites<T extends Write>(writes: T[]): T[] {
-  return writes.sort((a, b) => a.head - b.head || compareBytes(a.key, b.key));
+/** `writes` by key, ascending. */
+export function sortWrites<T extends { readonly key: Uint8Array }>(writes: readonly T[]): T[] {
+  const heads = new Float64Array(writes.length);
+  for (let i = 0; i < heads.length; i++) {
+    const { key } = writes[i] as T;
+    let head = 0;
+    for (let byte = 0; byte < HEAD_BYTES; byte++) head = head * 256 + (key[byte] as number);
+    heads[i] = head;
+  }
+  const order = orderOf(heads, 8 * HEAD_BYTES);
+  const sorted: T[] = [];
+  for (let i = 0; i < order.length; i++) {
+    const write = writes[order[i] as number] as T;
+    // Nearly always the order is right by now: what is left are keys that begin alike.
+    let at = sorted.push(write) - 1;
+    for (; at > 0 && compareBytes((sorted[at - 1] as T).key, write.key) > 0; at--) {
+      sorted[at] = sorted[at - 1] as T;
+    }
+    sorted[at] = write;
+  }
+  return sorted;
 }
 
 /** Greatest key below `key` among those that `created` (sorted) holds and `exists` confirms. */
@@ -42,7 +57,7 @@ function createdBelow(
   created: readonly { readonly key: Uint8Array }[],
   key: Uint8Array,
   exists: (key: Uint8Array) => Found | undefined,
-): { key: Uint8Array; found: Found } | undefined {
+): Neighbour | undefined {
   let low = 0;
   let high = created.length;
   while (low < high) {
@@ -58,24 +73,22 @@ function createdBelow(
   return undefined;
 }
 
-/**
- * The key before `key` in `view`, which may be the sentinel; `below` is the committed key before it, undefined for
- * none, if that is known.
- */
+/** The committed key before `key` that exists in `view` too. */
+function committedBefore(view: View, key: Uint8Array): Neighbour | undefined {
+  for (let below = view.base.keyBelow(key); below !== undefined; below = view.base.keyBelow(below)) {
+    const found = findKey(view, below);
+    if (found !== undefined) return { key: below, found };
+  }
+  return undefined;
+}
+
+/** The key before `key` in `view`, which may be the sentinel; `best` is the committed one, if that is known. */
 export function predecessor(
   view: View,
   key: Uint8Array,
-  below: Uint8Array | undefined = view.base.keyBelow(key),
-): { key: Uint8Array; found: Found } {
+  best: Neighbour | undefined = committedBefore(view, key),
+): Neighbour {
   const exists = (candidate: Uint8Array): Found | undefined => findKey(view, candidate);
-  let best: { key: Uint8Array; found: Found } | undefined;
-  for (; below !== undefined; below = view.base.keyBelow(below)) {
-    const found = exists(below);
-    if (found !== undefined) {
-      best = { key: below, found };
-      break;
-    }
-  }
   for (const layer of view.layers) {
     const candidate = createdBelow(layer.created, key, exists);
     if (candidate === undefined) continue;
@@ -88,22 +101,25 @@ export function predecessor(
   return { key: sentinel, found };
 }
 
-/** Committed keys before those of created and deleted keys, with their ops fetched: all by a few statements. */
-function committedBelow(view: View, sorted: readonly Write[]): Map<Write, Uint8Array> {
-  const { base } = view;
+/**
+ * The committed key before each created or deleted key, all by a few statements; nothing for one whose predecessor was
+ * deleted in the layers, or is the sentinel.
+ */
+function committedBelow(view: View, sorted: readonly Write[]): Map<Write, Neighbour> {
   const asked = sorted.filter(({ before, value }) => before === undefined || value === undefined);
-  const found = new Map<Write, Uint8Array>();
+  const neighbours = new Map<Write, Neighbour>();
   for (let from = 0; from < asked.length; from += SEARCHED_AT_ONCE) {
     const some = asked.slice(from, from + SEARCHED_AT_ONCE);
-    base.keysBelow(some.map(({ key }) => key)).forEach((key, i) => {
-      if (key !== undefined) found.set(some[i] as Write, key);
+    const keys = view.base.keysBelow(some.map(({ key }) => key));
+    const known = keys.filter((key) => key !== undefined).map((key) => fingerprinted(view.base, key));
+    const ops = findKeys(view, known);
+    let next = 0;
+    keys.forEach((key, i) => {
+      const found = key === undefined ? undefined : ops[next++];
+      if (key !== undefined && found !== undefined) neighbours.set(some[i] as Write, { key, found });
     });
   }
-  fetchOps(
-    base,
-    [...found.values()].map((key) => fingerprinted(base, key)),
-  );
-  return found;
+  return neighbours;
 }
 
 /**
@@ -114,10 +130,10 @@ function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[
   if (view.tree.extent.nextSN === 0) {
     const sentinel = {
       ...fingerprinted(view.base, sentinelKey()),
-      head: 0,
       before: undefined,
       value: EMPTY_BYTES,
       preimage: undefined,
+      next: undefined,
     };
     return [sentinel, ...sorted];
   }
@@ -131,10 +147,10 @@ function withPredecessors(view: View, sorted: readonly Write[]): readonly Write[
         const left = predecessor(view, key, below.get(write));
         all.push({
           ...fingerprinted(view.base, left.key),
-          head: headOf(left.key),
           before: left.found,
           value: opValue(left.found.op),
           preimage: undefined,
+          next: undefined,
         });
         gapEnd = nextOf(left.found);
       }
@@ -149,27 +165,20 @@ function nextOf(found: Found): Uint8Array {
   return found.op.subarray(OP_NEXT, OP_NEXT + HASH_BYTES);
 }
 
-function linkTo({ key, high, low, head, before, value, preimage }: Write, next: Uint8Array): LinkedWrite {
-  return { key, high, low, head, before, value, preimage, next };
-}
-
-function changes(write: LinkedWrite): boolean {
-  const { before, value, next } = write;
+function changes({ before, value, next }: Write): boolean {
   if (before === undefined || value === undefined) return before !== undefined || value !== undefined;
-  return compareHash(before.op, OP_NEXT, next, 0) !== 0 || !hasValue(before.op, value);
+  return (next !== undefined && !sameHash(before.op, OP_NEXT, next, 0)) || !hasValue(before.op, value);
 }
 
 /**
  * Every key whose value or next key differs from the parent state, in ascending order, with its next key.
- * `writes` holds distinct keys; those that change nothing are left out.
+ * `writes` holds distinct keys, each of which comes, goes or gets another value.
  */
-export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
+export function linkWrites(view: View, writes: readonly Write[]): readonly Write[] {
   const sorted = sortWrites(writes);
   const settled = sorted.every(({ before, value }) => before !== undefined && value !== undefined);
-  if (settled && view.tree.extent.nextSN > 0) {
-    // No key came or went: every link stays.
-    return sorted.map((write) => linkTo(write, nextOf(write.before as Found))).filter(changes);
-  }
+  // No key came or went: every link stays.
+  if (settled && view.tree.extent.nextSN > 0) return sorted;
   const all = withPredecessors(view, sorted);
   // Where the gap behind each key ended in the parent state.
   const gapEnds: Uint8Array[] = [];
@@ -178,7 +187,6 @@ export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
     if (write.before !== undefined) gapEnd = nextOf(write.before);
     gapEnds.push(gapEnd);
   }
-  const linked: LinkedWrite[] = [];
   let following: Uint8Array | undefined;
   for (let i = all.length - 1; i >= 0; i--) {
     const write = all[i] as Write;
@@ -189,8 +197,7 @@ export function linkWrites(view: View, writes: Write[]): LinkedWrite[] {
       next = right.value !== undefined ? right.key : (following as Uint8Array);
     }
     following = next;
-    const result = linkTo(write, next);
-    if (changes(result)) linked.push(result);
+    write.next = next;
   }
-  return linked.reverse();
+  return all.filter(changes);
 }

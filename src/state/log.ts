@@ -1,66 +1,19 @@
-// The op log on disk: groups of eight consecutive ops in a row, each with a checksum, and a bounded cache of single
-// ops. Reads and appends by SN, one by one or many at once; what an op means is decided elsewhere.
+// The op log on disk: an op a row, each with a checksum, and a bounded cache of ops. Reads and appends by SN, one by
+// one or many at once; what an op means is decided elsewhere.
 import { assert } from "#lib/assert.ts";
-import { createLru, type LruMap } from "#lib/bounded.ts";
-import { readU32, TWIG_LEAVES } from "./format.ts";
-import type { Statement, Store } from "./store.ts";
-import type { OpRun } from "./tree.ts";
+import { type OpRun, opOfRun } from "./appender.ts";
+import { TWIG_LEAVES } from "./format.ts";
+import type { Row, Statement, Store } from "./store.ts";
 
-/** Ops of one row: three rows share a page, and reading one op costs little more than it must. */
-const GROUP_OPS = 8;
-/** Checksum (4), count (1). */
-const GROUP_HEAD = 5;
-/** Ops kept decoded; about 300 bytes each. */
+/** Places for cached ops, a power of two; about 300 bytes each. */
 const CACHED_OPS = 65_536;
-/** Groups fetched by one statement: its list of ids is one JSON text. */
-const FETCH_GROUPS = 4_096;
-/** Groups read ahead while SNs are walked in order. */
-const AHEAD_GROUPS = 128;
+/** Ops fetched by one statement: its list of SNs is one JSON text. */
+const FETCHED_AT_ONCE = 4_096;
+/** Ops read ahead while SNs are walked in order. */
+const AHEAD = 1_024;
 
-assert(TWIG_LEAVES % GROUP_OPS === 0, "a group lies in one twig");
-
-const idOf = (sn: number): number => Math.floor(sn / GROUP_OPS);
-
-/** Checksum of a group whose first four bytes are zero. */
-function checksum(id: number, group: Uint8Array): number {
-  return Bun.hash.crc32(group, id % 0x1_0000_0000) >>> 0;
-}
-
-function writeChecksum(group: Uint8Array, value: number): void {
-  group[0] = value >>> 24;
-  group[1] = value >>> 16;
-  group[2] = value >>> 8;
-  group[3] = value;
-}
-
-/** Reads the checksum and leaves zeros in its place. */
-function takeChecksum(group: Uint8Array): number {
-  const stored = readU32(group, 0);
-  writeChecksum(group, 0);
-  return stored;
-}
-
-/** A group of ops; `parts` are messages, first to last. */
-function encodeGroup(id: number, parts: readonly Uint8Array[]): Uint8Array {
-  let at = GROUP_HEAD + parts.length;
-  const group = new Uint8Array(parts.reduce((sum, part) => sum + part.length, at));
-  group[4] = parts.length;
-  parts.forEach((part, i) => {
-    group[GROUP_HEAD + i] = part.length;
-    group.set(part, at);
-    at += part.length;
-  });
-  writeChecksum(group, checksum(id, group));
-  return group;
-}
-
-/** The op at `index` of a group, as a view; undefined behind its last. */
-function opOf(group: Uint8Array, index: number): Uint8Array | undefined {
-  const count = group[4] as number;
-  if (index >= count) return undefined;
-  let at = GROUP_HEAD + count;
-  for (let i = 0; i < index; i++) at += group[GROUP_HEAD + i] as number;
-  return group.subarray(at, at + (group[GROUP_HEAD + index] as number));
+function checksum(sn: number, op: Uint8Array): number {
+  return Bun.hash.crc32(op, sn % 0x1_0000_0000) >>> 0;
 }
 
 /** The log of one chain.db. */
@@ -69,95 +22,86 @@ export class OpLog {
   readonly #select: Statement;
   readonly #selectMany: Statement;
   readonly #selectRange: Statement;
-  readonly #upsert: Statement;
-  readonly #cache: LruMap<number, Uint8Array> = createLru(CACHED_OPS);
-  readonly #fetched = new Map<number, Uint8Array>();
-  #ahead: Uint8Array[] = [];
+  readonly #insert: Statement;
+  /** What is cached at the place of each SN (its lowest bits): the SN, and its op. */
+  readonly #cachedSNs: Float64Array = new Float64Array(CACHED_OPS).fill(-1);
+  readonly #cachedOps: (Uint8Array | undefined)[] = new Array(CACHED_OPS);
+  #ahead: readonly Row[] = [];
   #aheadFrom = 0;
   /** Rollbacks there had been when the cache was last valid. */
   rollbacks = 0;
 
   constructor(store: Store) {
     this.#store = store;
-    this.#select = store.prepare("SELECT ops FROM ops WHERE id = ?");
-    this.#selectMany = store.prepare("SELECT o.id, o.ops FROM json_each(?) CROSS JOIN ops o ON o.id = value");
-    this.#selectRange = store.prepare("SELECT id, ops FROM ops WHERE id >= ? AND id < ? ORDER BY id");
-    this.#upsert = store.prepare("INSERT OR REPLACE INTO ops(id, ops) VALUES (?, ?)");
+    this.#select = store.prepare("SELECT op, checksum, sn FROM ops WHERE sn = ?");
+    this.#selectMany = store.prepare(
+      "SELECT o.op, o.checksum, o.sn FROM json_each(?) CROSS JOIN ops o ON o.sn = value",
+    );
+    this.#selectRange = store.prepare(
+      "SELECT op, checksum, sn FROM ops WHERE sn >= ? AND sn < ? ORDER BY sn",
+    );
+    this.#insert = store.prepare("INSERT INTO ops(sn, op, checksum) VALUES (?, ?, ?)");
   }
 
-  #check(id: number, group: unknown): Uint8Array {
-    if (!(group instanceof Uint8Array) || group.length < GROUP_HEAD) {
-      throw this.#store.corrupt(`the ops from ${id * GROUP_OPS} on are missing`);
-    }
-    if (takeChecksum(group) !== checksum(id, group)) {
-      throw this.#store.corrupt(`the ops from ${id * GROUP_OPS} on fail their checksum`);
-    }
-    return group;
-  }
-
-  #opIn(group: Uint8Array, sn: number): Uint8Array {
-    const op = opOf(group, sn % GROUP_OPS);
-    if (op === undefined) throw this.#store.corrupt(`op ${sn} is missing`);
+  /** The op of `row`, which must be the one of `sn`. */
+  #check(sn: number, row: Row | undefined): Uint8Array {
+    const op = row?.[0];
+    if (!(op instanceof Uint8Array) || row?.[2] !== sn) throw this.#store.corrupt(`op ${sn} is missing`);
+    if (row[1] !== checksum(sn, op)) throw this.#store.corrupt(`op ${sn} fails its checksum`);
     return op;
   }
 
-  #group(id: number): Uint8Array {
-    return this.#check(id, this.#select.get(id)?.[0]);
-  }
-
-  /** Ops before `sn` in the group that it lies in. */
-  #headOf(sn: number): Uint8Array[] {
-    const count = sn % GROUP_OPS;
-    if (count === 0) return [];
-    const group = this.#group(idOf(sn));
-    return Array.from({ length: count }, (_, i) => this.#opIn(group, sn - count + i));
+  #cached(sn: number): Uint8Array | undefined {
+    const place = sn & (CACHED_OPS - 1);
+    return this.#cachedSNs[place] === sn ? this.#cachedOps[place] : undefined;
   }
 
   /** The op at `sn`, which must be held: anything else is corruption. The bytes must not be changed. */
   op(sn: number): Uint8Array {
-    const held = this.#cache.get(sn);
+    const held = this.#cached(sn);
     if (held !== undefined) return held;
-    const many = this.#fetched.get(idOf(sn));
-    if (many !== undefined) return this.#opIn(many, sn);
-    const op = this.#opIn(this.#group(idOf(sn)), sn).slice();
-    this.#cache.set(sn, op);
+    const op = this.#check(sn, this.#select.get(sn));
+    const place = sn & (CACHED_OPS - 1);
+    this.#cachedSNs[place] = sn;
+    this.#cachedOps[place] = op;
     return op;
   }
 
-  /** Fetches the groups of `sns` at once, so that op finds them without a query, until release. */
-  fetch(sns: Float64Array): void {
-    const ids: number[] = [];
-    for (const sn of sns.sort()) {
-      const id = idOf(sn);
-      if (ids[ids.length - 1] !== id && !this.#cache.has(sn)) ids.push(id);
+  /** The ops at `sns`, in that order (fastest if ascending), by a few statements; leaves the cache alone. */
+  many(sns: Float64Array): Uint8Array[] {
+    const ops = new Array<Uint8Array>(sns.length);
+    const places = new Uint32Array(sns.length);
+    const missing = new Float64Array(sns.length);
+    let count = 0;
+    for (let i = 0; i < sns.length; i++) {
+      const sn = sns[i] as number;
+      const held = this.#cached(sn);
+      if (held !== undefined) {
+        ops[i] = held;
+        continue;
+      }
+      places[count] = i;
+      missing[count++] = sn;
     }
-    for (let i = 0; i < ids.length; i += FETCH_GROUPS) {
-      const list = JSON.stringify(ids.slice(i, i + FETCH_GROUPS));
-      for (const [id, group] of this.#selectMany.all(list)) {
-        this.#fetched.set(id as number, this.#check(id as number, group));
+    for (let from = 0; from < count; from += FETCHED_AT_ONCE) {
+      const some = missing.subarray(from, Math.min(count, from + FETCHED_AT_ONCE));
+      const rows = this.#selectMany.all(`[${some.join(",")}]`);
+      for (let j = 0; j < some.length; j++) {
+        ops[places[from + j] as number] = this.#check(some[j] as number, rows[j]);
       }
     }
+    return ops;
   }
 
-  /** Lets go of what fetch brought. */
-  release(): void {
-    this.#fetched.clear();
-  }
-
-  /** Like op, for SNs walked in ascending order: leaves the cache alone. */
+  /** Like op, for SNs walked one after the other, up or down: leaves the cache alone. */
   walk(sn: number): Uint8Array {
-    const id = idOf(sn);
-    let held = this.#ahead[id - this.#aheadFrom];
-    if (held === undefined) {
-      this.#ahead = [];
-      this.#aheadFrom = id;
-      for (const [at, group] of this.#selectRange.all(id, id + AHEAD_GROUPS)) {
-        if (at !== id + this.#ahead.length) break;
-        this.#ahead.push(this.#check(at, group));
-      }
-      held = this.#ahead[0] ?? this.#check(id, undefined);
+    let row = this.#ahead[sn - this.#aheadFrom];
+    if (row === undefined) {
+      this.#aheadFrom = sn < this.#aheadFrom ? Math.max(0, sn - AHEAD + 1) : sn;
+      this.#ahead = this.#selectRange.all(this.#aheadFrom, this.#aheadFrom + AHEAD);
+      row = this.#ahead[sn - this.#aheadFrom];
     }
-    return this.#opIn(held, sn);
+    return this.#check(sn, row);
   }
 
   /** Calls `visit` for every op of [from, to), in order. All of them must be held. */
@@ -168,36 +112,29 @@ export class OpLog {
   /** Appends inside the running transaction. */
   append(run: OpRun): void {
     this.#ahead = [];
-    let parts = this.#headOf(run.start);
     for (let i = 0; i < run.count; i++) {
-      parts.push(run.data.subarray(run.offsets[i], run.offsets[i + 1]));
-      if (parts.length < GROUP_OPS && i + 1 < run.count) continue;
-      const id = idOf(run.start + i);
-      this.#upsert.run(id, encodeGroup(id, parts));
-      parts = [];
+      const op = opOfRun(run, i);
+      this.#insert.run(run.start + i, op, checksum(run.start + i, op));
     }
   }
 
   /** Deletes all from `sn` on, inside the running transaction. */
   truncate(sn: number): void {
-    const parts = this.#headOf(sn);
-    const id = idOf(sn);
-    this.#store.prepare("DELETE FROM ops WHERE id >= ?").run(id);
-    if (parts.length > 0) this.#upsert.run(id, encodeGroup(id, parts));
+    this.#store.prepare("DELETE FROM ops WHERE sn >= ?").run(sn);
     this.forget();
   }
 
   /** Deletes all below `sn`, a twig's first, inside the running transaction. */
   dropBelow(sn: number): void {
     assert(sn % TWIG_LEAVES === 0, "whole twigs are dropped");
-    this.#store.prepare("DELETE FROM ops WHERE id < ?").run(idOf(sn));
+    this.#store.prepare("DELETE FROM ops WHERE sn < ?").run(sn);
     this.forget();
   }
 
   /** Forgets all cached ops: they may have been replaced. */
   forget(): void {
-    this.#cache.clear();
-    this.#fetched.clear();
+    this.#cachedSNs.fill(-1);
+    this.#cachedOps.fill(undefined);
     this.#ahead = [];
   }
 }

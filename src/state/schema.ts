@@ -1,7 +1,7 @@
 // Tables of chain.db and the version of their layout. Says what is stored; how, is the business of store.ts.
 
 /** Layout of chain.db; a database with another one is refused. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Statements that make an empty chain.db. */
 export const SCHEMA: readonly string[] = [
@@ -10,8 +10,8 @@ export const SCHEMA: readonly string[] = [
      id INTEGER PRIMARY KEY CHECK (id = 0), schema INTEGER NOT NULL, height INTEGER, digest BLOB, root BLOB,
      next_sn INTEGER NOT NULL, floor_sn INTEGER NOT NULL, live INTEGER NOT NULL,
      oldest INTEGER NOT NULL, pruned_sn INTEGER NOT NULL, rollbacks INTEGER NOT NULL, secret BLOB NOT NULL)`,
-  // Ops in groups of consecutive SNs, appended at the right edge.
-  "CREATE TABLE ops(id INTEGER PRIMARY KEY, ops BLOB NOT NULL)",
+  // Ops by SN, appended at the right edge.
+  "CREATE TABLE ops(sn INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, op BLOB NOT NULL)",
   // Preimages of the keys that exist, in key order (predecessors) and by account (storage ranges).
   "CREATE TABLE keys(key BLOB PRIMARY KEY, preimage BLOB NOT NULL) WITHOUT ROWID",
   "CREATE UNIQUE INDEX keys_by_preimage ON keys(preimage)",

@@ -1,6 +1,6 @@
-// The merkle cache: twig roots and the upper tree in flat growable arrays from the floor's twig to the tip, and
-// the copy-on-write patches that speculative batches lay over it. Knows SNs and hashes, neither keys nor disks.
-import { sha256Into, sha256Pairs, sha256Run } from "#crypto/sha256.ts";
+// The merkle cache: twig roots and the upper tree in flat growable arrays from the floor's twig to the tip, and how
+// it looks through the patches that speculative batches lay over it. Knows SNs and hashes, neither keys nor disks.
+import { sha256Into, sha256Pairs } from "#crypto/sha256.ts";
 import { assert } from "#lib/assert.ts";
 import {
   type EmptyNodes,
@@ -27,19 +27,33 @@ export interface Extent {
   readonly live: number;
 }
 
-/** Hashes of one level by node index. */
-interface PatchLevel {
-  readonly slots: ReadonlyMap<number, number>;
+/** Slots of a sparse set of indexes in a dense list. */
+export interface SlotTable {
+  /** The index that `slots[0]` is about. */
+  readonly first: number;
+  /** Slot plus one; 0 for an index that is not in the set. */
+  readonly slots: Int32Array;
+}
+
+/** Slot of `index`, or -1. */
+export function slotIn({ first, slots }: SlotTable, index: number): number {
+  return (slots[index - first] ?? 0) - 1;
+}
+
+/** Hashes of one level, by slot. */
+export interface PatchLevel {
+  readonly at: SlotTable;
   readonly hashes: Uint8Array;
 }
 
 /** What one block changed in the tree. */
 export interface TreePatch extends Extent {
-  /** Touched twigs, ascending; position = slot in `left` and `bits`. */
+  /** Touched twigs: position = slot in `left` and `bits`. */
   readonly twigs: readonly number[];
-  readonly slots: ReadonlyMap<number, number>;
+  readonly at: SlotTable;
   readonly left: Uint8Array;
   readonly bits: Uint8Array;
+  /** From twig roots upwards. */
   readonly levels: readonly PatchLevel[];
   /** Node heap of the youngest twig. */
   readonly young: Uint8Array;
@@ -119,7 +133,7 @@ function emptyHeap(empty: EmptyNodes): Uint8Array {
 }
 
 /** Recomputes the inner nodes of a heap above leaves `from`…`to − 1`. */
-function climbHeap(heap: Uint8Array, from: number, to: number): void {
+export function climbHeap(heap: Uint8Array, from: number, to: number): void {
   let low = TWIG_LEAVES + from;
   let high = TWIG_LEAVES + to - 1;
   while (low > 1) {
@@ -140,19 +154,17 @@ export function heapOf(empty: EmptyTree, messages: readonly Uint8Array[]): Uint8
   return heap;
 }
 
+const twigMessage = new Uint8Array(TWIG_MESSAGE_BYTES);
+
 /** Twig roots of `count` twigs. */
 export function twigRoots(left: Uint8Array, bits: Uint8Array, count: number): Uint8Array {
-  const messages = new Uint8Array(count * TWIG_MESSAGE_BYTES);
-  for (let i = 0; i < count; i++) {
-    writeTwigMessage(
-      messages,
-      i * TWIG_MESSAGE_BYTES,
-      left.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-      bits.subarray(i * TWIG_BITS_BYTES, (i + 1) * TWIG_BITS_BYTES),
-    );
-  }
   const roots = new Uint8Array(count * HASH_BYTES);
-  sha256Run(messages, 0, TWIG_MESSAGE_BYTES, count, roots, 0);
+  const root = new Uint8Array(HASH_BYTES);
+  for (let i = 0; i < count; i++) {
+    writeTwigMessage(twigMessage, left, i * HASH_BYTES, bits, i * TWIG_BITS_BYTES);
+    sha256Into(twigMessage, root);
+    roots.set(root, i * HASH_BYTES);
+  }
   return roots;
 }
 
@@ -231,7 +243,11 @@ export function createTree(): Tree {
       });
       patch.levels.forEach((changed, height) => {
         const flat = level(height);
-        for (const [index, slot] of changed.slots) put(flat, index, changed.hashes, slot * HASH_BYTES);
+        const { first, slots } = changed.at;
+        for (let i = 0; i < slots.length; i++) {
+          const slot = (slots[i] as number) - 1;
+          if (slot >= 0) put(flat, first + i, changed.hashes, slot * HASH_BYTES);
+        }
       });
       extent = { nextSN: patch.nextSN, floorSN: patch.floorSN, live: patch.live };
       young = patch.young;
@@ -272,160 +288,28 @@ export function viewThrough(tree: Tree, patches: readonly TreePatch[]): TreeView
     young: newest?.young ?? tree.young,
     empty: tree.empty,
     bits(twig) {
-      for (const patch of patches) {
-        const slot = patch.slots.get(twig);
-        if (slot !== undefined) {
-          return patch.bits.subarray(slot * TWIG_BITS_BYTES, (slot + 1) * TWIG_BITS_BYTES);
-        }
+      for (const { at, bits } of patches) {
+        const slot = slotIn(at, twig);
+        if (slot >= 0) return bits.subarray(slot * TWIG_BITS_BYTES, (slot + 1) * TWIG_BITS_BYTES);
       }
       return tree.bits(twig);
     },
     left(twig) {
-      for (const patch of patches) {
-        const slot = patch.slots.get(twig);
-        if (slot !== undefined) return patch.left.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES);
+      for (const { at, left } of patches) {
+        const slot = slotIn(at, twig);
+        if (slot >= 0) return left.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES);
       }
       return tree.left(twig);
     },
     node(level, index) {
-      for (const patch of patches) {
-        const changed = patch.levels[level];
-        const slot = changed?.slots.get(index);
-        if (changed !== undefined && slot !== undefined) {
+      for (const { levels } of patches) {
+        const changed = levels[level];
+        const slot = changed === undefined ? -1 : slotIn(changed.at, index);
+        if (changed !== undefined && slot >= 0) {
           return changed.hashes.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES);
         }
       }
       return tree.node(level, index);
     },
   };
-}
-
-/** Ops appended in one block: messages one after the other, `offsets[i]` to `offsets[i + 1]`. */
-export interface OpRun {
-  /** SN of the first. */
-  readonly start: number;
-  readonly count: number;
-  readonly data: Uint8Array;
-  readonly offsets: Uint32Array;
-}
-
-/** Left roots of the twigs that `run` reaches, in order, and the heap of the last. */
-function appendLeaves(view: TreeView, run: OpRun): { roots: Uint8Array[]; young: Uint8Array } {
-  const roots: Uint8Array[] = [];
-  let young = view.young;
-  const end = run.start + run.count;
-  for (let sn = run.start; sn < end; ) {
-    const from = sn % TWIG_LEAVES;
-    const to = Math.min(TWIG_LEAVES, from + end - sn);
-    const heap = from === 0 ? view.empty.heap.slice() : young.slice();
-    for (let leaf = from; leaf < to; leaf++) {
-      const i = sn - run.start + leaf - from;
-      const message = run.data.subarray(run.offsets[i], run.offsets[i + 1]);
-      const at = (TWIG_LEAVES + leaf) * HASH_BYTES;
-      sha256Into(message, heap.subarray(at, at + HASH_BYTES));
-    }
-    climbHeap(heap, from, to);
-    roots.push(heap.subarray(HASH_BYTES, 2 * HASH_BYTES));
-    young = heap;
-    sn += to - from;
-  }
-  return { roots, young };
-}
-
-/** Upper levels above changed twigs, bottom up, each in one call. */
-function climbUpper(
-  view: TreeView,
-  twigs: readonly number[],
-  roots: Uint8Array,
-  depth: number,
-): PatchLevel[] {
-  const slotsOf = (indexes: readonly number[]): Map<number, number> => {
-    const slots = new Map<number, number>();
-    indexes.forEach((index, slot) => {
-      slots.set(index, slot);
-    });
-    return slots;
-  };
-  let indexes = twigs;
-  let current: PatchLevel = { slots: slotsOf(twigs), hashes: roots };
-  const levels: PatchLevel[] = [current];
-  for (let level = 0; level < depth; level++) {
-    const parents: number[] = [];
-    for (const index of indexes) {
-      const parent = Math.floor(index / 2);
-      if (parents[parents.length - 1] !== parent) parents.push(parent);
-    }
-    const pairs = new Uint8Array(parents.length * PAIR_BYTES);
-    const child = (index: number, at: number): void => {
-      const slot = current.slots.get(index);
-      if (slot === undefined) pairs.set(view.node(level, index), at);
-      else pairs.set(current.hashes.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES), at);
-    };
-    parents.forEach((parent, i) => {
-      child(parent * 2, i * PAIR_BYTES);
-      child(parent * 2 + 1, i * PAIR_BYTES + HASH_BYTES);
-    });
-    const hashes = new Uint8Array(parents.length * HASH_BYTES);
-    sha256Pairs(pairs, 0, parents.length, hashes, 0);
-    current = { slots: slotsOf(parents), hashes };
-    levels.push(current);
-    indexes = parents;
-  }
-  return levels;
-}
-
-/**
- * The patch of one block over `view`: `run` is appended, `dead` lists the cleared SNs (of earlier blocks), and
- * `liveOps[i]` tells whether op i of the run sets its own bit.
- */
-export function buildPatch(
-  view: TreeView,
-  run: OpRun,
-  dead: readonly number[],
-  sets: (i: number) => boolean,
-  extent: Extent,
-): TreePatch {
-  const end = run.start + run.count;
-  assert(run.count > 0 && run.start === view.extent.nextSN && end === extent.nextSN, "ops continue the log");
-  const touched = new Set<number>();
-  for (const sn of dead) touched.add(Math.floor(sn / TWIG_LEAVES));
-  const firstNew = Math.floor(run.start / TWIG_LEAVES);
-  const lastNew = Math.floor((end - 1) / TWIG_LEAVES);
-  for (let twig = firstNew; twig <= lastNew; twig++) touched.add(twig);
-  const twigs = Float64Array.from(touched).sort();
-  const order = Array.from(twigs);
-  const slots = new Map<number, number>();
-  const bits = new Uint8Array(order.length * TWIG_BITS_BYTES);
-  const left = new Uint8Array(order.length * HASH_BYTES);
-  order.forEach((twig, slot) => {
-    slots.set(twig, slot);
-    const before = view.bits(twig);
-    if (before !== undefined) bits.set(before, slot * TWIG_BITS_BYTES);
-    if (twig < firstNew) left.set(view.left(twig), slot * HASH_BYTES);
-  });
-  let lastTwig = -1;
-  let lastSlot = 0;
-  const mark = (sn: number, on: boolean): void => {
-    const twig = Math.floor(sn / TWIG_LEAVES);
-    const leaf = sn % TWIG_LEAVES;
-    if (twig !== lastTwig) {
-      lastTwig = twig;
-      lastSlot = slots.get(twig) as number;
-    }
-    const at = lastSlot * TWIG_BITS_BYTES + (leaf >> 3);
-    const mask = 1 << (leaf & 7);
-    assert(((bits[at] as number) & mask) === (on ? 0 : mask), `SN ${sn} changes its activity once`);
-    bits[at] = (bits[at] as number) ^ mask;
-  };
-  for (const sn of dead) mark(sn, false);
-  for (let i = 0; i < run.count; i++) if (sets(i)) mark(run.start + i, true);
-  const { roots, young } = appendLeaves(view, run);
-  roots.forEach((root, i) => {
-    left.set(root, (slots.get(firstNew + i) as number) * HASH_BYTES);
-  });
-  const depth = upperDepth(end);
-  const levels = climbUpper(view, order, twigRoots(left, bits, order.length), depth);
-  const top = (levels[depth] as PatchLevel).hashes;
-  const root = stateRoot(extent.nextSN, extent.floorSN, top);
-  return { ...extent, twigs: order, slots, left, bits, levels, young, root };
 }

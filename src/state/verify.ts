@@ -153,7 +153,7 @@ function climb(node: Uint8Array, index: number, siblings: readonly Uint8Array[])
 
 function twigRoot(left: Uint8Array, bits: Uint8Array): Uint8Array {
   const message = new Uint8Array(TWIG_MESSAGE_BYTES);
-  writeTwigMessage(message, 0, left, bits);
+  writeTwigMessage(message, left, 0, bits, 0);
   const out = new Uint8Array(HASH_BYTES);
   sha256Into(message, out);
   return out;

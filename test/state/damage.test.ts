@@ -106,9 +106,9 @@ describe("edited rows", () => {
     ["a missing last block", `DELETE FROM blocks WHERE height = ${TIP}`],
     ["a twig's root", `UPDATE twigs SET ${flip("left_root")} WHERE id = 0`],
     ["a missing twig", "DELETE FROM twigs WHERE id = 1"],
-    ["the youngest ops", `UPDATE ops SET ${flip("ops")} WHERE id = (SELECT max(id) FROM ops)`],
-    ["missing ops", "DELETE FROM ops WHERE id = (SELECT max(id) - 1 FROM ops)"],
-    ["an op amid the log", `UPDATE ops SET ${flip("ops")} WHERE id = (SELECT next_sn / 8 - 150 FROM meta)`],
+    ["the youngest ops", `UPDATE ops SET ${flip("op")} WHERE sn = (SELECT max(sn) FROM ops)`],
+    ["missing ops", "DELETE FROM ops WHERE sn = (SELECT max(sn) - 1 FROM ops)"],
+    ["an op amid the log", `UPDATE ops SET ${flip("op")} WHERE sn = (SELECT next_sn - 1200 FROM meta)`],
   ])("%s", (_, sql) => {
     const directory = damaged(edit(sql));
     rmSync(join(directory, "chain.index"));
