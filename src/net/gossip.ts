@@ -312,7 +312,7 @@ export function createGossip(parts: GossipParts): Gossip {
       return {
         async start() {
           await inner.start();
-          for (const { name } of plan.topics) built.subscribe(name);
+          for (const { name, listen } of plan.topics) if (listen) built.subscribe(name);
         },
         stop: () => inner.stop(),
       };

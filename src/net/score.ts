@@ -23,7 +23,7 @@ const DOUBT = {
   /** An answer to nothing that was asked. */
   uselessReply: 20,
   /** No answer in time. */
-  timeout: 5,
+  timeout: 1,
   /** A transaction that the pool had to refuse. */
   uselessTransaction: 0.25,
 } as const;

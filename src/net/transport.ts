@@ -70,7 +70,7 @@ interface OpenChannel {
 
 interface JoinedTopic {
   readonly spec: TopicSpec;
-  readonly judge: MessageJudge;
+  readonly judge: MessageJudge | undefined;
 }
 
 interface Peer {
@@ -139,7 +139,7 @@ class WiredTransport implements Transport {
     };
   }
 
-  join(spec: TopicSpec, judge: MessageJudge): Topic {
+  join(spec: TopicSpec, judge: MessageJudge | undefined): Topic {
     assert(this.#wire === undefined, "topics are joined before the transport starts");
     assert(!this.#topics.has(spec.name), `topic ${spec.name} is joined once`);
     assert(spec.maxMessageBytes < (this.#options.gossip?.maxPacketBytes ?? 0), "a packet holds a message");
@@ -166,7 +166,7 @@ class WiredTransport implements Transport {
       score: (peer) => this.#scores.of(peer),
       offended: (peer, offence) => this.report(peer, offence),
     };
-    const topics = [...this.#topics.values()].map(({ spec }) => spec);
+    const topics = [...this.#topics].map(([name, { judge }]) => ({ name, listen: judge !== undefined }));
     const gossip = this.#options.gossip ?? NO_GOSSIP;
     this.#wire = await this.#options.wire({ channels: [...this.#channels.keys()], topics, gossip }, events);
     await this.#wire.start();
@@ -357,7 +357,7 @@ class WiredTransport implements Transport {
   /** A judge that fails is its owner's fault: the message goes no further, and nobody is blamed. */
   async #gossiped(from: IdentityKey, name: string, message: Uint8Array): Promise<Verdict> {
     const topic = this.#topics.get(name);
-    if (topic === undefined || !this.#peers.has(from)) return "ignore";
+    if (topic?.judge === undefined || !this.#peers.has(from)) return "ignore";
     if (message.length > topic.spec.maxMessageBytes) {
       this.report(from, "oversized");
       return "reject";

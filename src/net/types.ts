@@ -73,10 +73,10 @@ export type Verdict = "accept" | "ignore" | "reject";
  */
 export type MessageJudge = (from: IdentityKey, message: Uint8Array) => Verdict | Promise<Verdict>;
 
-/** A topic that this node listens to. */
+/** A topic that this node listens to, or only speaks on. */
 export interface Topic {
   readonly spec: TopicSpec;
-  /** Whether any connected peer listens too. */
+  /** Whether any connected peer listens. */
   heard(): boolean;
   /** Hands a message to some of those who listen. Never waits; nobody is told of a message that reached nobody. */
   publish(message: Uint8Array): void;
@@ -126,8 +126,8 @@ export interface Transport {
   readonly self: IdentityKey;
   /** Registers a channel; each name once, before `start`. */
   open(spec: ChannelSpec, handler: FrameHandler): Channel;
-  /** Registers a topic; each name once, before `start`. */
-  join(spec: TopicSpec, judge: MessageJudge): Topic;
+  /** Registers a topic; each name once, before `start`. Without a judge this node only speaks. */
+  join(spec: TopicSpec, judge: MessageJudge | undefined): Topic;
   /** Listens and begins to dial. Throws KoraError when the address cannot be bound. */
   start(): Promise<void>;
   /** Addresses listened on as host:port, with the real port when 0 was asked for; empty before `start`. */

@@ -2,7 +2,7 @@
 // back-pressure on them. One file implements it with libp2p; tests with pipes in memory.
 import type { IdentityKey } from "#types/identity.ts";
 import type { Offence } from "./score.ts";
-import type { GossipSpec, PeerAddress, TopicSpec, Verdict } from "./types.ts";
+import type { GossipSpec, PeerAddress, Verdict } from "./types.ts";
 
 /** One stream in one direction: whoever opened it writes, the other end reads. */
 export interface WireStream {
@@ -40,11 +40,17 @@ export interface WireEvents {
   offended(peer: IdentityKey, offence: Offence): void;
 }
 
+export interface WireTopic {
+  readonly name: string;
+  /** Others are asked to send what they hear. */
+  readonly listen: boolean;
+}
+
 /** What a wire serves. */
 export interface WirePlan {
   readonly channels: readonly string[];
   /** None: nothing is gossiped. */
-  readonly topics: readonly TopicSpec[];
+  readonly topics: readonly WireTopic[];
   readonly gossip: GossipSpec;
 }
 

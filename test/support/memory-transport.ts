@@ -21,7 +21,7 @@ interface OpenChannel {
 }
 
 interface JoinedTopic {
-  readonly judge: MessageJudge;
+  readonly judge: MessageJudge | undefined;
   /** What was heard or said, as text. */
   readonly seen: Set<string>;
 }
@@ -149,24 +149,27 @@ export function createMemoryNetwork(): MemoryNetwork {
     const bothListed = (to: Node): boolean => from.listed.has(from.key) && from.listed.has(to.key);
     for (const to of neighbours(from)) {
       const topic = to.topics.get(name);
-      if (topic === undefined || to === except || bothListed(to)) continue;
+      const judge = topic?.judge;
+      if (topic === undefined || judge === undefined || to === except || bothListed(to)) continue;
       const id = message.toHex();
       if (topic.seen.has(id)) continue;
       topic.seen.add(id);
       setImmediate(async () => {
-        if (linked(from, to) && (await topic.judge(from.key, message)) === "accept")
+        if (linked(from, to) && (await judge(from.key, message)) === "accept")
           gossip(to, name, message, from);
       });
     }
   }
-  function topicOf(node: Node, spec: TopicSpec, judge: MessageJudge) {
+  function topicOf(node: Node, spec: TopicSpec, judge: MessageJudge | undefined) {
     const own: JoinedTopic = { judge, seen: new Set() };
     node.topics.set(spec.name, own);
     return {
       spec,
       heard: () =>
         neighbours(node).some(
-          ({ key, topics }) => topics.has(spec.name) && !(node.listed.has(node.key) && node.listed.has(key)),
+          ({ key, topics }) =>
+            topics.get(spec.name)?.judge !== undefined &&
+            !(node.listed.has(node.key) && node.listed.has(key)),
         ),
       publish(message: Uint8Array) {
         own.seen.add(message.toHex());

@@ -47,28 +47,29 @@ function examine({ certificate, block }: FinalBlock, verifier: CertificateVerifi
 export function startAnnouncing(options: AnnounceOptions): Disposable {
   const { transport, spec, chain, verifier, maxBlockBytes, announced } = options;
   const seen = createLru<Hash, true>(MAX_SEEN);
-  const judge = (from: IdentityKey, bytes: Uint8Array): Verdict => {
-    // A member learns of final blocks from its peers, certificates first.
-    if (announced === undefined) return "ignore";
-    try {
-      const message = decodeFinalBlock(bytes, maxBlockBytes);
-      const { payload } = message.certificate;
-      if (seen.has(payload) || chain.ledger.isFinal(payload)) return "ignore";
-      const found = examine(message, verifier);
-      if (found === undefined) {
-        transport.report(from, "badSignature");
+  const judge =
+    (tell: (block: Announced) => void) =>
+    (from: IdentityKey, bytes: Uint8Array): Verdict => {
+      try {
+        const message = decodeFinalBlock(bytes, maxBlockBytes);
+        const { payload } = message.certificate;
+        if (seen.has(payload) || chain.ledger.isFinal(payload)) return "ignore";
+        const found = examine(message, verifier);
+        if (found === undefined) {
+          transport.report(from, "badSignature");
+          return "reject";
+        }
+        seen.set(payload, true);
+        tell(found);
+        return "accept";
+      } catch (error) {
+        if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
+        transport.report(from, "malformed");
         return "reject";
       }
-      seen.set(payload, true);
-      announced(found);
-      return "accept";
-    } catch (error) {
-      if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
-      transport.report(from, "malformed");
-      return "reject";
-    }
-  };
-  const topic = transport.join(spec, judge);
+    };
+  // A member only speaks: it learns of final blocks from the others, certificates first.
+  const topic = transport.join(spec, announced && judge(announced));
   const stop = chain.service.events.snapshotPersisted.add(({ block, height }) => {
     // What a follower heard it passed on by accepting it.
     if (announced !== undefined || !topic.heard()) return;

@@ -81,6 +81,9 @@ function expectedLatency({ listed, direction }: PeerInfo, timeoutMs: number): nu
 }
 
 /** Asks one peer; undefined when no answer comes in `patience` ms, the peer goes, or `signal` aborts. */
+/** Questions remembered after nobody waits for their answers. */
+const MAX_QUESTIONS = 64;
+
 type Ask = (
   peer: IdentityKey,
   start: RunStart,
@@ -93,6 +96,7 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
   const { transport, spec, archive, maxBlockBytes } = options;
   let waiting: Waiting | undefined;
   let lastId = 0;
+  const asked = createLru<number, IdentityKey>(MAX_QUESTIONS);
   const isListed = (peer: IdentityKey): boolean =>
     transport.peers().some((each) => each.listed && each.peer === peer);
   const serve = createServer(createRunSource(archive), maxBlockBytes * ANSWER_BLOCKS, isListed);
@@ -104,7 +108,11 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
         const send = (run: BlockRun) => channel.send(from, encodeBackfill({ type: "run", run }));
         return serve(from, message.request, send);
       }
-      if (waiting?.peer === from && waiting.id === message.run.id) waiting.answer(message.run);
+      const { id } = message.run;
+      // One answer to each question, late or not.
+      if (asked.get(id) !== from) transport.report(from, "uselessReply");
+      else if (waiting?.id === id) waiting.answer(message.run);
+      asked.delete(id);
     } catch (error) {
       if (!isPeersFault(error)) throw error;
       cutOff(from);
@@ -119,7 +127,11 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
     const id = ++lastId >>> 0;
     const { promise, resolve } = Promise.withResolvers<BlockRun | undefined>();
     waiting = { peer, id, answer: resolve };
-    const timer = setTimeout(resolve, patience, undefined);
+    asked.set(id, peer);
+    const timer = setTimeout(() => {
+      transport.report(peer, "timeout");
+      resolve(undefined);
+    }, patience);
     const stop = (): void => resolve(undefined);
     signal.addEventListener("abort", stop, { once: true });
     try {

@@ -1,5 +1,6 @@
-// The channels between nodes: what each carries, how large, how fast and what is dropped first (consensus.md section 6
-// of the protocol: every bound is per peer). Votes and certificates are small and worth most, so they share no queue
+// The channels between nodes: what each carries, how large, how fast and what is dropped first. Every bound is for one
+// peer, several times what an honest one needs at twenty views a second, and so low that one at its bound costs a few
+// percent of a core (test/bench/network/flood.ts). Votes and certificates are small and worth most, so they share no queue
 // with bodies; a queue of votes drops its oldest, since a newer one says more.
 import type { ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
 import { MAX_BATCH_BYTES } from "#types/batch.ts";
@@ -29,14 +30,14 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       name: "votes",
       access: "listed",
       maxFrameBytes: VOTE_FRAME_BYTES,
-      ...both({ bytesPerSecond: 2 * MIB, messagesPerSecond: 2_000 }),
+      ...both({ bytesPerSecond: MIB, messagesPerSecond: 500 }),
       queue: { maxFrames: 2_048, maxBytes: MIB, policy: "drop-oldest" },
     },
     certificates: {
       name: "certificates",
       access: "listed",
       maxFrameBytes: CERTIFICATES_FRAME_BYTES,
-      ...both({ bytesPerSecond: 4 * MIB, messagesPerSecond: 1_000 }),
+      ...both({ bytesPerSecond: 2 * MIB, messagesPerSecond: 200 }),
       queue: { maxFrames: 1_024, maxBytes: 4 * MIB, policy: "drop-oldest" },
     },
     /** Requests for certificates and bodies. */
@@ -44,7 +45,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       name: "resolver",
       access: "listed",
       maxFrameBytes: 2 * KIB,
-      ...both({ bytesPerSecond: MIB, messagesPerSecond: 1_000 }),
+      ...both({ bytesPerSecond: 256 * KIB, messagesPerSecond: 100 }),
       queue: { maxFrames: 1_024, maxBytes: MIB, policy: "drop-oldest" },
     },
     /** Bodies, pushed by leaders or asked for. */
@@ -52,7 +53,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       name: "blocks",
       access: "listed",
       maxFrameBytes: body,
-      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 1_000 }),
+      ...both({ bytesPerSecond: 4 * body, messagesPerSecond: 100 }),
       queue: { maxFrames: 256, maxBytes: 8 * body, policy: "drop-oldest" },
     },
     /**
@@ -63,7 +64,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       name: "backfill",
       access: "anyone",
       maxFrameBytes: 2 * body,
-      ...both({ bytesPerSecond: 32 * MIB, messagesPerSecond: 16 }),
+      ...both({ bytesPerSecond: 8 * body, messagesPerSecond: 8 }),
       queue: { maxFrames: 16, maxBytes: 4 * body, policy: "refuse-newest" },
     },
     /** Batches of transactions between members, and to whoever just connected. */
@@ -71,7 +72,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       name: "transactions",
       access: "anyone",
       maxFrameBytes: MAX_BATCH_BYTES,
-      ...both({ bytesPerSecond: 8 * MIB, messagesPerSecond: 200 }),
+      ...both({ bytesPerSecond: MIB, messagesPerSecond: 100 }),
       queue: { maxFrames: 64, maxBytes: 8 * MIB, policy: "refuse-newest" },
     },
   };
@@ -90,7 +91,7 @@ export function gossipSpec(maxBlockBytes: number): GossipSpec {
   const packet = maxBlockBytes + 2 * MESSAGE_OVERHEAD_BYTES;
   return {
     maxPacketBytes: packet,
-    ...both({ bytesPerSecond: 8 * MIB, messagesPerSecond: 400 }),
+    ...both({ bytesPerSecond: 4 * MIB, messagesPerSecond: 400 }),
     maxBacklogBytes: 2 * packet,
   };
 }

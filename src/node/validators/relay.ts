@@ -78,39 +78,53 @@ function createOutbox(beatMs: number, flush: (batch: readonly Uint8Array[]) => v
 interface Judged {
   /** Transactions that this node had not heard of and took. */
   readonly fresh: readonly Uint8Array[];
-  /** Whether all of the batch deserves to be passed on as it is. */
-  readonly clean: boolean;
   readonly wrong: Offence | undefined;
+  /** Milliseconds for which the sender is not listened to now; 0 when nothing was refused. */
+  readonly rest: number;
 }
+
+/**
+ * How long a peer rests after a batch, in times of what judging its refused part took: replayed transactions are no
+ * fault, but whoever sends nothing else gets a tenth, and a stranger a twentieth, of a core.
+ */
+const MEMBER_REST = 9;
+const STRANGER_REST = 19;
 
 /** Judges batches, handing the event loop over between pieces. `offended` hears of each doubtful transaction. */
 function createBatchJudge(
   service: LedgerService,
+  committee: Committee,
   offended: (from: IdentityKey, offence: Offence) => void,
 ): (from: IdentityKey, frame: Uint8Array) => Promise<Judged> {
   const seen = createLru<Hash, true>(MAX_SEEN);
   return async (from, frame) => {
     const fresh: Uint8Array[] = [];
-    let clean = true;
     const raws = decodeTransactions(frame);
+    let refused = 0;
+    let spent = 0;
     for (let at = 0; at < raws.length; at += PIECE) {
       const piece = raws.slice(at, at + PIECE);
       if (at > 0) await Bun.sleep(0);
-      for (const [i, submission] of (await service.submitAll(piece, "peer")).entries()) {
+      const started = performance.now();
+      const submissions = await service.submitAll(piece, "peer");
+      spent += performance.now() - started;
+      for (const [i, submission] of submissions.entries()) {
         const raw = piece[i] as Uint8Array;
+        if (submission.kind === "rejected" && submission.code !== "ALREADY_KNOWN") refused++;
         if (submission.kind === "accepted") {
           if (!seen.has(submission.hash)) fresh.push(raw);
           seen.set(submission.hash, true);
         } else if (PROOF.has(submission.code) && raw[0] !== BLOB_TRANSACTION_TYPE) {
           const wrong = submission.code === "MALFORMED" ? "malformed" : "badSignature";
-          return { fresh, clean: false, wrong };
+          return { fresh, wrong, rest: 0 };
         } else if (DOUBT.has(submission.code)) {
-          clean = false;
           offended(from, "uselessTransaction");
         }
       }
     }
-    return { fresh, clean, wrong: undefined };
+    const times = committee.indexOf(from) === undefined ? STRANGER_REST : MEMBER_REST;
+    const rest = refused === 0 ? 0 : (spent * times * refused) / raws.length;
+    return { fresh, wrong: undefined, rest };
   };
 }
 
@@ -118,7 +132,7 @@ function createBatchJudge(
 export function startRelay(options: RelayOptions): Disposable {
   const { transport, committee, spec, topic: topicSpec, service, pending } = options;
   const member = committee.me !== undefined;
-  const judge = createBatchJudge(service, (from, offence) => transport.report(from, offence));
+  const judge = createBatchJudge(service, committee, (from, offence) => transport.report(from, offence));
 
   /** Judges a batch and blames its sender; undefined for one that should not have been sent. */
   async function take(from: IdentityKey, frame: Uint8Array): Promise<Judged | undefined> {
@@ -136,16 +150,20 @@ export function startRelay(options: RelayOptions): Disposable {
     const judged = await take(from, frame);
     if (judged === undefined) return "reject";
     if (member) for (const raw of judged.fresh) toMembers.add(raw);
-    if (judged.clean) return judged.fresh.length > 0 ? "accept" : "ignore";
+    // Only a batch without fault goes on as it is: whoever passed on the rest would be blamed for it.
+    if (judged.rest === 0) return judged.fresh.length > 0 ? "accept" : "ignore";
     for (const raw of judged.fresh) toListeners.add(raw);
+    await Bun.sleep(judged.rest);
     return "ignore";
   };
   const channel = transport.open(spec, async (from, frame) => {
     const fromMember = committee.indexOf(from) !== undefined;
-    for (const raw of (await take(from, frame))?.fresh ?? []) {
+    const judged = await take(from, frame);
+    for (const raw of judged?.fresh ?? []) {
       toListeners.add(raw);
       if (member && !fromMember) toMembers.add(raw);
     }
+    if (judged !== undefined && judged.rest > 0) await Bun.sleep(judged.rest);
   });
   const topic = transport.join(topicSpec, gossiped);
   const toMembers = createOutbox(BEAT_MS, (batch) => {

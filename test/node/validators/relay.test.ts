@@ -57,7 +57,7 @@ async function node(network: MemoryNetwork, i: number): Promise<Node> {
       }),
     join: (spec, judge) =>
       inner.join(spec, (from, message) => {
-        const verdict = judge(from, message);
+        const verdict = judge?.(from, message) ?? "ignore";
         note(message, gossiped);
         return verdict;
       }),
