@@ -24,9 +24,10 @@ const { values } = parseArgs({
     links: { type: "string", default: "both" },
     /** Kinds of faults by name, instead of all. */
     only: { type: "string" },
-    /** First leg; those before it are left out, and their rounds too. */
+    /** First leg, and how many: a long run can be cut into legs and is the same. */
     leg: { type: "string", default: "0" },
-    /** Folder that gets the nodes' logs after a violation. */
+    legs: { type: "string", default: "1000000" },
+    /** Folder that gets the newest leg's logs of all nodes, at level debug. */
     logs: { type: "string" },
   },
 });
@@ -59,17 +60,19 @@ function show(text: string): void {
   else process.stderr.write(`${text}\n`);
 }
 
-/** What every node says of its consensus, and its logs where they are wanted. */
+/** What every node says of its consensus. */
 async function describeViolation(bench: Bench, kind: string): Promise<void> {
   for (const node of bench.ground.network.running()) {
     const status = await ask<Record<string, unknown>>(processOf(node), "kora_nodeStatus").catch(String);
     console.error(`node${node.index} ${JSON.stringify(status)}`);
   }
   console.error(`during ${kind}; the witness is node${bench.witness.index}`);
-  if (values.logs === undefined) return;
-  mkdirSync(values.logs, { recursive: true });
+}
+
+function keepLogs(bench: Bench, folder: string): void {
+  mkdirSync(folder, { recursive: true });
   for (const node of bench.nodes) {
-    writeFileSync(join(values.logs, `node${node.index}.log`), bench.outputOf(node));
+    writeFileSync(join(folder, `node${node.index}.log`), bench.outputOf(node));
   }
 }
 
@@ -90,6 +93,8 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
     } catch (error) {
       await describeViolation(bench, kind);
       throw error;
+    } finally {
+      if (values.logs !== undefined) keepLogs(bench, values.logs);
     }
     const seconds = ((performance.now() - started) / 1_000).toFixed(1);
     const after = Math.round(done.at(-1)?.recovery ?? 0);
@@ -132,7 +137,8 @@ async function run(): Promise<void> {
   const started = performance.now();
   const grounds = groundsOf(values.links);
   const done: Round[] = [];
-  for (let leg = Number(values.leg); done.length < rounds; leg++) {
+  const first = Number(values.leg);
+  for (let leg = first; done.length < rounds && leg < first + Number(values.legs); leg++) {
     const ground = grounds[leg % grounds.length] as GroundName;
     const before = done.length;
     done.push(...(await runLeg(leg, ground, before, rounds - before)));

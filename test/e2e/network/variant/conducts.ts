@@ -100,6 +100,7 @@ function garbage(): Conduct {
 function flooding(): Conduct {
   let last: Message | undefined;
   let digest = ZERO_HASH;
+  let transactions: Uint8Array | undefined;
   return {
     onSend(_rogue, _to, message) {
       if (message.type === "vote") {
@@ -108,38 +109,27 @@ function flooding(): Conduct {
       }
       return [message];
     },
+    onSendRaw(_rogue, _to, channel, frame) {
+      if (channel === "transactions") transactions = frame;
+      return true;
+    },
     onIdle(rogue) {
       const view = last?.type === "vote" ? last.vote.view : 1;
       const wants = Array.from({ length: 64 }, (_, back) => {
         return { view: Math.max(1, view - back), kind: "nullify" as const };
       });
-      const junk = rogue.rng.bytes(180);
       for (let to = 0; to < rogue.n; to++) {
         if (to === rogue.index) continue;
-        for (let i = 0; i < 2; i++) {
+        for (let i = 0; i < 4; i++) {
           if (last !== undefined) rogue.send(to, last);
           rogue.send(to, { type: "hello", view });
           rogue.send(to, { type: "bodyRequest", digest: i % 2 === 0 ? digest : hash(rogue.rng.bytes(32)) });
           rogue.send(to, { type: "request", wants });
+          if (transactions !== undefined) rogue.sendRaw(to, "transactions", transactions);
         }
-        rogue.sendRaw(to, "transactions", batchOf(Array.from({ length: 20 }, () => junk)));
       }
     },
   };
-}
-
-/** Transactions as they travel: a count, and each behind its length. */
-function batchOf(raws: readonly Uint8Array[]): Uint8Array {
-  const frame = new Uint8Array(4 + raws.reduce((sum, raw) => sum + 4 + raw.length, 0));
-  const numbers = new DataView(frame.buffer);
-  numbers.setUint32(0, raws.length);
-  let at = 4;
-  for (const raw of raws) {
-    numbers.setUint32(at, raw.length);
-    frame.set(raw, at + 4);
-    at += 4 + raw.length;
-  }
-  return frame;
 }
 
 /** Proposes blocks whose state root is not what executing them gives. */

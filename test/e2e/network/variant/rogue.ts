@@ -44,7 +44,7 @@ export interface Conduct {
   /** Each outgoing consensus message, once per recipient; answers what goes instead. */
   onSend?(rogue: Rogue, to: number, message: Message): readonly Message[];
   /** Each outgoing frame of the other channels; false: it does not go. */
-  onSendRaw?(rogue: Rogue, to: number, channel: string): boolean;
+  onSendRaw?(rogue: Rogue, to: number, channel: string, frame: Uint8Array): boolean;
   /** Each incoming consensus message. */
   onReceive?(rogue: Rogue, from: number, message: Message): void;
   /** Every few milliseconds. */
@@ -109,7 +109,7 @@ export function misbehaving(inner: Transport, conduct: Conduct, parts: RoguePart
 
   function leave(to: number, spec: ChannelSpec, frame: Uint8Array): void {
     if (!CONSENSUS.has(spec.name)) {
-      if (conduct.onSendRaw?.(rogue, to, spec.name) ?? true) rogue.sendRaw(to, spec.name, frame);
+      if (conduct.onSendRaw?.(rogue, to, spec.name, frame) ?? true) rogue.sendRaw(to, spec.name, frame);
       return;
     }
     const message = decodeMessage(frame, DEFAULT_MAX_BLOCK_BYTES);
