@@ -63,8 +63,9 @@ export interface ThresholdScheme {
   verify(signed: readonly { readonly message: Uint8Array; readonly signature: Uint8Array }[]): boolean;
 }
 
-function refuse(message: string, why: string, hint?: string): never {
-  throw new KoraError(message, { code: "BAD_THRESHOLD_KEY", kind: "usage", why, ...(hint && { hint }) });
+function refuse(message: string, why: string): never {
+  const hint = "list every validator's key once, as kora keys show prints it, the same list everywhere";
+  throw new KoraError(message, { code: "BAD_THRESHOLD_KEY", kind: "usage", why, hint });
 }
 
 /** Participants ascending, distinct, valid keys, within the bound; throws BAD_THRESHOLD_KEY. */

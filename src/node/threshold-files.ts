@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { type Bls, openBls } from "#crypto/bls.ts";
 import { decodeOutput, decodeShareFile, type KeyOutput } from "#crypto/keyfiles.ts";
 import { decryptText, isEncrypted } from "#crypto/passphrase.ts";
-import { createThresholdScheme, type ThresholdScheme } from "#crypto/threshold.ts";
+import { checkThresholdKey, createThresholdScheme, type ThresholdScheme } from "#crypto/threshold.ts";
+import { equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { readPublicFile, readSecretFile } from "./secret-files.ts";
 
@@ -19,6 +20,31 @@ export interface ThresholdFiles {
   readonly output: string;
   /** Undefined for one who only verifies. */
   readonly share: string | undefined;
+}
+
+/** Throws BAD_KEY_FILE unless all that an output.json says fits together. */
+function checkOutput(bls: Bls, file: string, { key }: KeyOutput): void {
+  try {
+    checkThresholdKey(bls, key);
+  } catch (thrown) {
+    if (!(thrown instanceof KoraError)) throw thrown;
+    throw new KoraError(`${file} cannot be used`, {
+      code: "BAD_KEY_FILE",
+      kind: "safety",
+      why: `${thrown.message}: ${thrown.why}`,
+      hint: "restore the file from a backup, or copy output.json of another validator of this network",
+      cause: thrown,
+    });
+  }
+}
+
+function otherKey(share: string, output: string): KoraError {
+  return new KoraError("share.key names another group key than output.json", {
+    code: "SHARE_MISMATCH",
+    kind: "safety",
+    why: `${share} and ${output} are of two ceremonies, or one of them was edited`,
+    hint: "put share.key and output.json of the same ceremony beside each other",
+  });
 }
 
 /** What the files hold. */
@@ -39,14 +65,18 @@ export async function readThresholdScheme(
 ): Promise<HeldKey> {
   const made = decodeOutput(output, text(readPublicFile(output)));
   const { key } = made;
+  checkOutput(bls, output, made);
   if (share === undefined) return { scheme: createThresholdScheme(bls, key), output: made };
   const content = readSecretFile(share);
   const plain = isEncrypted(content) ? await decryptText(share, content, await passphrase()) : text(content);
   content.fill(0);
-  const held = decodeShareFile(share, plain).share;
-  const scheme = createThresholdScheme(bls, key, held);
-  held.secret.fill(0);
-  return { scheme, output: made };
+  const { share: held, groupPublicKey } = decodeShareFile(share, plain);
+  try {
+    if (!equalBytes(groupPublicKey, key.groupPublicKey)) throw otherKey(share, output);
+    return { scheme: createThresholdScheme(bls, key, held), output: made };
+  } finally {
+    held.secret.fill(0);
+  }
 }
 
 /**
