@@ -37,9 +37,9 @@ export interface StoreOptions {
 
 /**
  * KiB of page cache. Nothing is mapped instead: a map is a twentieth faster, but its pages count as resident memory,
- * which would grow with the file.
+ * which would grow with the file. Temporary files are small and remain in the system's cache anyway.
  */
-const CACHE_KIB: Record<StoreOptions["mode"], number> = { owner: 65_536, reader: 16_384 };
+const CACHE_KIB = { owner: 65_536, temporary: 8_192, reader: 16_384 } as const;
 /** Milliseconds to wait for another process' lock. */
 const BUSY_MS = 5_000;
 
@@ -87,7 +87,8 @@ function configure(database: Database, options: StoreOptions): void {
   } else {
     database.run("PRAGMA query_only = ON");
   }
-  database.run(`PRAGMA cache_size = ${-CACHE_KIB[options.mode]}`);
+  const kind = options.mode === "owner" && options.synchronous === "OFF" ? "temporary" : options.mode;
+  database.run(`PRAGMA cache_size = ${-CACHE_KIB[kind]}`);
   database.run("PRAGMA temp_store = MEMORY");
 }
 
