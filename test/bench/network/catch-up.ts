@@ -1,7 +1,7 @@
 // How fast a node that is far behind catches up, on real processes: one compiled follower serves a prepared chain, the
 // other one starts from genesis; beside it, what executing and committing the same blocks takes with nothing around it.
 // Usage: bun test/bench/network/catch-up.ts [--empty 10000] [--full 150] [--rounds 3]
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseGenesis } from "#chain/genesis-file.ts";
@@ -10,6 +10,7 @@ import { createSync } from "#node/validators/sync.ts";
 import type { Block } from "#types/block.ts";
 import { ETHER, openTestChain, testAddress, transfer } from "../../support/chain.ts";
 import { makeStoredChain, type StoredChain } from "../../support/finality.ts";
+import { writeFollower } from "../../support/follower.ts";
 import { startKora, temporaryFolder, until } from "../../support/kora.ts";
 import { ask, freePorts } from "../../support/network.ts";
 
@@ -44,34 +45,21 @@ function transfersAt(height: number): readonly Uint8Array[] {
   });
 }
 
-interface Place {
-  readonly folder: string;
-  readonly port: number;
-  readonly peers: readonly number[];
-}
-
-/** The files of a follower. */
-function writeNode({ folder, port, peers }: Place, chain: StoredChain): string {
-  mkdirSync(folder, { recursive: true });
-  const config = join(folder, "node.toml");
-  writeFileSync(join(folder, "genesis.json"), JSON.stringify(GENESIS));
-  writeFileSync(
-    config,
-    [
-      '[node]\ndata_dir = "data"\ngenesis = "genesis.json"',
-      `[consensus]\ngroup_public_key = "${chain.groupPublicKey}"`,
-      `[network]\nlisten_addr = "127.0.0.1:${port}"`,
-      `bootstrap_peers = [${peers.map((peer) => `"127.0.0.1:${peer}"`).join(", ")}]`,
-      '[rpc]\nhttp_addr = "127.0.0.1:0"\n',
-    ].join("\n"),
-  );
-  return config;
+/** The configuration of a follower in `folder`. */
+function follower(folder: string, port: number, peers: readonly number[], chain: StoredChain): string {
+  return writeFollower({
+    folder,
+    genesis: JSON.stringify(GENESIS),
+    groupPublicKey: chain.groupPublicKey,
+    port,
+    peers: peers.map((peer) => `127.0.0.1:${peer}`),
+  });
 }
 
 /** Blocks a second, from the first one that the late node has to the last. */
 async function catchUp(root: string, round: number, serving: number, chain: StoredChain): Promise<number> {
-  const place = { folder: join(root, `late${round}`), port: freePorts(1), peers: [serving] };
-  await using late = await startKora(["--config", writeNode(place, chain), "--log-level", "error"]);
+  const config = follower(join(root, `late${round}`), 0, [serving], chain);
+  await using late = await startKora(["--config", config, "--log-level", "error"]);
   const height = async (): Promise<number> => Number(await ask<string>(late, "eth_blockNumber"));
   const first = await until("the first blocks", async () => (await height()) || false);
   const started = performance.now();
@@ -100,8 +88,9 @@ async function bare(root: string, round: number, { blocks }: StoredChain): Promi
 
 async function measure(name: string, count: number, full: boolean): Promise<void> {
   using folder = temporaryFolder();
-  const serving = { folder: join(folder.path, "serving"), port: freePorts(1), peers: [] };
-  const directory = join(serving.folder, "data");
+  const serving = join(folder.path, "serving");
+  const port = freePorts(1);
+  const directory = join(serving, "data");
   mkdirSync(directory, { recursive: true });
   const chain = await makeStoredChain({
     directory,
@@ -110,11 +99,12 @@ async function measure(name: string, count: number, full: boolean): Promise<void
     every: full ? 1 : 64,
     ...(full && { transactions: transfersAt }),
   });
-  await using _serving = await startKora(["--config", writeNode(serving, chain), "--log-level", "error"]);
+  const config = follower(serving, port, [], chain);
+  await using _serving = await startKora(["--config", config, "--log-level", "error"]);
   const rates: number[] = [];
   const plain: number[] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    rates.push(await catchUp(folder.path, round, serving.port, chain));
+    rates.push(await catchUp(folder.path, round, port, chain));
     plain.push(await bare(folder.path, round, chain));
   }
   const transactions = full ? `, ${(median(rates) * SENDERS * EACH).toFixed(0)} transfers/s` : "";

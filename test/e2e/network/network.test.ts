@@ -5,6 +5,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createWalletClient, http, parseEther } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
+import { checkSameAnswers } from "../../support/answers.ts";
+import { writeFollower } from "../../support/follower.ts";
 import { runKora, startKora, temporaryFolder, until } from "../../support/kora.ts";
 import {
   ask,
@@ -47,6 +49,26 @@ async function receipt(node: TestNode, hash: string): Promise<{ blockHash: strin
   return (
     (await ask<{ blockHash: string } | null>(node.process, "eth_getTransactionReceipt", hash)) ?? undefined
   );
+}
+
+/** Stores 42 in slot 0, logs one topic, and leaves code that returns 42. */
+const CREATION_CODE = "0x602a5f5560075f5fa167602a5f5260205ff35f5260086018f3";
+
+/** Deploys through one node; answers the contract and the transaction that created it. */
+async function deploy(node: TestNode): Promise<[contract: string, creation: string]> {
+  const account = mnemonicToAccount(MNEMONIC, { addressIndex: 8 });
+  const raw = await account.signTransaction({
+    ...{ type: "eip1559", chainId: 1337, nonce: 0, data: CREATION_CODE, gas: 200_000n },
+    ...{ maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n },
+  });
+  const creation = await ask<string>(processOf(node), "eth_sendRawTransaction", raw);
+  await until("the contract's receipt", () => receipt(node, creation));
+  const { contractAddress } = await ask<{ contractAddress: string }>(
+    processOf(node),
+    "eth_getTransactionReceipt",
+    creation,
+  );
+  return [contractAddress, creation];
 }
 
 const acknowledged: string[] = [];
@@ -125,22 +147,22 @@ test(
     >;
     const toml = readFileSync(join(first.folder, "node.toml"), "utf8");
     const peer = /"([0-9a-f]{64}@127\.0\.0\.1:\d+)"/.exec(toml)?.[1];
-    writeFileSync(join(folder.path, "genesis.json"), readFileSync(join(first.folder, "genesis.json")));
-    writeFileSync(
-      join(folder.path, "node.toml"),
-      [
-        '[node]\ndata_dir = "data"\ngenesis = "genesis.json"',
-        `[consensus]\ngroup_public_key = "${output["group_public_key"]}"`,
-        `[network]\nlisten_addr = "127.0.0.1:0"\nbootstrap_peers = ["${peer}"]`,
-        '[rpc]\nhttp_addr = "127.0.0.1:0"\n',
-      ].join("\n"),
-    );
-    await using follower = await startKora(["--config", join(folder.path, "node.toml")]);
+    const config = writeFollower({
+      folder: folder.path,
+      genesis: readFileSync(join(first.folder, "genesis.json"), "utf8"),
+      groupPublicKey: output["group_public_key"] as string,
+      port: 0,
+      peers: [peer as string],
+    });
+    await using follower = await startKora(["--config", config]);
     const node: TestNode = { index: 4, folder: folder.path, process: follower };
     await untilAbove([node], (await heightOf(first)) - 1);
     for (const hash of acknowledged) await until(`${hash} on the follower`, () => receipt(node, hash));
     acknowledged.push(await transfer(node, 7));
     await checkSameChain([...network.nodes, node]);
+    const [contract, creation] = await deploy(node);
+    await until("the contract on a validator", () => receipt(first, creation));
+    await checkSameAnswers(processOf(first), follower, { contract, creation });
   },
   MINUTE,
 );
