@@ -6,7 +6,9 @@ import { type LoadCounts, runLoad } from "#cli/load/engine.ts";
 import { latencies, percentile } from "#cli/load/stats.ts";
 import type { RpcAnswer, RpcClient } from "#cli/rpc-client.ts";
 import { bar, createProgress } from "#cli/terminal.ts";
-import { EMPTY_BYTES } from "#lib/bytes.ts";
+import { keccak256 } from "#crypto/hash.ts";
+import { EMPTY_BYTES, fromHex, type Hex, toHex } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
 import { ZERO_ADDRESS } from "#types/ids.ts";
 
 test("a percentile is a sample, with at least its share at or below it", () => {
@@ -42,22 +44,8 @@ test("progress is redrawn on a terminal, kept to steps elsewhere, and silent whe
   expect(bar(0, 0)).toContain("100 %");
 });
 
-test.each([
-  ["exceeds block gas limit", 1],
-  ["transaction underpriced", 3],
-])("a refusal that passes is tried again, one that stays is not: %s", async (message, tries) => {
-  let asked = 0;
-  const refused = (): RpcAnswer => ({
-    error: { code: -32000, message: asked < 3 ? message : "nonce too low" },
-  });
-  const client: RpcClient = {
-    url: "nowhere",
-    call: async () => "0x0",
-    async batch(calls) {
-      asked++;
-      return calls.map(refused);
-    },
-  };
+/** Sends one transaction through `client` and answers what was counted. */
+async function sendOne(client: RpcClient): Promise<LoadCounts> {
   const fees = { chainId: 1n, maxFeePerGas: 2n, maxPriorityFeePerGas: 1n };
   const operation = () => ({ to: ZERO_ADDRESS, value: 0n, data: EMPTY_BYTES, gasLimit: 21_000n });
   const counts: LoadCounts = { submitted: 0, included: 0, failed: 0, latencies: [], first: 0, last: 0 };
@@ -75,6 +63,46 @@ test.each([
     },
     counts,
   );
+  return counts;
+}
+
+test.each([
+  ["exceeds block gas limit", 1],
+  ["transaction underpriced", 3],
+])("a refusal that passes is tried again, one that stays is not: %s", async (message, tries) => {
+  let asked = 0;
+  const refused = (): RpcAnswer => ({
+    error: { code: -32000, message: asked < 3 ? message : "nonce too low" },
+  });
+  const client: RpcClient = {
+    url: "nowhere",
+    call: async () => "0x0",
+    async batch(calls) {
+      asked++;
+      return calls.map(refused);
+    },
+  };
+  const counts = await sendOne(client);
   expect(counts.failed).toBe(1);
   expect(asked).toBe(tries);
+});
+
+test("a node that does not answer in time is asked again, and what it had taken counts as sent", async () => {
+  let asked = 0;
+  let sent = "";
+  const client: RpcClient = {
+    url: "nowhere",
+    call: async (method) => (method === "eth_blockNumber" ? (sent === "" ? "0x0" : "0x1") : block()),
+    async batch([call]) {
+      if (++asked === 1) throw new KoraError("no answer", { code: "RPC_UNREACHABLE" });
+      sent = String(call?.params[0]);
+      return [{ error: { code: -32000, message: "nonce too low: next nonce 1, tx nonce 0" } }];
+    },
+  };
+  const block = () => [
+    { transactionHash: sent === "" ? "" : toHex(keccak256(fromHex(sent as Hex))), status: "0x1" },
+  ];
+  const counts = await sendOne(client);
+  expect([counts.submitted, counts.included, counts.failed]).toEqual([1, 1, 0]);
+  expect(asked).toBe(2);
 });

@@ -3,6 +3,7 @@
 
 import type { RpcAnswer, RpcClient } from "#cli/rpc-client.ts";
 import type { Hex } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
 import { type Sender, type Signed, signOperation } from "./accounts.ts";
 import type { Plan } from "./setup.ts";
 
@@ -36,7 +37,7 @@ const BATCH = 32;
 const PACE_MS = 20;
 const WATCH_MS = 20;
 const RETRY_MS = 100;
-/** Without any inclusion for this long what is left counts as failed. */
+/** Without any inclusion for this long what is left counts as failed; a node silent for so long is given up. */
 const STALL_MS = 60_000;
 
 interface Lane {
@@ -112,6 +113,20 @@ const passing = (message: string): boolean =>
     message,
   );
 
+/** What `ask` answers. A node that is too busy to answer in time, or restarts, is asked again for a while. */
+async function patiently<T>(run: Run, ask: () => Promise<T>): Promise<T> {
+  const since = performance.now();
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const silent = error instanceof KoraError && error.code === "RPC_UNREACHABLE";
+      if (!silent || run.options.signal.aborted || performance.now() - since > STALL_MS) throw error;
+      await Bun.sleep(RETRY_MS);
+    }
+  }
+}
+
 function settleRefusal(run: Run, sender: number, hash: Hex): void {
   run.pending.delete(hash);
   run.broken.add(sender);
@@ -124,11 +139,17 @@ async function sendBatch(run: Run, lane: Lane, batch: readonly Item[]): Promise<
   let open = batch;
   while (open.length > 0 && !finished(run)) {
     const calls = open.map(({ signed }) => ({ method: "eth_sendRawTransaction", params: [signed.raw] }));
-    const answers: readonly RpcAnswer[] = await lane.client.batch(calls);
+    let asked = 0;
+    const answers: readonly RpcAnswer[] = await patiently(run, () => {
+      asked++;
+      return lane.client.batch(calls);
+    });
+    // What was sent before the silence may be included by now.
+    const taken = asked > 1 ? /already known|nonce too low/ : /already known/;
     const again: Item[] = [];
     for (const [at, answer] of answers.entries()) {
       const item = open[at] as Item;
-      if ("result" in answer || /already known/.test(answer.error.message)) counts.submitted++;
+      if ("result" in answer || taken.test(answer.error.message)) counts.submitted++;
       else if (passing(answer.error.message)) again.push(item);
       else settleRefusal(run, item.sender, item.signed.hash);
     }
@@ -189,10 +210,10 @@ async function watch(run: Run, client: RpcClient, from: number, sent: () => bool
   let next = from;
   let progressed = performance.now();
   while (!finished(run) && !(sent() && run.pending.size === 0)) {
-    const head = Number((await client.call("eth_blockNumber")) as Hex);
+    const head = Number((await patiently(run, () => client.call("eth_blockNumber"))) as Hex);
     for (; next <= head; next++) {
       const before = run.pending.size;
-      settleBlock(run, await inclusionsOf(client, next, run.options.plan.certain));
+      settleBlock(run, await patiently(run, () => inclusionsOf(client, next, run.options.plan.certain)));
       if (run.pending.size < before) progressed = performance.now();
     }
     if (run.pending.size === 0) progressed = performance.now();

@@ -1,8 +1,8 @@
 // One load on one chain: four or more validators, or anvil, each with the same generator beside it on this machine.
 import type { LoadReport } from "#cli/load/stats.ts";
-import { makeNetwork, processOf, untilAbove } from "../../support/network.ts";
+import { makeNetwork, processOf, type TestNode, untilAbove } from "../../support/network.ts";
 import { ANVIL, startServer } from "../../support/servers.ts";
-import { generate, type LoadKind } from "./generate.ts";
+import { type Generated, generate, type LoadKind } from "./generate.ts";
 import { flatness, lagPercentile, type Sample, usageOf, watchNodes } from "./watch.ts";
 
 export interface LoadPlan {
@@ -23,6 +23,8 @@ export interface NodeFigures {
   readonly memoryMost: number;
   readonly memorySlope: number;
   readonly memoryQuarters: number;
+  /** Resident bytes, a sample a second. */
+  readonly memory: readonly number[];
 }
 
 export interface LoadFigures {
@@ -52,24 +54,47 @@ function figuresOf(samples: readonly Sample[]): NodeFigures {
     memoryMost: Math.max(...memory),
     memorySlope: slope,
     memoryQuarters: quarters,
+    memory,
   };
 }
 
 const generatorShare = ({ cpuSeconds, seconds }: LoadReport): number => cpuSeconds / seconds;
 
+/** What the nodes complained of, and their last lines. */
+function complaints(nodes: readonly TestNode[]): string {
+  const lines = nodes.flatMap((node) => {
+    const all = processOf(node).err().trim().split("\n");
+    const loud = all.filter((line) => /"level":"(warn|error)"/.test(line)).slice(-10);
+    return [...loud, ...all.slice(-3)].map((line) => `node${node.index} ${line}`);
+  });
+  return lines.join("\n");
+}
+
+export interface NetworkPlan {
+  readonly validators: number;
+  /** Seconds. */
+  readonly blockTime: number;
+  readonly flags?: readonly string[];
+}
+
 /** Offers a load to a new network, the generator sending to every validator in turn. */
-export async function loadNetwork(
-  plan: LoadPlan,
-  network: { readonly validators: number; readonly blockTime: number; readonly flags?: readonly string[] },
-): Promise<LoadFigures> {
+export async function loadNetwork(plan: LoadPlan, network: NetworkPlan): Promise<LoadFigures> {
   await using running = makeNetwork(network);
   const { nodes } = running;
   await Promise.all(nodes.map(running.start));
   await untilAbove(nodes, 0);
   const request = { ...plan, urls: nodes.map((node) => processOf(node).url) };
-  await generate({ ...request, total: WARM_UP });
+  const send = async (total: number): Promise<Generated> => {
+    try {
+      return await generate({ ...request, total });
+    } catch (error) {
+      console.error(complaints(nodes));
+      throw error;
+    }
+  };
+  await send(WARM_UP);
   using watch = watchNodes(nodes);
-  const { report, from, to } = await generate({ ...request, total: Math.round(plan.rate * plan.seconds) });
+  const { report, from, to } = await send(Math.round(plan.rate * plan.seconds));
   const during = watch.samples.map((of) => of.filter(({ at }) => at >= from && at <= to));
   await Promise.all(nodes.map((node) => running.stop(node, "SIGTERM")));
   const pace = (samples: readonly Sample[]): number => {
@@ -111,6 +136,7 @@ export async function loadAnvil(plan: LoadPlan): Promise<LoadFigures> {
         memoryMost: after.memory,
         memorySlope: Number.NaN,
         memoryQuarters: Number.NaN,
+        memory: [after.memory],
       },
     ],
   };

@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { temporaryFolder } from "../../support/kora.ts";
-import { type LoadFigures, type LoadPlan, loadNetwork } from "./load.ts";
+import { type LoadFigures, type LoadPlan, loadNetwork, type NetworkPlan } from "./load.ts";
 
 const ROOT = resolve(import.meta.dir, "../../..");
 /** Microseconds between samples. */
@@ -90,7 +90,7 @@ function writeLauncher(folder: string): string {
 /** Runs `plan` on a new network under the profiler. `use` names the program that is run in the binary's place. */
 export async function profileNetwork(
   plan: LoadPlan,
-  network: Parameters<typeof loadNetwork>[1],
+  network: NetworkPlan,
   use: (program: string) => void,
 ): Promise<ProfiledLoad> {
   using folder = temporaryFolder();
