@@ -6,7 +6,6 @@ import { type OpRun, opOfRun } from "./appender.ts";
 import { OP_KEY, opIsLive, type StoredAccount, sameHash } from "./format.ts";
 import type { KeyIndex } from "./keyindex.ts";
 import type { OpLog } from "./log.ts";
-import { orderOf } from "./order.ts";
 import type { Fingerprinter } from "./siphash.ts";
 import type { Store } from "./store.ts";
 import { type Tree, type TreePatch, type TreeView, viewThrough } from "./tree.ts";
@@ -68,9 +67,6 @@ export interface Base {
   /** Identity of this committed state: replaced by each fold and rollback. */
   ground: object;
 }
-
-/** The index tells SNs that lie less than this many bits above the floor. */
-const SPAN_BITS = 32;
 
 /** An op that is alive in some view. */
 export interface Found {
@@ -171,11 +167,10 @@ export function findKey(view: View, key: Uint8Array): Found | undefined {
 
 /** findKey for many keys: their ops are fetched together, as a query each would cost three times as much. */
 export function findKeys(view: View, keys: readonly Fingerprinted[]): (Found | undefined)[] {
-  const { index, log, tree } = view.base;
-  const { floorSN } = tree.extent;
+  const { index, log } = view.base;
   const found = new Array<Found | undefined>(keys.length);
   const places = new Uint32Array(keys.length);
-  const spans = new Float64Array(keys.length);
+  const sns = new Float64Array(keys.length);
   let count = 0;
   for (let i = 0; i < keys.length; i++) {
     const named = keys[i] as Fingerprinted;
@@ -185,14 +180,12 @@ export function findKeys(view: View, keys: readonly Fingerprinted[]): (Found | u
       found[i] = above ?? undefined;
     } else {
       places[count] = i;
-      spans[count++] = sn - floorSN;
+      sns[count++] = sn;
     }
   }
-  const order = orderOf(spans.subarray(0, count), SPAN_BITS);
-  const sns = Float64Array.from(order, (at) => floorSN + (spans[at] as number));
-  const ops = log.many(sns);
+  const ops = log.many(sns.subarray(0, count));
   for (let j = 0; j < count; j++) {
-    const i = places[order[j] as number] as number;
+    const i = places[j] as number;
     const named = keys[i] as Fingerprinted;
     const op = ops[j] as Uint8Array;
     // Another key with the same fingerprint: whoever is sought may come after it.

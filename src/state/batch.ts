@@ -164,7 +164,7 @@ function append(view: View, linked: readonly Write[], height: number): Appended 
   const { nextSN, live: liveBefore } = view.tree.extent;
   // Each op may be followed by one that is moved, and one more.
   const most = linked.length * 2 + 1;
-  const to = new Appender(nextSN, height, most);
+  const to = new Appender(nextSN, height, linked.length);
   const marks = new BitPatch(view.tree, nextSN + most);
   emit(to, marks, linked);
   const created: CreatedKey[] = [];

@@ -38,7 +38,7 @@ export function sortWrites<T extends { readonly key: Uint8Array }>(writes: reado
     for (let byte = 0; byte < HEAD_BYTES; byte++) head = head * 256 + (key[byte] as number);
     heads[i] = head;
   }
-  const order = orderOf(heads, 8 * HEAD_BYTES);
+  const order = orderOf(heads);
   const sorted: T[] = [];
   for (let i = 0; i < order.length; i++) {
     const write = writes[order[i] as number] as T;

@@ -3,6 +3,7 @@
 import { assert } from "#lib/assert.ts";
 import { type OpRun, opOfRun } from "./appender.ts";
 import { TWIG_LEAVES } from "./format.ts";
+import { orderOf } from "./order.ts";
 import type { Row, Statement, Store } from "./store.ts";
 
 /** Places for cached ops, a power of two; about 300 bytes each. */
@@ -67,7 +68,7 @@ export class OpLog {
     return op;
   }
 
-  /** The ops at `sns`, in that order (fastest if ascending), by a few statements; leaves the cache alone. */
+  /** The ops at `sns`, in that order, by a few statements; leaves the cache alone. */
   many(sns: Float64Array): Uint8Array[] {
     const ops = new Array<Uint8Array>(sns.length);
     const places = new Uint32Array(sns.length);
@@ -78,16 +79,19 @@ export class OpLog {
       const held = this.#cached(sn);
       if (held !== undefined) {
         ops[i] = held;
-        continue;
+      } else {
+        places[count] = i;
+        missing[count++] = sn;
       }
-      places[count] = i;
-      missing[count++] = sn;
     }
+    const order = orderOf(missing.subarray(0, count));
     for (let from = 0; from < count; from += FETCHED_AT_ONCE) {
-      const some = missing.subarray(from, Math.min(count, from + FETCHED_AT_ONCE));
-      const rows = this.#selectMany.all(`[${some.join(",")}]`);
+      const some = order.subarray(from, Math.min(count, from + FETCHED_AT_ONCE));
+      const list = new Float64Array(some.length);
+      for (let j = 0; j < some.length; j++) list[j] = missing[some[j] as number] as number;
+      const rows = this.#selectMany.all(`[${list.join(",")}]`);
       for (let j = 0; j < some.length; j++) {
-        ops[places[from + j] as number] = this.#check(some[j] as number, rows[j]);
+        ops[places[some[j] as number] as number] = this.#check(list[j] as number, rows[j]);
       }
     }
     return ops;

@@ -175,7 +175,8 @@ export function buildPatch(view: TreeView, run: OpRun, marks: BitPatch, extent: 
   const left = new Uint8Array(twigs.length * HASH_BYTES);
   for (let slot = 0; slot < twigs.length; slot++) {
     const twig = twigs[slot] as number;
-    left.set(roots[twig - firstNew] ?? view.left(twig), slot * HASH_BYTES);
+    const root = twig < firstNew ? view.left(twig) : (roots[twig - firstNew] as Uint8Array);
+    copyHash(left, slot * HASH_BYTES, root, 0);
   }
   const depth = upperDepth(end);
   const levels = climbUpper(view, { at, hashes: twigRoots(left, bits, twigs.length) }, depth);
