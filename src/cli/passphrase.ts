@@ -38,6 +38,8 @@ function fromFile(path: string): string {
 function ask(prompt: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const { stdin } = process;
+  // A letter of several bytes may come in two pieces.
+  const decoder = new TextDecoder();
   let typed = "";
   const finish = (): void => {
     stdin.off("data", onData);
@@ -46,7 +48,7 @@ function ask(prompt: string): Promise<string> {
     process.stderr.write("\n");
   };
   function onData(chunk: Uint8Array): void {
-    for (const letter of new TextDecoder().decode(chunk)) {
+    for (const letter of decoder.decode(chunk, { stream: true })) {
       if (letter === "\r" || letter === "\n") {
         finish();
         if (typed === "") reject(refuse("nothing was typed"));
@@ -58,7 +60,7 @@ function ask(prompt: string): Promise<string> {
         reject(refuse("the question was not answered"));
         return;
       }
-      if (letter === "\u007f" || letter === "\b") typed = typed.slice(0, -1);
+      if (letter === "\u007f" || letter === "\b") typed = [...typed].slice(0, -1).join("");
       else if (typed.length < MAX_PASSPHRASE_BYTES) typed += letter;
     }
   }

@@ -1,37 +1,14 @@
 // `kora dev` and `kora help` on a real terminal (tmux): what a person sees, and Ctrl-C.
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeEach, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { koraBinary, temporaryFolder, until } from "../support/kora.ts";
+import { koraBinary } from "../support/kora.ts";
+import { COLUMNS, openTerminal } from "../support/tmux.ts";
 
-const server = `kora-test-${process.pid}`;
-const folder = temporaryFolder();
-const COLUMNS = 120;
 const ROOT = resolve(import.meta.dir, "../..");
-
-function tmux(...args: string[]): string {
-  const run = Bun.spawnSync(["tmux", "-L", server, ...args], { cwd: folder.path });
-  if (!run.success) throw new Error(`tmux ${args[0]}: ${run.stderr}`);
-  return run.stdout.toString();
-}
-const screen = (): string => tmux("capture-pane", "-p", "-J", "-S", "-200");
-const type = (...keys: string[]): string => tmux("send-keys", ...keys);
-
-/** Types a command, and waits for what it says. */
-async function see(what: RegExp): Promise<string> {
-  return await until(String(what), () => (what.test(screen()) ? screen() : undefined), 60_000);
-}
-
-beforeAll(() => {
-  tmux("-f", "/dev/null", "new-session", "-d", "-x", String(COLUMNS), "-y", "60", "sh");
-});
-beforeEach(() => {
-  tmux("respawn-pane", "-k", "sh");
-  tmux("clear-history");
-});
-afterAll(() => {
-  tmux("kill-server");
-  folder[Symbol.dispose]();
-});
+const terminal = openTerminal();
+const { type, see } = terminal;
+beforeEach(() => terminal.restart());
+afterAll(() => terminal[Symbol.dispose]());
 
 test("kora dev shows its accounts, logs a block for a person, and Ctrl-C ends it cleanly", async () => {
   type(`${koraBinary()} dev --port 0 --accounts 2`, "Enter");
