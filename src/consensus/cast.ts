@@ -2,7 +2,7 @@
 // its signature comes back, so that no later event of the same view can contradict it (S7).
 import { ZERO_HASH } from "#types/ids.ts";
 import type { Subject, VoteKind } from "#types/vote.ts";
-import { type Core, emit, RESERVATION_STEP, type Round, roundOf } from "./state.ts";
+import { type Core, emit, notarizedAbove, RESERVATION_STEP, type Round, roundOf } from "./state.ts";
 
 /** R18: peers whose answer is awaited before the first signature, so that with this node they are a quorum. */
 export function echoesNeeded(core: Core): number {
@@ -68,9 +68,8 @@ export function castFinalize(core: Core, round: Round, notarized: Subject): void
 
 /** Casts the finalizes that are due but could not be signed before: after a restart, or once R18 lets me sign. */
 export function castDueFinalizes(core: Core): void {
-  for (let view = core.finalizedView + 1; view <= core.highestNotarized; view++) {
-    const round = core.rounds.get(view);
-    const notarized = round?.certificates.notarize;
-    if (round !== undefined && notarized !== undefined) castFinalize(core, round, notarized);
+  for (const round of notarizedAbove(core, core.finalizedView)) {
+    const notarized = round.certificates.notarize;
+    if (notarized !== undefined) castFinalize(core, round, notarized);
   }
 }

@@ -8,7 +8,7 @@ import { EVERYONE } from "./effects.ts";
 import type { Examined } from "./events.ts";
 import { blame } from "./fault.ts";
 import { updateDue } from "./pace.ts";
-import { type Core, emit, MAX_VIEWS_AHEAD, type Round, roundOf } from "./state.ts";
+import { type Core, emit, type Round, roundOf } from "./state.ts";
 import { advance, enterView } from "./view.ts";
 
 /** Certificates from a peer, far ahead included: what is new is examined, what contradicts a verified seed is blamed. */
@@ -21,7 +21,7 @@ export function onCertificates(core: Core, from: number, certificates: readonly 
       if (Math.abs(epoch - core.config.epoch) > 1) blame(core, from, "wrongEpoch");
       continue;
     }
-    if (view <= core.finalizedView || view > core.view + MAX_VIEWS_AHEAD) continue;
+    if (view <= core.finalizedView) continue;
     const round = core.rounds.get(view);
     if (round?.certificates[kind] !== undefined) continue;
     if (contradictsSeed(round, certificate)) {

@@ -2,7 +2,7 @@
 import type { Hash } from "#types/ids.ts";
 import { castFinalize, castNullify } from "./cast.ts";
 import { fetchMissing } from "./resolver.ts";
-import { type Core, contextOf, emit, type Round } from "./state.ts";
+import { type Core, contextOf, emit, notarizedAbove, type Round } from "./state.ts";
 import { advance, enterView } from "./view.ts";
 
 /** R4: asks for the verdict on a notarized block once its parent is final or certified; fetches what is missing. */
@@ -39,10 +39,8 @@ export function tryCertify(core: Core, round: Round): void {
 
 /** Views that were waiting for `parentView` to be certified or final. */
 export function certifyChildren(core: Core, parentView: number): void {
-  for (let view = parentView + 1; view <= core.highestNotarized; view++) {
-    const child = core.rounds.get(view);
-    if (child?.certificates.notarize?.parentView === parentView) tryCertify(core, child);
-  }
+  for (const child of notarizedAbove(core, parentView))
+    if (child.certificates.notarize?.parentView === parentView) tryCertify(core, child);
 }
 
 /** The verdict arrived. */

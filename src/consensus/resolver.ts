@@ -38,9 +38,10 @@ export function fetchMissing(core: Core, wants: readonly Want[], hint: number): 
   const { pending } = core.resolver;
   let added = false;
   for (const want of wants) {
-    if (pending.size >= MAX_WANTS) break;
     const key = keyOf(want);
     if (pending.has(key) || settled(core, want)) continue;
+    // Of a view that was skipped nobody has the notarization: what is wanted longest makes room.
+    if (pending.size >= MAX_WANTS) pending.delete(pending.keys().next().value as number);
     pending.set(key, { want, peer: hint >= 0 ? hint : core.view % core.config.n, nextAt: core.now });
     added = true;
   }

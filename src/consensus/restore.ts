@@ -2,15 +2,14 @@
 import type { Vote } from "#types/vote.ts";
 import { castDueFinalizes, echoesNeeded } from "./cast.ts";
 import { tryCertify } from "./certify.ts";
-import { updateDue } from "./pace.ts";
 import { greetEveryone, resendVotes } from "./retry.ts";
 import { type Core, emit, type Restored, roundOf } from "./state.ts";
 import { tryRecover } from "./tally.ts";
-import { advance } from "./view.ts";
+import { takeUp } from "./view.ts";
 
 /** Fills a new core with what replay found. */
 export function restore(core: Core, restored: Restored): void {
-  core.signFloor = restored.signFloor;
+  core.signFloor = restored.signFloor > (core.config.guardOverride ?? 0) ? restored.signFloor : 0;
   core.acknowledgedView = restored.acknowledgedView;
   for (const { certificate, lottery } of restored.certificates) {
     const round = roundOf(core, certificate.view);
@@ -83,6 +82,5 @@ export function start(core: Core): void {
   if (core.config.me !== undefined && echoesNeeded(core) > 0) greetEveryone(core);
   else castDueFinalizes(core);
   resendVotes(core);
-  updateDue(core);
-  advance(core);
+  takeUp(core);
 }

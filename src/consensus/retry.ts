@@ -6,7 +6,7 @@ import { entryCertificate } from "./certificates.ts";
 import { tryCertify } from "./certify.ts";
 import { EVERYONE } from "./effects.ts";
 import { blame } from "./fault.ts";
-import { type Core, emit, roundOf } from "./state.ts";
+import { type Core, emit, notarizedAbove, roundOf } from "./state.ts";
 import { advance } from "./view.ts";
 
 /** Views whose votes are sent again at once; older ones are covered by the certificates of these. */
@@ -37,10 +37,7 @@ export function retry(core: Core): void {
   if (roundOf(core, core.view).mine.nullify !== undefined && entry !== undefined) {
     emit(core, { type: "send", to: EVERYONE, message: { type: "certificates", certificates: [entry] } });
   }
-  for (let view = core.finalizedView + 1; view <= core.highestNotarized; view++) {
-    const round = core.rounds.get(view);
-    if (round !== undefined) tryCertify(core, round);
-  }
+  for (const round of notarizedAbove(core, core.finalizedView)) tryCertify(core, round);
 }
 
 /** R18: asks everybody what they hold of mine, and again every timeoutRetry until enough have told. */
@@ -78,17 +75,25 @@ export function onEcho(core: Core, from: number, vote: Vote | undefined): void {
     blame(core, from, "impersonation");
     return;
   }
-  emit(core, { type: "authenticate", vote, from });
+  // What I signed in another epoch says nothing of this one's views.
+  if (vote.epoch === core.config.epoch) emit(core, { type: "authenticate", vote, from });
 }
 
 /**
  * R18: this is my vote. If the journal does not hold it, it was signed by a past that is lost here: nothing is signed
  * at or below its view. A vote that the journal holds binds as it always did, and no more: barring its view would
- * lock up a committee that crashed together (L2).
+ * lock up a committee that crashed together (L2). Where more than f lost their past at once, they would lock it up
+ * too, and an operator lifts the bar; then nothing is signed below the newest vote that is still known of.
  */
 export function recognize(core: Core, from: number, vote: Vote): void {
-  const known = core.rounds.get(vote.view)?.cast[vote.kind];
-  if (known?.payload !== vote.payload && vote.view > core.signFloor) core.signFloor = vote.view;
+  const { view, kind } = vote;
+  const round = core.rounds.get(view);
+  if (round?.cast[kind]?.payload !== vote.payload) {
+    const lifted = view <= (core.config.guardOverride ?? 0) && view > core.finalizedView;
+    // The operator vouches for what follows; what I am seen to have said still binds me.
+    if (lifted) roundOf(core, view).mine[kind] ??= vote;
+    core.signFloor = Math.max(core.signFloor, lifted ? view - 1 : view);
+  }
   heard(core, from);
 }
 

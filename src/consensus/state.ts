@@ -23,6 +23,11 @@ export interface CoreConfig {
   /** Payload of view 0, final by definition. */
   readonly genesis: Hash;
   readonly timing: Timing;
+  /**
+   * R18: an operator lifts the guard's bar where it is no higher than this view, because more than f validators were
+   * restored at once and the committee would wait for ever.
+   */
+  readonly guardOverride?: number;
 }
 
 /** Section 9. Milliseconds, unless they say views. */
@@ -56,8 +61,6 @@ export const DEFAULT_TIMING: Timing = {
 export const RESERVATION_STEP = 1_024;
 /** With more certified unfinalized blocks than this only empty ones are built (section 9). */
 export const MAX_UNFINALIZED_FULL = 32;
-/** Certificates and votes of views this far ahead of the current one are not taken. */
-export const MAX_VIEWS_AHEAD = 1_000_000;
 
 /** The votes of one kind in one view: one slot per signer. */
 export interface Tally {
@@ -100,7 +103,9 @@ export interface Round {
   hasSeed: boolean;
   /** A partial of these signers failed, so their slots stay closed. */
   readonly spoiled: number[];
-  /** Votes of caught signers whose partials were checked alone and found good. */
+  /** Votes of caught signers whose partials are checked alone. */
+  readonly examining: Vote[];
+  /** Those of them that were found good. */
   readonly examined: Vote[];
 }
 
@@ -203,6 +208,7 @@ function newRound(view: number, n: number): Round {
     lottery: undefined,
     hasSeed: false,
     spoiled: [],
+    examining: [],
     examined: [],
   };
 }
@@ -304,6 +310,25 @@ export function contextOf(core: Core, subject: Subject): BlockContext | undefine
     parentSeed: seeded ? undefined : parentRound?.seed,
     payload: subject.payload,
   };
+}
+
+const NO_ROUNDS: readonly Round[] = [];
+
+/** Rounds above `view` whose notarization is held, in the order of their views, however far these lie apart. */
+export function notarizedAbove(core: Core, view: number): readonly Round[] {
+  const { rounds, highestNotarized } = core;
+  if (highestNotarized <= view) return NO_ROUNDS;
+  const found: Round[] = [];
+  if (highestNotarized - view <= rounds.size) {
+    for (let at = view + 1; at <= highestNotarized; at++) {
+      const round = rounds.get(at);
+      if (round?.certificates.notarize !== undefined) found.push(round);
+    }
+    return found;
+  }
+  for (const round of rounds.values())
+    if (round.view > view && round.certificates.notarize !== undefined) found.push(round);
+  return found.sort((a, b) => a.view - b.view);
 }
 
 /** Emits an effect. */

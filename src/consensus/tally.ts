@@ -87,7 +87,11 @@ export function tryRecover(core: Core, round: Round, subject: Subject): void {
     tally.recovering = true;
     emit(core, { type: "recover", subject, votes: clean });
   } else if (clean.length + doubtful.length >= core.quorum) {
-    for (const vote of doubtful) emit(core, { type: "examinePartial", vote });
+    for (const vote of doubtful) {
+      if (round.examining.includes(vote)) continue;
+      round.examining.push(vote);
+      emit(core, { type: "examinePartial", vote });
+    }
   }
 }
 

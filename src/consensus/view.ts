@@ -24,6 +24,12 @@ export function enterView(core: Core, view: number, failed: boolean): void {
   core.view = view;
   core.enteredAt = core.now;
   core.retryAt = core.now + core.config.timing.timeoutRetry;
+  takeUp(core);
+}
+
+/** Begins the current view with what was heard of it before: its leader's vote, or two of them. */
+export function takeUp(core: Core): void {
+  const { view } = core;
   const round = roundOf(core, view);
   const leader = leaderAt(core, view);
   if (round.proposal === undefined && leader !== undefined) {

@@ -10,14 +10,24 @@ export interface LruMap<K, V> {
   readonly size: number;
 }
 
+/** A second bound, for values of which some weigh more than others. */
+export interface Weight<V> {
+  /** What a value weighs; the same each time. */
+  of(value: V): number;
+  /** Weight of all values together at most. */
+  readonly most: number;
+  /** As many of the most recently used stay whatever they weigh. */
+  readonly spared: number;
+}
+
 /** Slot index that stands for "none" in the list of uses. */
 const NO_SLOT = -1;
 
 /**
- * An LRU map; `capacity` at least 1. Uses are a doubly linked list over slots: taking the oldest key of a Map after
+ * An LRU map; `capacity` at least 1, in entries and where given by weight. Uses are a doubly linked list over slots: taking the oldest key of a Map after
  * many deletions is a scan over what was deleted (JavaScriptCore keeps the holes), hence not built on Map's order.
  */
-export function createLru<K, V>(capacity: number): LruMap<K, V> {
+export function createLru<K, V>(capacity: number, weight?: Weight<V>): LruMap<K, V> {
   const slots = new Map<K, number>();
   const keys: K[] = [];
   const values: V[] = [];
@@ -26,6 +36,7 @@ export function createLru<K, V>(capacity: number): LruMap<K, V> {
   const free: number[] = [];
   let newest = NO_SLOT;
   let oldest = NO_SLOT;
+  let carried = 0;
 
   const unlink = (slot: number): void => {
     const after = newer[slot] as number;
@@ -47,6 +58,7 @@ export function createLru<K, V>(capacity: number): LruMap<K, V> {
     if (slot === undefined) return false;
     slots.delete(key);
     unlink(slot);
+    if (weight !== undefined) carried -= weight.of(values[slot] as V);
     values[slot] = undefined as V;
     free.push(slot);
     return true;
@@ -55,6 +67,10 @@ export function createLru<K, V>(capacity: number): LruMap<K, V> {
     if (slot === newest) return;
     unlink(slot);
     pushNewest(slot);
+  };
+  const load = (value: V, { of, most, spared }: Weight<V>): void => {
+    carried += of(value);
+    while (carried > most && slots.size > Math.max(1, spared)) remove(keys[oldest] as K);
   };
   return {
     get(key) {
@@ -66,8 +82,10 @@ export function createLru<K, V>(capacity: number): LruMap<K, V> {
     set(key, value) {
       let slot = slots.get(key);
       if (slot !== undefined) {
+        if (weight !== undefined) carried -= weight.of(values[slot] as V);
         values[slot] = value;
         touch(slot);
+        if (weight !== undefined) load(value, weight);
         return;
       }
       if (slots.size >= capacity) remove(keys[oldest] as K);
@@ -76,12 +94,14 @@ export function createLru<K, V>(capacity: number): LruMap<K, V> {
       values[slot] = value;
       slots.set(key, slot);
       pushNewest(slot);
+      if (weight !== undefined) load(value, weight);
     },
     has: (key) => slots.has(key),
     delete: remove,
     clear() {
       slots.clear();
       for (const list of [keys, values, newer, older, free]) list.length = 0;
+      carried = 0;
       newest = NO_SLOT;
       oldest = NO_SLOT;
     },

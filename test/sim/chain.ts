@@ -1,6 +1,7 @@
 // The stand-in application: blocks with the header fields that consensus fixes, executed in memory, final ones on a disk
 // that survives a kill. Execution takes the virtual time that the schedule says.
 import type { BlockFacts } from "#consensus/header.ts";
+import { MAX_BODY_BYTES } from "#node/consensus/bodies.ts";
 import type { ApplicationPort, Body } from "#node/consensus/ports.ts";
 import { type Hash, ZERO_HASH } from "#types/ids.ts";
 import { digestNumber, digestOf, mix } from "./stand-in.ts";
@@ -24,6 +25,9 @@ export const GENESIS_FACTS: BlockFacts = {
   timestamp: 0,
 };
 
+/** So large that a node's memory holds few of them, and the rest must come from its journal, its chain or others. */
+const BODY_BYTES: number = MAX_BODY_BYTES / 8;
+
 /** A block whose digest covers all of it. */
 export function makeBody(facts: Omit<BlockFacts, "digest">, corrupt: boolean, salt: number): SimBody {
   let a = mix(mix(digestNumber(facts.parent), facts.height), facts.view);
@@ -31,7 +35,8 @@ export function makeBody(facts: Omit<BlockFacts, "digest">, corrupt: boolean, sa
   a = mix(mix(mix(a, facts.timestamp), salt), corrupt ? 1 : 0);
   const { parent, height, epoch, view, parentView, prevRandao, timestamp } = facts;
   const digest = digestOf(a, mix(a, 0x51ed270b));
-  return { facts: { digest, parent, height, epoch, view, parentView, prevRandao, timestamp }, corrupt, salt };
+  const whole = { digest, parent, height, epoch, view, parentView, prevRandao, timestamp };
+  return { facts: whole, size: BODY_BYTES, corrupt, salt };
 }
 
 /** What survives: final blocks by height. */

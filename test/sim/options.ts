@@ -51,6 +51,10 @@ export interface Options {
   readonly blockTime: number;
   readonly emptyInterval: number;
   readonly phaseOneMs: number;
+  /** Who is far behind takes the chain from another by runs of blocks, not body by body. */
+  readonly catchUp: boolean;
+  /** Chosen scenarios only: an operator lifts the signing guard's bar up to this view (R18). */
+  readonly guardOverride?: number;
   /** Chosen scenarios only: what happens when. */
   readonly script?: readonly Step[];
   /** Chosen scenarios only: every process dies right after it made such a record durable for the first time. */
@@ -135,6 +139,7 @@ export function swarmOptions(seed: number): Options {
     blockTime: rng.pick([5, 5, 25]),
     emptyInterval: rng.pick([10, 60, 400]),
     phaseOneMs: rng.pick([200, 600, 1_500, 4_000]),
+    catchUp: rng.chance(0.5),
   };
 }
 

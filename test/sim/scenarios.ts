@@ -29,6 +29,15 @@ function blackouts(seed: number, n: number, times: number, within: number): Step
   );
 }
 
+/** Two of four come back from copies older than their guards: with what they must not sign, nobody else goes on. */
+export const MANY_RESTORED: Pick<Options, "script"> = {
+  script: [1, 2].flatMap((slot) => [
+    { at: 200, do: "backup" as const, slot },
+    { at: 260, do: "kill" as const, slot },
+    { at: 700, do: "restore" as const, slot },
+  ]),
+};
+
 export const SCENARIOS: readonly Scenario[] = [
   scenario("all online", 4, () => ({})),
   scenario("a follower beside them", 4, () => ({ follower: true })),
@@ -114,6 +123,10 @@ export const SCENARIOS: readonly Scenario[] = [
       { at: 300, do: "backup", slot: 2 },
       { at: 700, do: "restore", slot: 2 },
     ],
+  })),
+  scenario("more than f restored at once, and an operator who lifts the bar", 4, () => ({
+    ...MANY_RESTORED,
+    guardOverride: 1_024,
   })),
   scenario("shutdown storm: five nodes, ten times each", 5, (seed) => ({
     script: storm(seed, 5, 10, 1_400),

@@ -59,6 +59,8 @@ const CAUGHT_UP_VIEWS = 4;
 /** Virtual ms that peace waits for those who catch up, and between two looks at them. */
 const CATCH_UP_MS = 5_000;
 const CATCH_UP_STEP_MS = 20;
+/** Virtual ms that a node far behind takes for one block. */
+const BLOCK_COPY_MS = 0.2;
 /** Views of peace that are watched. */
 const PEACEFUL_VIEWS = 12;
 /** Events of one schedule at most; more is a storm. */
@@ -382,8 +384,9 @@ class Simulation implements World {
   }
 
   #config(node: SimNode): CoreConfig {
-    const { n, scheme, blockTime, emptyInterval } = this.#options;
+    const { n, scheme, blockTime, emptyInterval, guardOverride } = this.#options;
     return {
+      ...(guardOverride !== undefined && { guardOverride }),
       epoch: 0,
       n,
       me: node.index < n ? node.index : undefined,
@@ -434,7 +437,9 @@ class Simulation implements World {
     };
     const application = this.#application(node, after);
     node.application = application;
+    const catchUp = this.#catchUp(node, after);
     return {
+      ...(catchUp !== undefined && { catchUp }),
       journal: this.#journal(node),
       scheme: this.#scheme(node, after),
       application,
@@ -473,6 +478,32 @@ class Simulation implements World {
           if (node.honest) throw new Violation("L2", `node ${node.slot} halts: ${reason}`);
         },
       },
+    };
+  }
+
+  /** What syncing does: takes the next final block from whoever has it, until the certificate's is there. */
+  #catchUp(node: SimNode, after: (ms: number, run: () => void) => void): DriverPorts<SimBody>["catchUp"] {
+    if (!this.#options.catchUp || this.#ledger !== undefined) return undefined;
+    return (height, done) => {
+      const step = (): void => {
+        const { blocks, heights } = node.chain;
+        if (blocks.length >= height) {
+          done();
+          return;
+        }
+        this.#pulse(node);
+        const donor = this.nodes.find(({ honest, chain }) => honest && chain.blocks.length >= height);
+        const next = donor?.chain.blocks[blocks.length];
+        if (next !== undefined) {
+          const last = blocks.at(-1)?.facts;
+          if (node.honest)
+            this.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? this.#genesis, next);
+          blocks.push(next);
+          heights.set(next.facts.digest, next.facts.height);
+        }
+        after(next === undefined ? CATCH_UP_STEP_MS : BLOCK_COPY_MS, step);
+      };
+      after(BLOCK_COPY_MS, step);
     };
   }
 

@@ -74,7 +74,12 @@ function makeBody(
   const writer = new Writer(PLACE_BYTES + set.length).u64(place.view).u64(place.parentView);
   const bytes = writer.raw(bytesOf(place.parent)).u64(place.height).bytes(set).finish();
   const digest = hash(ceremony.rules.domain.proposalHash(bytes));
-  return { bytes, set, facts: { ...place, digest, epoch: 0, prevRandao: ZERO_HASH, timestamp: 0 } };
+  return {
+    bytes,
+    set,
+    size: bytes.length,
+    facts: { ...place, digest, epoch: 0, prevRandao: ZERO_HASH, timestamp: 0 },
+  };
 }
 
 /** Inverse of the above; throws BAD_ENCODING. */

@@ -1,13 +1,19 @@
 // Block bodies on their way: pushed by leaders, asked for by digest, kept until their view is done with (section 6).
 // Bounded per peer and in all; knows nothing of votes or validity.
-import { createLru, type LruMap } from "#lib/bounded.ts";
+import { createLru, type LruMap, type Weight } from "#lib/bounded.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Body } from "./ports.ts";
 
 /** Bodies kept in memory; the journal and the archive hold the rest. */
 export const MAX_BODIES = 256;
+/** Bytes of all of them; decoded, small transactions take several times that. */
+export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
+/** The newest stay whatever they weigh: what is being voted on is among them. */
+const SPARED_BODIES = 8;
 /** Bodies kept of one peer that nobody asked for yet. */
 export const MAX_UNASKED_PER_PEER = 8;
+/** Bytes of all peers' bodies that nobody asked for; each has an equal share, and at least one body. */
+export const MAX_UNASKED_BYTES: number = 32 * 1024 * 1024;
 /** Leaders' hints remembered. */
 const MAX_HINTS = 256;
 
@@ -43,8 +49,12 @@ export interface Bodies<B extends Body> {
 
 /** No bodies yet. */
 export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
-  const kept = createLru<Hash, B>(MAX_BODIES);
-  const unasked: LruMap<Hash, B>[] = Array.from({ length: ports.n }, () => createLru(MAX_UNASKED_PER_PEER));
+  const weighing = (most: number, spared: number): Weight<B> => ({ of: ({ size }) => size, most, spared });
+  const kept = createLru<Hash, B>(MAX_BODIES, weighing(MAX_BODY_BYTES, SPARED_BODIES));
+  const share = weighing(MAX_UNASKED_BYTES / ports.n, 1);
+  const unasked: LruMap<Hash, B>[] = Array.from({ length: ports.n }, () =>
+    createLru(MAX_UNASKED_PER_PEER, share),
+  );
   const hints = createLru<Hash, number>(MAX_HINTS);
   const needs = new Map<Hash, Need<B>>();
   /** Whom to ask first where nobody is known to have it: who answered last. */

@@ -22,9 +22,11 @@ export interface ChainBody extends Body {
 export function bodyOf(block: Block, bytes?: Uint8Array): ChainBody {
   const { header, hash, transactions } = block;
   const { epoch, view, parentView } = positionOf(header);
+  const wire = bytes ?? encodeBlock({ header, transactions: transactions.map(({ raw }) => raw) });
   return {
     block,
-    bytes: bytes ?? encodeBlock({ header, transactions: transactions.map(({ raw }) => raw) }),
+    bytes: wire,
+    size: wire.length,
     facts: {
       digest: hash,
       parent: header.parentHash,

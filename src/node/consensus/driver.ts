@@ -155,8 +155,9 @@ class CoreDriver<B extends Body> implements Driver<B> {
     }
     inbox.length = 0;
     if (this.#dirty) {
-      this.#dirty = false;
+      // Where this throws, everything stays: nothing leaves before a commit that returns.
       journal.commit();
+      this.#dirty = false;
     }
     const leaving = this.#outbox;
     if (leaving.length === 0) return;
@@ -214,7 +215,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
       case "certify": {
         // A verdict that R3 left behind costs no turn of its own, and so no second commit.
         const { view, payload } = effect.context;
-        const valid = this.#verifier.known(payload);
+        const valid = this.#bodies.get(payload) && this.#verifier.known(effect.context);
         if (valid === undefined) this.#outbox.push(effect);
         else this.#inbox.push({ type: "certified", view, payload, valid });
         break;
@@ -300,7 +301,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
     const prevRandao = scheme.prevRandao(context.parentSeed);
     application.build({ context, prevRandao, deadline, empty }, (body) => {
       if (body !== undefined) {
-        this.#verifier.built(body.facts.digest);
+        this.#verifier.built(body.facts);
         this.#bodies.put(body, undefined);
       }
       built(body?.facts.digest);

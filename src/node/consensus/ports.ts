@@ -11,6 +11,8 @@ import type { Subject, Vote } from "#types/vote.ts";
 /** A block as the driver handles it: the application's value with the facts that consensus reads. */
 export interface Body {
   readonly facts: BlockFacts;
+  /** Bytes of its wire form. */
+  readonly size: number;
 }
 
 /** R15: the vote journal. `commit` makes everything appended since the last one durable, or throws. */

@@ -1,7 +1,7 @@
 // R3's last conditions and R4's verdict: header fields against their place in the chain, then execution, parents first.
 // Missing data is waited for and is never a verdict; only R3 looks at a clock, and then answers "early", not "invalid".
 import type { BlockContext } from "#consensus/effects.ts";
-import { headerFlaw } from "#consensus/header.ts";
+import { type BlockFacts, headerFlaw } from "#consensus/header.ts";
 import type { Rules } from "#consensus/rules.ts";
 import { createLru } from "#lib/bounded.ts";
 import type { Hash } from "#types/ids.ts";
@@ -21,10 +21,17 @@ export interface Verifier<B extends Body> {
   certify(context: BlockContext, done: (valid: boolean) => void): void;
   /** Executes a block and whatever ancestors it lacks, with no look at its header. */
   execute(body: B, until: number, done: (valid: boolean) => void): void;
-  /** The verdict on a block that was looked at before. */
-  known(digest: Hash): boolean | undefined;
+  /** The verdict on a block that was looked at before, in this very place. */
+  known(context: BlockContext): boolean | undefined;
   /** A block built here needs no second execution. */
-  built(digest: Hash): void;
+  built(facts: BlockFacts): void;
+}
+
+/** What was found of a block, and of which place: a header that is wrong in one place is right in another. */
+interface Known {
+  readonly view: number;
+  readonly parentView: number;
+  readonly valid: boolean;
 }
 
 /** A verifier over the application and the bodies at hand. */
@@ -35,7 +42,7 @@ export function createVerifier<B extends Body>(
   clock: ClockPort,
   rules: Rules,
 ): Verifier<B> {
-  const verdicts = createLru<Hash, boolean>(MAX_VERDICTS);
+  const verdicts = createLru<Hash, Known>(MAX_VERDICTS);
 
   function execute(body: B, until: number, done: (valid: boolean) => void): void {
     application.verify(body, (verdict) => {
@@ -48,27 +55,37 @@ export function createVerifier<B extends Body>(
       });
     });
   }
+  function known({ payload, view, parentView }: BlockContext): boolean | undefined {
+    const found = verdicts.get(payload);
+    return found?.view === view && found.parentView === parentView ? found.valid : undefined;
+  }
   function inspect(context: BlockContext, body: B, done: (valid: boolean) => void, unexecuted = false): void {
-    const known = verdicts.get(context.payload);
-    if (known !== undefined) {
-      done(known);
+    const before = known(context);
+    if (before !== undefined) {
+      done(before);
       return;
     }
     const parentHeight = application.heightOf(context.parent);
     if (parentHeight === undefined) {
       bodies.need(context.parent, context.view, (parent) => {
-        execute(parent, context.view, () => inspect(context, body, done, unexecuted));
+        execute(parent, context.view, (valid) => {
+          if (valid) inspect(context, body, done, unexecuted);
+          else done(false);
+        });
       });
       return;
     }
+    const { payload, view, parentView } = context;
     const settle = (valid: boolean): void => {
-      verdicts.set(context.payload, valid);
+      verdicts.set(payload, { view, parentView, valid });
+      // However long that took, the body is at hand where it is to be journalled.
+      bodies.put(body, undefined);
       done(valid);
     };
     const expected = { ...context, parentHeight, prevRandao: scheme.prevRandao(context.parentSeed) };
     if (headerFlaw(body.facts, expected, rules) !== undefined) settle(false);
     else if (unexecuted) done(true);
-    else execute(body, context.view, settle);
+    else execute(body, view, settle);
   }
   return {
     execute,
@@ -82,9 +99,9 @@ export function createVerifier<B extends Body>(
     certify(context, done) {
       bodies.need(context.payload, context.view, (body) => inspect(context, body, done));
     },
-    known: (digest) => verdicts.get(digest),
-    built(digest) {
-      verdicts.set(digest, true);
+    known,
+    built({ digest, view, parentView }) {
+      verdicts.set(digest, { view, parentView, valid: true });
     },
   };
 }

@@ -41,7 +41,7 @@ function certificate(kind: VoteKind, view: number): Certificate {
   return { kind, epoch, view, parentView, payload: of, signature: bytes(3, 96), seed: bytes(4, 96) };
 }
 
-const body: TestBody = { facts: { ...GENESIS_FACTS, digest: payload }, text: "a block" };
+const body: TestBody = { facts: { ...GENESIS_FACTS, digest: payload }, size: 7, text: "a block" };
 
 const open: { journal: ConsensusJournal<TestBody>; closed: boolean }[] = [];
 const folders: string[] = [];

@@ -85,7 +85,9 @@ async function rig(opening: "at once" | "later" = "at once") {
     maxBlockBytes: MAX_BLOCK_BYTES,
     decodeBody(bytes) {
       const body =
-        bytes[0] === BAD_BODY ? undefined : ({ bytes, facts: { digest: keccakHash(bytes) } } as WireBody);
+        bytes[0] === BAD_BODY
+          ? undefined
+          : ({ bytes, size: bytes.length, facts: { digest: keccakHash(bytes) } } as WireBody);
       return opening === "later" ? Promise.resolve(body) : body;
     },
   });

@@ -9,6 +9,7 @@ import { invalidSignatures } from "./invalid-signatures.ts";
 import { nuller } from "./nuller.ts";
 import { nullifyOnly } from "./nullify-only.ts";
 import { outdated } from "./outdated.ts";
+import { recycler } from "./recycler.ts";
 import { relabeler } from "./relabeler.ts";
 import { twins } from "./twins.ts";
 import type { Adversary } from "./types.ts";
@@ -27,6 +28,7 @@ export const ADVERSARIES: Readonly<Record<string, Adversary>> = {
   nuller,
   nullifyOnly,
   outdated,
+  recycler,
   relabeler,
   twins,
   usurper,
