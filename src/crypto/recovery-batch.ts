@@ -5,6 +5,8 @@ import { address, hash } from "#types/ids.ts";
 import type { SignedTransaction, Transaction } from "#types/transaction.ts";
 import { keccak256 } from "./hash.ts";
 import { recoverSenderOf } from "./recovery-parts.ts";
+import { secp256k1Backend } from "./secp256k1.ts";
+import type { RecoverKey } from "./secp256k1-recovery.ts";
 
 const HASH_BYTES = 32;
 const ADDRESS_BYTES = 20;
@@ -18,13 +20,16 @@ export function encodeRequest(raws: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Does a thread's work: hashes and senders of the packed wire forms. */
-export function answerRequest(request: Uint8Array): Uint8Array {
+export function answerRequest(
+  request: Uint8Array,
+  recover: RecoverKey = secp256k1Backend().recover,
+): Uint8Array {
   const reader = new Reader(request);
   const count = reader.u32();
   const writer = new Writer(count * (HASH_BYTES + 1 + ADDRESS_BYTES));
   for (let i = 0; i < count; i++) {
     const raw = reader.bytes(request.length);
-    const sender = recoverSenderOf(raw);
+    const sender = recoverSenderOf(raw, recover);
     writer.raw(keccak256(raw)).u8(sender === undefined ? 0 : 1);
     if (sender !== undefined) writer.raw(sender);
   }

@@ -5,6 +5,7 @@ import { bytesToBigint, compareBytes, concatBytes, fromHex } from "#lib/bytes.ts
 import { encodeRlp, joinRlpList, rlpUint } from "#lib/rlp.ts";
 import { keccak256 } from "./hash.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
+import type { RecoverKey } from "./secp256k1-recovery.ts";
 
 /** Half the order of secp256k1: s above it is invalid (EIP-2). */
 const HALF_ORDER = fromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
@@ -87,13 +88,16 @@ function signedPart(type: number | undefined, { fields, v }: Cut): readonly [Uin
 }
 
 /** The 20 bytes of the sender of a well-formed wire form; undefined for an invalid signature. */
-export function recoverSenderOf(raw: Uint8Array): Uint8Array | undefined {
+export function recoverSenderOf(
+  raw: Uint8Array,
+  recover: RecoverKey = secp256k1Backend().recover,
+): Uint8Array | undefined {
   const first = raw[0] as number;
   const type = first < FIRST_LIST_BYTE ? first : undefined;
   const parts = cut(type === undefined ? raw : raw.subarray(1));
   const { compact } = parts;
   if (compact === undefined || compareBytes(compact.subarray(WORD_BYTES), HALF_ORDER) > 0) return undefined;
   const [payload, parity] = signedPart(type, parts);
-  const key = secp256k1Backend().recover(keccak256(payload), compact, parity);
+  const key = recover(keccak256(payload), compact, parity);
   return key === undefined ? undefined : keccak256(key.subarray(1)).subarray(12);
 }

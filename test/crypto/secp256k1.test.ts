@@ -11,6 +11,7 @@ import {
   signDigest,
 } from "#crypto/secp256k1.ts";
 import { chooseSecp256k1, passesSecp256k1Probes, portableSecp256k1 } from "#crypto/secp256k1-backend.ts";
+import { loadFastRecovery } from "#crypto/secp256k1-recovery.ts";
 import { bytesToBigint, utf8 } from "#lib/bytes.ts";
 import { haveVectors, hex, readVectors, type WycheproofFile } from "./vector-files.ts";
 
@@ -128,6 +129,46 @@ test("backends agree on arbitrary signature bytes", () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test("what threads use without the native code recovers the same, and nothing where there is nothing", async () => {
+  const fast = await loadFastRecovery();
+  if (fast === undefined) throw new Error("it did not load");
+  const reference = portableSecp256k1("compared");
+  const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  const edge = fc
+    .constantFrom(
+      0n,
+      1n,
+      2n,
+      5n,
+      SECP256K1_ORDER - 1n,
+      SECP256K1_ORDER,
+      2n ** 256n - 1n,
+      SECP256K1_ORDER + 1n,
+    )
+    .map((value) => Uint8Array.fromHex(value.toString(16).padStart(64, "0")));
+  const word = fc.oneof({ weight: 3, arbitrary: bytes32 }, edge);
+  fc.assert(
+    fc.property(word, word, word, fc.constantFrom(0, 1), (r, s, digest, parity) => {
+      const compact = new Uint8Array([...r, ...s]);
+      expect(fast(digest, compact, parity)).toEqual(reference.recover(digest, compact, parity) as Uint8Array);
+    }),
+    { numRuns: 300 },
+  );
+  fc.assert(
+    fc.property(bytes32, fc.integer({ min: 1, max: 254 }), (digest, secret) => {
+      const key = new Uint8Array(32).fill(secret);
+      const { compact, recovery } = reference.sign(digest, key);
+      expect(fast(digest, compact, recovery)).toEqual(reference.publicKey(key));
+    }),
+    { numRuns: 60 },
+  );
+  // The sum is infinity where s · R = digest · G: with R = G, for equal numbers.
+  const generator = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+  const same = new Uint8Array(32).fill(9);
+  const compact = new Uint8Array([...Uint8Array.fromHex(generator), ...same]);
+  expect([0, 1].map((parity) => fast(same, compact, parity) === undefined)).toContain(true);
 });
 
 test("out-of-range values recover nothing", () => {

@@ -64,7 +64,7 @@ type CreateModule = (imports: { cryptoGetRandomValues(bytes: Uint8Array): void }
 const COMPILED_FOR = 46;
 
 /** Number of a curve in mcl. */
-export const MclCurve = { bn254: 4, bls12381: 5, p256: 107 } as const;
+export const MclCurve = { bn254: 4, bls12381: 5, secp256k1: 102, p256: 107 } as const;
 /** Maps messages to points as RFC 9380 does. */
 export const MAP_TO_RFC9380 = 5;
 

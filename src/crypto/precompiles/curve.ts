@@ -20,6 +20,10 @@ export interface CurveModule extends MclMemory {
   _mclBnFp_setBigEndianMod(z: Place, bytes: Place, length: number): number;
   _mclBnFp_getLittleEndian(bytes: Place, capacity: number, x: Place): number;
   _mclBnFp_clear(z: Place): void;
+  _mclBnFp_add(z: Place, x: Place, y: Place): void;
+  _mclBnFp_mul(z: Place, x: Place, y: Place): void;
+  _mclBnFp_isOdd(x: Place): number;
+  _mclBnFp_squareRoot(z: Place, x: Place): number;
   _mclBnFp_neg(z: Place, x: Place): void;
   _mclBnFp_mapToG1(z: Place, x: Place): number;
   _mclBnFp2_mul(z: Place, x: Place, y: Place): void;
