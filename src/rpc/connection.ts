@@ -1,4 +1,5 @@
 // One WebSocket connection: its requests, its subscriptions, and what happens when its client does not keep up.
+import type { ByteBudget } from "./body.ts";
 import { type Dispatch, errorResponse } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -24,6 +25,8 @@ export interface ConnectionOptions {
   readonly limits: RpcLimits;
   /** Whether one more request of this client is within its rate. */
   readonly admit: () => boolean;
+  /** Bytes that the requests of all clients may hold. */
+  readonly bytes: ByteBudget;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface ConnectionOptions {
  * most the bound and one response are held for it.
  */
 export function createConnection(socket: Socket, options: ConnectionOptions): Connection {
-  const { dispatch, hub, limits, admit } = options;
+  const { dispatch, hub, limits, admit, bytes } = options;
   let open = true;
   let inFlight = 0;
   const send = (message: string): void => {
@@ -52,12 +55,20 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
 
   /** An answer at hand goes out at once: a subscription's id before its first event. */
   const serve = (text: string): void => {
+    if (!bytes.take(text.length)) {
+      refuse("too many bytes of requests are being answered");
+      return;
+    }
     const answer = dispatch(text, subscriber);
     if (typeof answer === "string") {
+      bytes.giveBack(text.length);
       send(answer);
     } else {
       inFlight++;
-      void answer.then(send).finally(() => inFlight--);
+      void answer.then(send).finally(() => {
+        inFlight--;
+        bytes.giveBack(text.length);
+      });
     }
   };
 

@@ -9,6 +9,8 @@ export interface RpcLimits {
   readonly maxResponseBytes: number;
   /** HTTP requests that are being answered. */
   readonly maxRequests: number;
+  /** Bytes of all requests that are being received or answered, short ones over HTTP left out. */
+  readonly maxBytesInFlight: number;
   /** WebSocket connections at once. */
   readonly maxConnections: number;
   /** Subscriptions of one connection. */
@@ -38,6 +40,7 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxBatch: 1_000,
   maxResponseBytes: 64 * 1024 * 1024,
   maxRequests: 4_096,
+  maxBytesInFlight: 256 * 1024 * 1024,
   maxConnections: 500,
   maxSubscriptions: 1_024,
   maxInFlight: 1_024,

@@ -4,6 +4,7 @@ import { Elysia } from "elysia";
 import { messageOf } from "#lib/error.ts";
 import { listenError } from "#lib/listen-error.ts";
 import { type AccessOptions, corsHeaders, createRateLimit, hostAllowed, originAllowed } from "./access.ts";
+import { type ByteBudget, createByteBudget, withBody } from "./body.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
@@ -45,6 +46,7 @@ interface Shared {
   readonly dispatch: Dispatch;
   readonly hub: SubscriptionHub;
   readonly admit: (address: string) => boolean;
+  readonly bytes: ByteBudget;
   requests: number;
   connections: number;
 }
@@ -77,8 +79,8 @@ async function post(shared: Shared, request: Request, address: string): Promise<
   if (shared.requests >= options.limits.maxRequests) return tooBusy("too many requests are being answered");
   shared.requests++;
   try {
-    const body = await request.text();
-    const answer = await shared.dispatch(body, undefined);
+    const answer = await withBody(request, shared.bytes, (body) => shared.dispatch(body, undefined));
+    if (answer === undefined) return tooBusy("too many bytes of requests are being answered");
     const headers = request.headers.has("origin")
       ? { ...JSON_TYPE, ...corsHeaders(options, request) }
       : JSON_TYPE;
@@ -185,6 +187,7 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     }),
     hub,
     admit: createRateLimit(limits.requestsPerSecond, () => performance.now()),
+    bytes: createByteBudget(limits.maxBytesInFlight),
     requests: 0,
     connections: 0,
   };

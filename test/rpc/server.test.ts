@@ -166,9 +166,41 @@ describe("HTTP", () => {
     }
     expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
   });
+
+  test("the bytes of all requests together are bounded, as far as they have arrived", async () => {
+    const { port, post } = await serve({ maxBytesInFlight: 200_000 });
+    const long = BLOCK_NUMBER.padEnd(100_000);
+    const busy = { error: { code: -32005, message: "too many bytes of requests are being answered" } };
+    expect(await (await post(long)).json()).toEqual(HEAD_2);
+    const announced = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
+    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    for (const raw of announced) raw.write(`${head}content-length: 150000\r\n\r\n`);
+    expect(await (await post(long)).json()).toEqual(HEAD_2);
+    announced[0]?.write("x".repeat(120_000));
+    const refused = await until("a refusal", async () => {
+      const response = await post(long);
+      return response.status === 429 ? response.json() : response.text().then(() => undefined);
+    });
+    expect(refused).toMatchObject(busy);
+    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+    for (const raw of announced) raw.destroy();
+    await until("the bytes to be free again", async () => (await post(long)).status === 200);
+    const oversized = await post("x".repeat(300_000));
+    expect([oversized.status, await oversized.json()]).toMatchObject([429, busy]);
+    expect(await (await post(long)).json()).toEqual(HEAD_2);
+  });
 });
 
 describe("WebSocket", () => {
+  test("a message past the bytes that all requests may hold is refused, and the socket stays", async () => {
+    const { wsUrl } = await serve({ maxBytesInFlight: 200 });
+    const { ws, call, messages } = await socket(wsUrl);
+    ws.send(BLOCK_NUMBER.padEnd(300));
+    await until("a refusal", () => messages.find((message) => message.error?.code === -32005));
+    for (let i = 0; i < 10; i++) expect(await call("eth_blockNumber")).toMatchObject({ result: "0x2" });
+    ws.close();
+  });
+
   test("requests, batches and malformed messages on the same port", async () => {
     const { wsUrl } = await serve();
     const { ws, call, messages } = await socket(wsUrl);
