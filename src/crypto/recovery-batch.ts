@@ -11,6 +11,14 @@ import type { RecoverKey } from "./secp256k1-recovery.ts";
 const HASH_BYTES = 32;
 const ADDRESS_BYTES = 20;
 
+/** What a thread without native code says before its first answer. */
+export interface Fallback {
+  /** Why it has none. */
+  readonly reason: string;
+  /** Whether it has the reference alone. */
+  readonly slow: boolean;
+}
+
 /** Packs well-formed wire forms. */
 export function encodeRequest(raws: readonly Uint8Array[]): Uint8Array {
   const size = raws.reduce((sum, raw) => sum + raw.length + 4, 4);

@@ -1,19 +1,22 @@
 // A thread that recovers transaction senders; see recovery.ts.
-import { answerRequest } from "./recovery-batch.ts";
+import { answerRequest, type Fallback } from "./recovery-batch.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
-import { loadFastRecovery } from "./secp256k1-recovery.ts";
+import { loadFastRecovery, type RecoverKey } from "./secp256k1-recovery.ts";
 
 declare const self: Worker;
 
-// A fallback is never silent: whoever started this thread decides what it is good for.
-const backend = secp256k1Backend();
-if (backend.reason !== undefined) self.postMessage(backend.reason);
+/** A fallback is never silent: whoever started this thread decides what it is good for. */
+async function load(): Promise<RecoverKey> {
+  const { name, reason = "", recover } = secp256k1Backend();
+  if (name === "native") return recover;
+  const fast = await loadFastRecovery();
+  const fallback: Fallback = { reason, slow: fast === undefined };
+  self.postMessage(fallback);
+  return fast ?? recover;
+}
 
 // Work that comes meanwhile waits, and stays in order.
-const loading =
-  backend.name === "native"
-    ? Promise.resolve(backend.recover)
-    : loadFastRecovery().then((fast) => fast ?? backend.recover);
+const loading = load();
 
 self.onmessage = async ({ data }: MessageEvent<Uint8Array>) => {
   const answer = answerRequest(data, await loading);

@@ -2,7 +2,7 @@
 // under load cannot spare. Threads start when there is work for them and end when there has been none for a while.
 import { KoraError, messageOf } from "#lib/error.ts";
 import { decodeTransaction, type SignedTransaction, type Transaction } from "#types/transaction.ts";
-import { answerRequest, decodeAnswer, encodeRequest } from "./recovery-batch.ts";
+import { answerRequest, decodeAnswer, encodeRequest, type Fallback } from "./recovery-batch.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
 
 /** Transactions handed to a thread at once: long enough to be worth a message, short enough to share work. */
@@ -49,6 +49,8 @@ export interface RecoveryOptions {
   readonly idleMs?: number;
   /** Told when a thread is lost; it is not replaced, and its work is done on the calling thread. */
   readonly onThreadLost?: (reason: string) => void;
+  /** Told when a thread has neither native code nor the fast portable one. */
+  readonly onSlowThread?: (reason: string) => void;
 }
 
 interface WellFormed {
@@ -185,10 +187,11 @@ class Pool {
       return undefined;
     }
     const thread: Thread = { worker, tasks: [] };
-    worker.onmessage = ({ data }: MessageEvent<Uint8Array | string>) => {
-      // Before its first answer a thread may say that it found slower code than this one: better none.
-      if (typeof data === "string") {
-        if (secp256k1Backend().name === "native") this.#lose(thread, data);
+    worker.onmessage = ({ data }: MessageEvent<Uint8Array | Fallback>) => {
+      if (!(data instanceof Uint8Array)) {
+        // Slower code than this thread's own is worse than none.
+        if (secp256k1Backend().name === "native") this.#lose(thread, data.reason);
+        else if (data.slow) this.#options.onSlowThread?.(data.reason);
         return;
       }
       const task = thread.tasks.shift();

@@ -121,6 +121,7 @@ function openSenders({ logger }: NodePlan, stack: AsyncDisposableStack): SenderR
   const senders = createSenderRecovery({
     threads: Math.min(MAX_SENDER_THREADS, availableParallelism() - 1),
     onThreadLost: (reason) => log.warn("a thread that finds senders was lost", { reason }),
+    onSlowThread: (reason) => log.warn("senders are found by the slowest code", { reason }),
   });
   stack.defer(() => senders.close());
   return senders;

@@ -155,7 +155,9 @@ test("a thread that ends is told of, not replaced, and its work is done", async 
     expect(lost).toEqual(["it ended by itself"]);
     expect(failing.threads).toBe(1);
     workers[1]!.dispatchEvent(
-      new MessageEvent("message", { data: "the native addon does not load: no room" }),
+      new MessageEvent("message", {
+        data: { reason: "the native addon does not load: no room", slow: false },
+      }),
     );
     expect(lost[1]).toContain("no room");
     expect(failing.threads).toBe(0);
