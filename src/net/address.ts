@@ -1,4 +1,5 @@
 // Addresses of peers as operators write them: host:port, key@host:port, or a multiaddr with tcp and perhaps p2p.
+import { isIP } from "node:net";
 import { KoraError } from "#lib/error.ts";
 import { type IdentityKey, identityKey } from "#types/identity.ts";
 import type { PeerAddress } from "./types.ts";
@@ -66,4 +67,28 @@ export function parsePeerAddress(text: string): PeerAddress {
     throw bad(text, "it has no host and port");
   const peer = at < 0 ? undefined : identityKey(text.slice(0, at));
   return { host, port: parsePort(text, place.slice(colon + 1)), peer };
+}
+
+/** From how far away an address can be meant: this machine, its own network, everywhere; undefined for nowhere. */
+export type Reach = 0 | 1 | 2;
+const LOOPBACK: Reach = 0;
+const PRIVATE: Reach = 1;
+const PUBLIC: Reach = 2;
+
+function reachOf4(host: string): Reach | undefined {
+  const [a, b] = host.split(".").map(Number) as [number, number];
+  if (a === 127) return LOOPBACK;
+  // This network, multicast and reserved.
+  if (a === 0 || a >= 224) return undefined;
+  const own = a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168);
+  return own || (a === 169 && b === 254) || (a === 100 && b >= 64 && b < 128) ? PRIVATE : PUBLIC;
+}
+
+/** How far an IP address reaches; undefined for what is none, or that nobody can be dialled at. */
+export function reachOf(host: string): Reach | undefined {
+  const family = isIP(host);
+  if (family === 4) return reachOf4(host);
+  if (family !== 6 || host === "::" || host.includes(".") || /^(ff|::ffff:)/i.test(host)) return undefined;
+  if (host === "::1") return LOOPBACK;
+  return /^(f[cd]|fe[89ab])/i.test(host) ? PRIVATE : PUBLIC;
 }

@@ -15,7 +15,7 @@ const MAX_LISTED_RETRY_MS = 1_500;
 /** How often a kept connection is looked after when nothing was heard of its end. */
 const CHECK_MS = 10_000;
 /** A lost first packet is sent again after 1, 3 and 7 seconds; what waits longer is better begun anew. */
-const DIAL_TIMEOUT_MS = 8_000;
+export const DIAL_TIMEOUT_MS = 8_000;
 
 interface Kept {
   readonly address: PeerAddress;

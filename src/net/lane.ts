@@ -30,6 +30,7 @@ export class Lane {
   /** What is left of the frame that is being written. */
   #current: Uint8Array | undefined;
   #sentBytes = 0;
+  #sentFrames = 0;
   #broken = 0;
 
   constructor(spec: ChannelSpec, clock: Clock, open: () => Promise<WireStream>) {
@@ -41,6 +42,10 @@ export class Lane {
 
   get sentBytes(): number {
     return this.#sentBytes;
+  }
+
+  get sentFrames(): number {
+    return this.#sentFrames;
   }
 
   /** Frames that the queue refused or gave up, or that broke with their stream. */
@@ -164,6 +169,7 @@ export class Lane {
         this.#current = concatBytes(frameHeader(frame.length), frame);
       }
       if (!this.#write(this.#stream)) return;
+      this.#sentFrames++;
     }
     this.#settle(true);
   }

@@ -15,13 +15,17 @@ import { createGossip, type Gossip } from "./gossip.ts";
 import { connectionMuxer } from "./muxer.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
 import type { PeerAddress } from "./types.ts";
-import type { Wire, WireEvents, WireFactory, WirePlan, WireStream } from "./wire.ts";
+import type { Direction, Wire, WireEvents, WireFactory, WirePlan, WireStream } from "./wire.ts";
 
 /** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
 const MAX_CONNECTIONS = 1_024;
 const MAX_PENDING_CONNECTIONS = 64;
-/** Connections a second from one address: a handshake costs some ten milliseconds, and validators may share one. */
-const MAX_CONNECTION_RATE = 24;
+/**
+ * Connections a second from one address: a handshake costs some ten milliseconds, and validators may share one. With
+ * the time a handshake may take, one address cannot hold all the pending places.
+ */
+const MAX_CONNECTION_RATE = 12;
+const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Streams of one channel that a peer may hold open at once: the one in use, and one that replaces it. */
 const MAX_CHANNEL_STREAMS = 2;
 /** A connection whose ping stays unanswered so long is dead. Wide: a busy event loop is no dead peer. */
@@ -129,9 +133,9 @@ async function createNode(
   const seed = options.identity.revealSeed();
   const privateKey = await generateKeyPairFromSeed("Ed25519", seed);
   seed.fill(0);
-  const denies = (peer: PeerId): boolean => {
+  const denies = (peer: PeerId, address: Multiaddr, direction: Direction): boolean => {
     const key = keyOf(peer);
-    return key === undefined || !events.mayConnect(key);
+    return key === undefined || !events.mayConnect(key, readable(address), direction);
   };
   return createLibp2p({
     privateKey,
@@ -145,6 +149,7 @@ async function createNode(
       maxConnections: MAX_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
       inboundConnectionThreshold: MAX_CONNECTION_RATE,
+      inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
       // The transport redials by itself.
       reconnectRetries: 0,
     },
@@ -155,8 +160,8 @@ async function createNode(
     connectionGater: {
       // By default the library refuses private addresses in some environments.
       denyDialMultiaddr: () => false,
-      denyInboundEncryptedConnection: (peer) => denies(peer),
-      denyOutboundEncryptedConnection: (peer) => denies(peer),
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) => denies(peer, remoteAddr, "inbound"),
+      denyOutboundEncryptedConnection: (peer, { remoteAddr }) => denies(peer, remoteAddr, "outbound"),
     },
   });
 }

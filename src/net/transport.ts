@@ -4,7 +4,8 @@ import { assert } from "#lib/assert.ts";
 import { createLru } from "#lib/bounded.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { createDialer } from "./dialer.ts";
+import { createDialer, DIAL_TIMEOUT_MS } from "./dialer.ts";
+import { createFigures } from "./figures.ts";
 import { createFrameReader } from "./frames.ts";
 import { readStream } from "./intake.ts";
 import { Lane } from "./lane.ts";
@@ -23,6 +24,7 @@ import type {
   Topic,
   TopicSpec,
   Transport,
+  TransportFigures,
   Verdict,
 } from "./types.ts";
 import type { Direction, Wire, WireEvents, WireFactory, WireStream } from "./wire.ts";
@@ -31,8 +33,9 @@ import type { Direction, Wire, WireEvents, WireFactory, WireStream } from "./wir
 const MAX_BLOCKS = 4_096;
 /** Rates remembered beyond a connection, by peer and channel: whoever comes back brings no new credit. */
 const MAX_RATES = 8_192;
-/** Unlisted peers connected at once, unless the options say otherwise. */
+/** Unlisted peers that dialled this node, connected at once, unless the options say otherwise; and from one host. */
 const DEFAULT_MAX_UNLISTED = 64;
+const MAX_UNLISTED_OF_HOST = 16;
 
 /** Something an operator may want to read; `peer` and the rest are for structured logs. */
 export type TransportLog = (message: string, details: Readonly<Record<string, unknown>>) => void;
@@ -42,7 +45,7 @@ export interface TransportOptions {
   readonly wire: WireFactory;
   readonly log?: TransportLog;
   readonly clock?: Clock;
-  /** Connection quota of peers that are not on the allow-list. */
+  /** Connection quota of peers that are not on the allow-list; 0 keeps this node from dialling such peers too. */
   readonly maxUnlisted?: number;
   /** Jitter of redials, from 0 to 1. */
   readonly random?: () => number;
@@ -83,6 +86,11 @@ interface Peer {
   receivedBytes: number;
 }
 
+/** What stands before the port. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
+}
+
 class WiredTransport implements Transport {
   readonly self: IdentityKey;
   readonly #options: TransportOptions;
@@ -91,6 +99,7 @@ class WiredTransport implements Transport {
   readonly #channels = new Map<string, OpenChannel>();
   readonly #topics = new Map<string, JoinedTopic>();
   readonly #scores: ReturnType<typeof createScores>;
+  readonly #figures = createFigures();
   readonly #rates = createLru<string, Rate>(MAX_RATES);
   readonly #peers = new Map<IdentityKey, Peer>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
@@ -112,7 +121,7 @@ class WiredTransport implements Transport {
       clock: this.#clock,
       dial: (address, signal) => this.#started().dial(address, signal),
       isConnected: (peer) => this.#peers.has(peer),
-      mayConnect: (peer) => this.#mayConnect(peer),
+      mayConnect: (peer) => this.#mayConnect(peer, "", "outbound"),
       isListed: (peer) => this.#listed.has(peer),
       random: options.random ?? Math.random,
       onFailure: ({ host, port }, reason) =>
@@ -157,7 +166,7 @@ class WiredTransport implements Transport {
   async start(): Promise<void> {
     assert(this.#wire === undefined && this.#closing === undefined, "a transport starts once");
     const events: WireEvents = {
-      mayConnect: (peer) => this.#mayConnect(peer),
+      mayConnect: (peer, address, direction) => this.#mayConnect(peer, address, direction),
       connected: (peer, address, direction) => this.#connected(peer, address, direction),
       disconnected: (peer) => this.#disconnected(peer),
       stream: (peer, channel, stream) => this.#stream(peer, channel, stream),
@@ -183,6 +192,22 @@ class WiredTransport implements Transport {
     else this.#dialer.keep(address);
   }
 
+  async dial(address: PeerAddress): Promise<boolean> {
+    const { peer } = address;
+    if (this.#closing !== undefined || (peer !== undefined && !this.#mayConnect(peer, "", "outbound")))
+      return false;
+    try {
+      await this.#started().dial(address, AbortSignal.timeout(DIAL_TIMEOUT_MS));
+      return true;
+    } catch (error) {
+      this.#log("cannot reach a peer", {
+        address: `${address.host}:${address.port}`,
+        reason: String(error),
+      });
+      return false;
+    }
+  }
+
   allow(peers: readonly IdentityKey[]): void {
     this.#listed = new Set(peers);
     for (const peer of [...this.#peers.keys()]) {
@@ -194,12 +219,14 @@ class WiredTransport implements Transport {
   }
 
   report(peer: IdentityKey, offence: Offence): void {
+    this.#figures.offence(offence);
     const seconds = this.#scores.add(peer, offence, this.#listed.has(peer));
     this.#log("an offence of a peer", { peer, offence, score: this.#scores.of(peer) });
     if (seconds !== undefined) this.block(peer, seconds, offence);
   }
 
   block(peer: IdentityKey, seconds: number, reason: string): void {
+    this.#figures.block();
     this.#blocked.set(peer, this.#clock.now() + seconds * 1000);
     this.#log("peer blocked", { peer, seconds, reason });
     this.#wire?.disconnect(peer);
@@ -219,6 +246,10 @@ class WiredTransport implements Transport {
         dropped: lanes.reduce((sum, lane) => sum + lane.dropped, 0),
       };
     });
+  }
+
+  figures(): TransportFigures {
+    return this.#figures.read([...this.#peers.values()].flatMap(({ lanes }) => [...lanes]));
   }
 
   isConnected(peer: IdentityKey): boolean {
@@ -255,11 +286,19 @@ class WiredTransport implements Transport {
     return [...this.#channels.values()].some(({ spec }) => this.#maySpeak(spec, peer));
   }
 
-  #mayConnect(peer: IdentityKey): boolean {
+  /** Whom this node dials it has chosen: the quotas are for those who come, and members of the list need none. */
+  #mayConnect(peer: IdentityKey, address: string, direction: Direction): boolean {
     if (peer === this.self || this.#closing !== undefined || this.#isBlocked(peer)) return false;
     if (this.#listed.has(peer) || this.#peers.has(peer)) return true;
-    const unlisted = [...this.#peers.keys()].filter((key) => !this.#listed.has(key)).length;
-    return this.#maySpeakAnywhere(peer) && unlisted < (this.#options.maxUnlisted ?? DEFAULT_MAX_UNLISTED);
+    const places = this.#options.maxUnlisted ?? DEFAULT_MAX_UNLISTED;
+    if (places === 0 || !this.#maySpeakAnywhere(peer)) return false;
+    if (direction === "outbound") return true;
+    const strangers = [...this.#peers.values()].filter(
+      (each) => each.direction === "inbound" && !this.#listed.has(each.key),
+    );
+    const host = hostOf(address);
+    const neighbours = strangers.filter((each) => hostOf(each.address) === host);
+    return strangers.length < places && neighbours.length < MAX_UNLISTED_OF_HOST;
   }
 
   #tell(event: PeerEvent): void {
@@ -280,8 +319,13 @@ class WiredTransport implements Transport {
     this.#tell({ kind: "connected", peer: key });
   }
 
+  #closeLane(channel: string, lane: Lane): void {
+    lane.close();
+    this.#figures.closed(channel, lane);
+  }
+
   #forget(peer: Peer): void {
-    for (const lane of peer.lanes.values()) lane.close();
+    for (const [name, lane] of peer.lanes) this.#closeLane(name, lane);
     for (const stop of peer.intakes.values()) stop();
     peer.lanes.clear();
     peer.intakes.clear();
@@ -299,7 +343,8 @@ class WiredTransport implements Transport {
 
   #dropChannel(key: IdentityKey, name: string): void {
     const peer = this.#peers.get(key);
-    peer?.lanes.get(name)?.close();
+    const lane = peer?.lanes.get(name);
+    if (lane !== undefined) this.#closeLane(name, lane);
     peer?.lanes.delete(name);
     peer?.intakes.get(name)?.();
     peer?.intakes.delete(name);
@@ -322,9 +367,13 @@ class WiredTransport implements Transport {
       clock: this.#clock,
       rate,
       stream,
-      deliver: (frame) => this.#deliver(handler, key, name, frame),
+      deliver: (frame) => {
+        this.#figures.frame(name);
+        return this.#deliver(handler, key, name, frame);
+      },
       onBytes: (count) => {
         peer.receivedBytes += count;
+        this.#figures.received(name, count);
       },
       onOffence: (offence) => this.report(key, offence),
     });
@@ -363,7 +412,9 @@ class WiredTransport implements Transport {
       return "reject";
     }
     try {
-      return await topic.judge(from, message);
+      const verdict = await topic.judge(from, message);
+      this.#figures.judged(name, verdict);
+      return verdict;
     } catch (error) {
       this.#log("a topic's judge failed", { topic: name, peer: from, reason: String(error) });
       return "ignore";

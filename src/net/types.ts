@@ -121,6 +121,28 @@ export interface PeerInfo {
   readonly dropped: number;
 }
 
+/** What one channel has carried since the start, all peers together. */
+export interface ChannelFigures {
+  readonly sentBytes: number;
+  readonly sentFrames: number;
+  readonly receivedBytes: number;
+  readonly receivedFrames: number;
+  /** Frames that queues refused or gave up, or that broke with their stream. */
+  readonly dropped: number;
+}
+
+/** What a transport has counted since the start. */
+export interface TransportFigures {
+  readonly channels: ReadonlyMap<string, ChannelFigures>;
+  /** Judged messages, by topic and verdict together. */
+  readonly gossip: ReadonlyMap<
+    string,
+    { readonly topic: string; readonly verdict: Verdict; readonly count: number }
+  >;
+  readonly offences: ReadonlyMap<Offence, number>;
+  readonly blocks: number;
+}
+
 /** Connections between authenticated, encrypted peers. A peer is its ed25519 key; the handshake proves it. */
 export interface Transport {
   readonly self: IdentityKey;
@@ -134,6 +156,8 @@ export interface Transport {
   listening(): readonly string[];
   /** Keeps a connection to this address, redialling with growing pauses, until closed. Repeats do nothing. */
   keep(address: PeerAddress): void;
+  /** Dials once; whether the connection stands. */
+  dial(address: PeerAddress): Promise<boolean>;
   /** Replaces the allow-list; connected peers that lose their place and have no open channel left are cut off. */
   allow(peers: readonly IdentityKey[]): void;
   /** Adds to what is held against a peer; enough of it blocks the peer for a while. */
@@ -141,6 +165,7 @@ export interface Transport {
   /** Cuts a peer off and refuses it for `seconds`. */
   block(peer: IdentityKey, seconds: number, reason: string): void;
   peers(): readonly PeerInfo[];
+  figures(): TransportFigures;
   isConnected(peer: IdentityKey): boolean;
   /** Calls `listener` from now on; the answer stops it. */
   onPeer(listener: (event: PeerEvent) => void): () => void;

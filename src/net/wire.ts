@@ -23,8 +23,8 @@ export type Direction = "inbound" | "outbound";
 
 /** What the wire tells. */
 export interface WireEvents {
-  /** Asked before a connection is used; the handshake has proved the key. */
-  mayConnect(peer: IdentityKey): boolean;
+  /** Asked before a connection is used; the handshake has proved the key. `address` as host:port. */
+  mayConnect(peer: IdentityKey, address: string, direction: Direction): boolean;
   /** The first connection with a peer. */
   connected(peer: IdentityKey, address: string, direction: Direction): void;
   /** The last one ended. */

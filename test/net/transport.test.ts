@@ -236,9 +236,9 @@ describe("receiving", () => {
     expect(stream.aborted).toBeDefined();
     expect(wire.disconnected).toEqual([alice]);
     expect(transport.isConnected(alice)).toBe(false);
-    expect(wire.events().mayConnect(alice)).toBe(false);
+    expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(false);
     await clock.advance(61_000);
-    expect(wire.events().mayConnect(alice)).toBe(true);
+    expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(true);
   });
 
   test("a slow handler stops the reading of its stream, and nobody else's", async () => {
@@ -317,15 +317,15 @@ describe("receiving", () => {
 describe("who may connect", () => {
   test("listed peers; others only where a channel is open to anyone, up to a quota", async () => {
     const closed = await rig();
-    expect(closed.wire.events().mayConnect(alice)).toBe(true);
-    expect(closed.wire.events().mayConnect(carol)).toBe(false);
-    expect(closed.wire.events().mayConnect(self)).toBe(false);
+    expect(closed.wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(true);
+    expect(closed.wire.events().mayConnect(carol, "10.0.0.1:1", "inbound")).toBe(false);
+    expect(closed.wire.events().mayConnect(self, "10.0.0.1:1", "inbound")).toBe(false);
     const open = await rig({ ...SPEC, access: "anyone" }, undefined, { maxUnlisted: 1 });
-    expect(open.wire.events().mayConnect(carol)).toBe(true);
+    expect(open.wire.events().mayConnect(carol, "10.0.0.1:1", "inbound")).toBe(true);
     open.wire.events().connected(carol, "c:1", "inbound");
     const another = identityFromSeed(bytes(32, 9)).publicKey;
-    expect(open.wire.events().mayConnect(another)).toBe(false);
-    expect(open.wire.events().mayConnect(alice)).toBe(true);
+    expect(open.wire.events().mayConnect(another, "10.0.0.1:1", "inbound")).toBe(false);
+    expect(open.wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(true);
   });
 
   test("a peer that loses its place is cut off", async () => {
@@ -341,11 +341,11 @@ describe("who may connect", () => {
   test("a block ends", async () => {
     const { wire, transport, clock } = await rig();
     transport.block(alice, 30, "a bad vote");
-    expect(wire.events().mayConnect(alice)).toBe(false);
+    expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(false);
     await clock.advance(29_999);
-    expect(wire.events().mayConnect(alice)).toBe(false);
+    expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(false);
     await clock.advance(2);
-    expect(wire.events().mayConnect(alice)).toBe(true);
+    expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(true);
   });
 
   test("listeners hear of the first connection and the last end", async () => {

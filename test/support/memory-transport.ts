@@ -1,5 +1,6 @@
 // The transport port inside one process: every test's stand-in for real connections, with links that can be cut.
 // Frames arrive asynchronously and in order; queues are bounded as the specs say, rates are not simulated.
+import { createFigures } from "#net/figures.ts";
 import { createScores } from "#net/score.ts";
 import type {
   Channel,
@@ -189,6 +190,7 @@ export function createMemoryNetwork(): MemoryNetwork {
       start: async () => change(() => (node.up = true)),
       listening: () => (node.up ? [`memory:${node.key}`] : []),
       keep: (_address: PeerAddress) => {},
+      dial: (_address: PeerAddress) => Promise.resolve(false),
       allow: (peers) => {
         node.listed = new Set(peers);
       },
@@ -197,6 +199,7 @@ export function createMemoryNetwork(): MemoryNetwork {
         if (scores.add(peer, offence, node.listed.has(peer)) !== undefined) block(peer);
       },
       block,
+      figures: () => createFigures().read([]),
       peers: () =>
         neighbours(node).map(
           (peer): PeerInfo => ({

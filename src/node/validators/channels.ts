@@ -5,6 +5,7 @@
 import type { ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
 import { MAX_BATCH_BYTES } from "#types/batch.ts";
 import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
+import { MAX_EXCHANGE_BYTES } from "#types/peer-record.ts";
 import { MAX_VOTE_BYTES } from "#types/vote.ts";
 
 const KIB = 1024;
@@ -19,7 +20,14 @@ const both = (quota: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
   outbound: quota,
 });
 
-export type ChannelName = "votes" | "certificates" | "resolver" | "blocks" | "backfill" | "transactions";
+export type ChannelName =
+  | "votes"
+  | "certificates"
+  | "resolver"
+  | "blocks"
+  | "backfill"
+  | "transactions"
+  | "peers";
 
 /** The channels of a chain whose block bodies have at most `maxBlockBytes`. */
 export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName, ChannelSpec>> {
@@ -74,6 +82,14 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
       maxFrameBytes: MAX_BATCH_BYTES,
       ...both({ bytesPerSecond: MIB, messagesPerSecond: 100 }),
       queue: { maxFrames: 64, maxBytes: 8 * MIB, policy: "refuse-newest" },
+    },
+    /** Where nodes can be dialled, asked for and passed on. */
+    peers: {
+      name: "peers",
+      access: "anyone",
+      maxFrameBytes: MAX_EXCHANGE_BYTES,
+      ...both({ bytesPerSecond: 16 * KIB, messagesPerSecond: 2 }),
+      queue: { maxFrames: 4, maxBytes: 4 * MAX_EXCHANGE_BYTES, policy: "refuse-newest" },
     },
   };
 }

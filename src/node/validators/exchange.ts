@@ -1,0 +1,157 @@
+// How a node that only follows finds more peers than it was told of: it asks those it is connected with, and dials whom
+// they name. A record counts under its owner's signature; it is passed on only while its owner is connected, and an
+// address only to those for whom it can mean the same machine. Members of the committee answer, and ask nobody.
+import { type Identity, verifyIdentity } from "#crypto/identity.ts";
+import { KoraError } from "#lib/error.ts";
+import { type Reach, reachOf } from "#net/address.ts";
+import type { Channel, ChannelSpec, FrameHandler, Transport } from "#net/types.ts";
+import type { IdentityKey } from "#types/identity.ts";
+import type { Hash } from "#types/ids.ts";
+import {
+  decodeExchange,
+  encodeExchange,
+  MAX_RECORDS,
+  type PeerRecord,
+  recordMessage,
+} from "#types/peer-record.ts";
+import type { Committee } from "./committee.ts";
+
+/** Peers that a follower wants; beyond these it neither asks nor dials. */
+const WANTED_PEERS = 8;
+/** How often one that has fewer asks somebody. */
+const ASK_MS = 10_000;
+/** Named peers that were not dialled yet. */
+const MAX_BOOK = 256;
+/** Seconds for which a record counts, and by which its clock may be ahead. */
+const RECORD_SECONDS = 24 * 3_600;
+const AHEAD_SECONDS = 600;
+
+export interface ExchangeOptions {
+  readonly transport: Transport;
+  readonly spec: ChannelSpec;
+  readonly committee: Committee;
+  readonly identity: Identity;
+  readonly genesis: Hash;
+}
+
+/** Host and port of host:port with or without brackets. */
+function placeOf(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(":");
+  return {
+    host: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"),
+    port: Number(address.slice(colon + 1)),
+  };
+}
+
+const seconds = (): number => Math.floor(Date.now() / 1000);
+
+function isFresh({ time }: PeerRecord): boolean {
+  const age = seconds() - time;
+  return age <= RECORD_SECONDS && age >= -AHEAD_SECONDS;
+}
+
+/** This node's own record, where it listens on an address that others can dial. */
+function ownRecord({ transport, identity, genesis }: ExchangeOptions): PeerRecord | undefined {
+  const found = transport
+    .listening()
+    .map(placeOf)
+    .find(({ host }) => reachOf(host) !== undefined);
+  if (found === undefined) return undefined;
+  const place = { key: identity.publicKey, ...found, time: seconds() };
+  return { ...place, signature: identity.sign(recordMessage(genesis, place)) };
+}
+
+/** Opens the channel on `transport`, which must not have started; disposing stops asking. */
+export function startExchange(options: ExchangeOptions): Disposable {
+  const { transport, spec, committee, genesis } = options;
+  const follower = committee.me === undefined;
+  /** Of connected peers that said where they are. */
+  const records = new Map<IdentityKey, PeerRecord>();
+  const book = new Map<IdentityKey, PeerRecord>();
+  const asked = new Set<IdentityKey>();
+  let dialling = 0;
+
+  const reachOfPeer = (peer: IdentityKey): Reach | undefined => {
+    const found = transport.peers().find((each) => each.peer === peer);
+    return found && reachOf(placeOf(found.address).host);
+  };
+  /** Whether a record's address means to `peer` what it means here. */
+  function shared(record: PeerRecord, peer: IdentityKey): boolean {
+    const [its, theirs] = [reachOf(record.host), reachOfPeer(peer)];
+    return its !== undefined && theirs !== undefined && its >= theirs;
+  }
+  const isSigned = (record: PeerRecord): boolean =>
+    verifyIdentity(record.key, recordMessage(genesis, record), record.signature);
+  function answer(to: IdentityKey): void {
+    const offered = [...records.values()].filter((record) => record.key !== to && shared(record, to));
+    // Somebody else each time: where one begins in a circle is as good as a draw.
+    const start = Math.floor(Math.random() * offered.length);
+    const circle = [...offered.slice(start), ...offered.slice(0, start)];
+    channel.send(to, encodeExchange({ type: "answer", records: circle.slice(0, MAX_RECORDS) }));
+  }
+  function learn(from: IdentityKey, named: readonly PeerRecord[]): void {
+    for (const record of named) {
+      if (record.key === transport.self || transport.isConnected(record.key) || book.size >= MAX_BOOK)
+        continue;
+      if (!(shared(record, from) && isFresh(record))) continue;
+      if (!isSigned(record)) {
+        transport.report(from, "badSignature");
+        return;
+      }
+      book.set(record.key, record);
+    }
+    dialMore();
+  }
+  const receive: FrameHandler = (from, frame) => {
+    try {
+      const message = decodeExchange(frame);
+      if (message.type === "ask") {
+        const { own: record } = message;
+        if (record?.key === from && shared(record, from) && isFresh(record) && isSigned(record))
+          records.set(from, record);
+        answer(from);
+      } else if (!asked.delete(from)) transport.report(from, "uselessReply");
+      else if (follower) learn(from, message.records);
+    } catch (error) {
+      if (!(error instanceof KoraError && error.code === "BAD_ENCODING")) throw error;
+      transport.report(from, "malformed");
+    }
+  };
+  const channel: Channel = transport.open(spec, receive);
+
+  function dialMore(): void {
+    for (const [key, { host, port }] of book) {
+      if (transport.peers().length + dialling >= WANTED_PEERS) return;
+      book.delete(key);
+      if (transport.isConnected(key)) continue;
+      dialling++;
+      void transport.dial({ host, port, peer: key }).finally(() => dialling--);
+    }
+  }
+  function ask(peer: IdentityKey): void {
+    asked.add(peer);
+    channel.send(peer, encodeExchange({ type: "ask", own: ownRecord(options) }));
+  }
+  const asking = setInterval(() => {
+    const peers = transport.peers();
+    if (!follower || peers.length >= WANTED_PEERS) return;
+    dialMore();
+    const chosen = peers[Math.floor(Math.random() * peers.length)];
+    if (chosen !== undefined) ask(chosen.peer);
+  }, ASK_MS);
+  const stop = transport.onPeer(({ kind, peer }) => {
+    if (kind === "connected") {
+      // A member leaves its address with everyone, and has no use for the answer.
+      ask(peer);
+      return;
+    }
+    records.delete(peer);
+    asked.delete(peer);
+  });
+  return {
+    [Symbol.dispose]() {
+      clearInterval(asking);
+      stop();
+    },
+  };
+}

@@ -1,0 +1,193 @@
+// Gossip over real connections: who hears of what, what is passed on, and what a peer that gossips too much or wrongly
+// brings about.
+import { afterAll, expect, test } from "bun:test";
+import { identityFromSeed } from "#crypto/identity.ts";
+import { libp2pWire } from "#net/libp2p.ts";
+import { createTransport } from "#net/transport.ts";
+import type { GossipSpec, MessageJudge, PeerAddress, Topic, Transport } from "#net/types.ts";
+
+const TIMEOUT = 60_000;
+const SPEC: GossipSpec = {
+  maxPacketBytes: 200_000,
+  inbound: { bytesPerSecond: 1e8, messagesPerSecond: 1e5 },
+  outbound: { bytesPerSecond: 1e8, messagesPerSecond: 1e5 },
+  maxBacklogBytes: 1e6,
+};
+const MAX_MESSAGE = 100_000;
+const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
+const open: Transport[] = [];
+afterAll(async () => {
+  await Promise.all(open.map((transport) => transport.close()));
+});
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+interface Node {
+  readonly transport: Transport;
+  readonly topic: Topic;
+  readonly heard: string[];
+}
+interface Options {
+  readonly judge?: MessageJudge | "deaf";
+  readonly members?: readonly number[];
+  readonly spec?: Partial<GossipSpec>;
+  readonly network?: string;
+  readonly maxMessage?: number;
+}
+
+async function node(i: number, options: Options = {}): Promise<Node> {
+  const { judge, members = [], spec, network = "test", maxMessage = MAX_MESSAGE } = options;
+  const heard: string[] = [];
+  const transport = createTransport({
+    self: identity(i).publicKey,
+    wire: libp2pWire({ identity: identity(i), listen: ["127.0.0.1:0"], network }),
+    gossip: { ...SPEC, ...spec },
+  });
+  open.push(transport);
+  const quota = { bytesPerSecond: 1e6, messagesPerSecond: 100 };
+  const queue = { maxFrames: 1, maxBytes: 10, policy: "refuse-newest" as const };
+  transport.open(
+    { name: "any", access: "anyone", maxFrameBytes: 10, inbound: quota, outbound: quota, queue },
+    () => {},
+  );
+  const listen: MessageJudge = (from, message) => {
+    heard.push(new TextDecoder().decode(message.subarray(0, 40)));
+    return typeof judge === "function" ? judge(from, message) : "accept";
+  };
+  const topic = transport.join(
+    { name: "news", maxMessageBytes: maxMessage },
+    judge === "deaf" ? undefined : listen,
+  );
+  transport.allow(members.map((member) => identity(member).publicKey));
+  await transport.start();
+  return { transport, topic, heard };
+}
+async function join(a: Node, b: Node): Promise<void> {
+  const [host, port] = b.transport.listening()[0]!.split(":");
+  const address: PeerAddress = { host: host!, port: Number(port), peer: b.transport.self };
+  a.transport.keep(address);
+  await until(() => a.transport.isConnected(b.transport.self) && b.transport.isConnected(a.transport.self));
+}
+const text = (of: string): Uint8Array => new TextEncoder().encode(of);
+/** Says it until it was heard: a mesh takes a moment to form, and what is said before is lost. */
+async function say(from: Node, what: string, to: Node): Promise<void> {
+  for (let i = 0; !to.heard.some((each) => each.startsWith(what)); i++) {
+    from.topic.publish(text(`${what} ${i}`));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test(
+  "a message goes from neighbour to neighbour, once to each, and not back",
+  async () => {
+    const [a, b, c] = [await node(1), await node(2), await node(3)];
+    await join(a, b);
+    await join(b, c);
+    await say(a, "warm", c);
+    a.topic.publish(text("news"));
+    await until(() => c.heard.includes("news"));
+    a.topic.publish(text("news"));
+    await say(a, "end", c);
+    for (const each of [b, c]) expect(each.heard.filter((of) => of === "news")).toHaveLength(1);
+    expect(a.heard).toEqual([]);
+  },
+  TIMEOUT,
+);
+
+test(
+  "what is ignored or rejected goes no further; what a judge throws is ignored",
+  async () => {
+    const judge: MessageJudge = (_from, message) => {
+      const said = new TextDecoder().decode(message);
+      if (said === "throw") throw new RangeError("a judge's own fault");
+      return said === "reject" || said === "ignore" ? said : "accept";
+    };
+    const [a, b, c] = [await node(4), await node(5, { judge }), await node(6)];
+    await join(a, b);
+    await join(b, c);
+    await say(a, "warm", c);
+    for (const said of ["ignore", "reject", "throw"]) a.topic.publish(text(said));
+    await say(a, "end", c);
+    expect(b.heard).toContain("throw");
+    expect(c.heard.filter((of) => !/^(warm|end)/.test(of))).toEqual([]);
+    expect(b.transport.isConnected(a.transport.self)).toBeTrue();
+  },
+  TIMEOUT,
+);
+
+test(
+  "members of the allow-list do not gossip with one another, but each with a follower; other chains are not heard",
+  async () => {
+    const members = [7, 8];
+    const [a, b] = [await node(7, { members }), await node(8, { members })];
+    const follower = await node(9, { members });
+    const elsewhere = await node(10, { network: "other" });
+    await join(a, b);
+    await join(follower, a);
+    await join(elsewhere, a);
+    await say(a, "to the follower", follower);
+    await say(follower, "to a member", a);
+    expect(b.heard).toEqual([]);
+    expect(elsewhere.heard).toEqual([]);
+    expect(b.topic.heard()).toBeFalse();
+  },
+  TIMEOUT,
+);
+
+test(
+  "whoever only speaks is heard, and is told nothing",
+  async () => {
+    const [speaker, listener] = [await node(11, { judge: "deaf" }), await node(12)];
+    await join(listener, speaker);
+    await say(speaker, "warm", listener);
+    expect(listener.topic.heard()).toBeFalse();
+    expect(speaker.topic.heard()).toBeTrue();
+  },
+  TIMEOUT,
+);
+
+test(
+  "a peer that gossips beyond its rate is read at it, and another is heard meanwhile",
+  async () => {
+    const slow = { inbound: { bytesPerSecond: 100_000, messagesPerSecond: 20 } };
+    const listener = await node(13, { spec: slow });
+    const [flooder, honest] = [await node(14, { judge: "deaf" }), await node(15, { judge: "deaf" })];
+    await join(flooder, listener);
+    await join(honest, listener);
+    await say(flooder, "warm", listener);
+    const started = performance.now();
+    for (let i = 0; i < 500; i++) flooder.topic.publish(text(`flood ${i} ${"x".repeat(1_000)}`));
+    await say(honest, "honest", listener);
+    const flooded = listener.heard.filter((of) => of.startsWith("flood")).length;
+    const seconds = (performance.now() - started) / 1000;
+    expect(flooded).toBeLessThan(20 * (seconds + 2));
+  },
+  TIMEOUT,
+);
+
+test(
+  "a message, or a packet, above its bound blocks the sender; one as large as allowed arrives",
+  async () => {
+    for (const [i, length] of [
+      [18, MAX_MESSAGE + 1],
+      [20, 500_000],
+    ] as const) {
+      const listener = await node(i);
+      const sender = await node(i + 1, {
+        judge: "deaf",
+        maxMessage: 1e6,
+        spec: { maxPacketBytes: 1e7, maxBacklogBytes: 1e8 },
+      });
+      await join(sender, listener);
+      await say(sender, "warm", listener);
+      sender.topic.publish(new Uint8Array(MAX_MESSAGE).fill(97));
+      await until(() => listener.heard.includes("a".repeat(40)));
+      sender.topic.publish(new Uint8Array(length).fill(98));
+      await until(() => listener.transport.figures().offences.get("oversized") === 1);
+      await until(() => !listener.transport.isConnected(sender.transport.self));
+      expect(listener.heard).not.toContain("b".repeat(40));
+    }
+  },
+  TIMEOUT,
+);
