@@ -99,21 +99,54 @@ export function makeNetwork(options: NetworkOptions): TestNetwork {
   return network;
 }
 
-/** One JSON-RPC call; rejects for an error and when nobody answers. */
-export async function ask<T>(
-  { url }: { readonly url: string },
-  method: string,
-  ...params: unknown[]
-): Promise<T> {
+interface RpcAnswer<T> {
+  readonly result?: T;
+  readonly error?: { readonly message: string };
+}
+
+async function post<T>({ url }: { readonly url: string }, body: unknown): Promise<T> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+    body: JSON.stringify(body),
     signal: AbortSignal.timeout(10_000),
   });
-  const answer = (await response.json()) as { result?: T; error?: { message: string } };
-  if (answer.error !== undefined) throw new Error(`${method}: ${answer.error.message}`);
-  return answer.result as T;
+  return (await response.json()) as T;
+}
+
+function resultOf<T>(method: string, { result, error }: RpcAnswer<T>): T {
+  if (error !== undefined) throw new Error(`${method}: ${error.message}`);
+  return result as T;
+}
+
+/** One JSON-RPC call; rejects for an error and when nobody answers. */
+export async function ask<T>(
+  node: { readonly url: string },
+  method: string,
+  ...params: unknown[]
+): Promise<T> {
+  return resultOf(method, await post<RpcAnswer<T>>(node, { jsonrpc: "2.0", id: 1, method, params }));
+}
+
+/** Calls in one batch: few enough for any node. */
+const BATCH = 100;
+
+/** The same call with each of `params`, a batch at a time; answers in their order. */
+export async function askEach<T>(
+  node: { readonly url: string },
+  method: string,
+  params: readonly (readonly unknown[])[],
+): Promise<T[]> {
+  const results: T[] = [];
+  for (let at = 0; at < params.length; at += BATCH) {
+    const batch = params.slice(at, at + BATCH).map((of, id) => ({ jsonrpc: "2.0", id, method, params: of }));
+    const answers = await post<(RpcAnswer<T> & { readonly id: number })[]>(node, batch);
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    results.push(
+      ...batch.map(({ id }) => resultOf(method, byId.get(id) ?? { error: { message: "no answer" } })),
+    );
+  }
+  return results;
 }
 
 interface BlockView {
@@ -133,10 +166,6 @@ export async function heightOf(node: TestNode): Promise<number> {
   return Number(await ask<string>(processOf(node), "eth_blockNumber"));
 }
 
-export async function blockAt(node: TestNode, height: number): Promise<BlockView | null> {
-  return await ask(processOf(node), "eth_getBlockByNumber", `0x${height.toString(16)}`, false);
-}
-
 /** Waits until every one of `nodes` has a final block above `height`. */
 export async function untilAbove(
   nodes: readonly TestNode[],
@@ -154,18 +183,21 @@ export async function untilAbove(
 
 /** Throws unless all nodes hold the same chain, as far as each has come, from height `from` on; answers the lowest tip. */
 export async function checkSameChain(nodes: readonly TestNode[], from = 0): Promise<number> {
-  const heights = await Promise.all(nodes.map(heightOf));
-  const common = Math.min(...heights);
-  const first = nodes[0] as TestNode;
-  for (let height = Math.max(0, Math.min(from, common)); height <= common; height++) {
-    const wanted = await blockAt(first, height);
-    for (const node of nodes.slice(1)) {
-      const found = await blockAt(node, height);
-      if (found?.hash !== wanted?.hash || found?.stateRoot !== wanted?.stateRoot) {
-        throw new Error(
-          `fork at height ${height}: ${wanted?.hash} here, ${found?.hash} on node${node.index}`,
-        );
-      }
+  const common = Math.min(...(await Promise.all(nodes.map(heightOf))));
+  const first = Math.max(0, Math.min(from, common));
+  const wanted = Array.from({ length: common - first + 1 }, (_, at) => [
+    `0x${(first + at).toString(16)}`,
+    false,
+  ]);
+  const chains = await Promise.all(
+    nodes.map((node) => askEach<BlockView | null>(processOf(node), "eth_getBlockByNumber", wanted)),
+  );
+  for (const [index, chain] of chains.entries()) {
+    for (const [at, found] of chain.entries()) {
+      const expected = chains[0]?.[at];
+      if (found != null && found.hash === expected?.hash && found.stateRoot === expected.stateRoot) continue;
+      const name = nodes[index]?.index;
+      throw new Error(`fork at height ${first + at}: ${expected?.hash} here, ${found?.hash} on node${name}`);
     }
   }
   return common;

@@ -19,15 +19,20 @@ function run(command: readonly string[], input = ""): void {
   if (!done.success) throw new Error(`${command.join(" ")}: ${done.stderr.toString().trim()}`);
 }
 
-/** As root a new set of namespaces is enough; others become root of one of their own. */
+/** As root a new set of namespaces is enough; others become root of one of their own. Nothing outlives its first process. */
 function unshare(): string[] {
   const own = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-  return ["unshare", ...own, "--mount", "--net"];
+  return ["unshare", ...own, "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+}
+
+/** Programs that are not installed; nothing works without them. */
+export function missingPrograms(): readonly string[] {
+  return PROGRAMS.filter((name) => Bun.which(name, { PATH }) === null);
 }
 
 /** Why there can be no sandbox here; undefined where there can. */
 export function sandboxObstacle(): string | undefined {
-  const missing = PROGRAMS.filter((name) => Bun.which(name, { PATH }) === null);
+  const missing = missingPrograms();
   if (missing.length > 0) return `no ${missing.join(", ")} on this machine`;
   const trial =
     "mount -t tmpfs none /run && ip link add br0 type bridge && ip netns add n0 && nft add table inet t";

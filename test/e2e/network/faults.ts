@@ -76,11 +76,29 @@ function keepLogs(bench: Bench, folder: string): void {
   }
 }
 
+/** Does `work` and ends when this process is told to stop. */
+function onStop(work: () => void): Disposable {
+  const stop = (): void => {
+    work();
+    process.exit(1);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
+    },
+  };
+}
+
 /** One leg: at most `most` rounds on a network of its own. */
 async function runLeg(leg: number, name: GroundName, first: number, most: number): Promise<readonly Round[]> {
   const rng = createRng(seed + leg);
   const flags = values.logs === undefined ? [] : ["--log-level", "debug"];
   await using bench = await startBench({ name, validators, rng, flags });
+  const { network } = bench.ground;
+  using _stopping = onStop(() => {
+    for (const node of network.running()) process.kill(processOf(node).pid, "SIGKILL");
+  });
   const checks: Checks = createChecks(bench, withinMs);
   const done: Round[] = [];
   const deck = deckOf(bench, rng).slice(0, most);
@@ -104,7 +122,7 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
     show(`${where}: ${seconds} s, height ${checks.height()}, ${sums}, blocks again after ${after} ms`);
   }
   await bench.transfers.stop();
-  await Promise.all(bench.nodes.map((node) => bench.ground.network.stop(node, "SIGTERM")));
+  await Promise.all(bench.nodes.map((node) => network.stop(node, "SIGTERM")));
   return done;
 }
 
@@ -148,9 +166,12 @@ async function run(): Promise<void> {
   console.log(summary(done, (performance.now() - started) / 1_000));
 }
 
+/** Whether anything that is asked for needs machines or disks of its own. */
+const wantsSandbox = values.links !== "relays" || (only?.includes("diskFull") ?? true);
+
 async function main(): Promise<number> {
   if (insideSandbox) prepareSandbox();
-  else {
+  else if (wantsSandbox) {
     const obstacle = sandboxObstacle();
     if (obstacle === undefined) return await enterSandbox();
     if (values.links === "namespaces") throw new Error(`no network namespaces here: ${obstacle}`);

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { quorumOf } from "#types/quorum.ts";
 import { decodeVote, type Vote } from "#types/vote.ts";
 import { until } from "../../../support/kora.ts";
-import { ask, checkSameChain, heightOf, processOf, type TestNode } from "../../../support/network.ts";
+import { askEach, checkSameChain, heightOf, processOf, type TestNode } from "../../../support/network.ts";
+import type { Acknowledged } from "../../../support/transfers.ts";
 import type { Bench } from "./bench.ts";
 
 /** Every honest node has to be with the others again within this time. */
@@ -147,18 +148,23 @@ async function checkAcknowledged({ nodes, transfers }: Bench, from: number): Pro
     },
     INCLUSION_MS,
   );
-  const upTo = transfers.acknowledged.length;
-  for (const { hash, blockHash } of transfers.acknowledged.slice(from, upTo)) {
-    for (const node of nodes) {
-      const found = await until(`${hash} on node${node.index}`, async () => {
-        const method = "eth_getTransactionReceipt";
-        return (await ask<{ blockHash: string } | null>(processOf(node), method, hash)) ?? false;
-      });
-      if (found.blockHash === blockHash) continue;
-      throw new Error(`${hash} was acknowledged in ${blockHash}, node${node.index}: ${found.blockHash}`);
-    }
+  const fresh = transfers.acknowledged.slice(from);
+  await Promise.all(nodes.map((node) => checkReceipts(node, fresh)));
+  return from + fresh.length;
+}
+
+async function checkReceipts(node: TestNode, expected: readonly Acknowledged[]): Promise<void> {
+  const hashes = expected.map(({ hash }) => [hash]);
+  const receipts = await until(`${hashes.length} receipts on node${node.index}`, async () => {
+    const method = "eth_getTransactionReceipt";
+    const found = await askEach<{ blockHash: string } | null>(processOf(node), method, hashes);
+    return found.every((receipt) => receipt !== null) && found;
+  });
+  for (const [at, { hash, blockHash }] of expected.entries()) {
+    const found = receipts[at]?.blockHash;
+    if (found === blockHash) continue;
+    throw new Error(`${hash} was acknowledged in ${blockHash}, node${node.index}: ${found}`);
   }
-  return upTo;
 }
 
 /** The checks of one campaign; each looks only at what is new since the last round. */
