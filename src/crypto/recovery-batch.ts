@@ -11,10 +11,10 @@ import type { RecoverKey } from "./secp256k1-recovery.ts";
 const HASH_BYTES = 32;
 const ADDRESS_BYTES = 20;
 
-/** What a thread without native code says before its first answer. */
-export interface Fallback {
-  /** Why it has none. */
-  readonly reason: string;
+/** What a thread says before its first answer. */
+export interface Hello {
+  /** Why it has no native code; undefined where it has. */
+  readonly reason: string | undefined;
   /** Whether it has the reference alone. */
   readonly slow: boolean;
 }

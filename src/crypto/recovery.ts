@@ -2,7 +2,7 @@
 // under load cannot spare. Threads start when there is work for them and end when there has been none for a while.
 import { KoraError, messageOf } from "#lib/error.ts";
 import { decodeTransaction, type SignedTransaction, type Transaction } from "#types/transaction.ts";
-import { answerRequest, decodeAnswer, encodeRequest, type Fallback } from "./recovery-batch.ts";
+import { answerRequest, decodeAnswer, encodeRequest, type Hello } from "./recovery-batch.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
 
 /** Transactions handed to a thread at once: long enough to be worth a message, short enough to share work. */
@@ -16,6 +16,8 @@ const DEFAULT_IDLE_MS = 30_000;
 
 /** Fewer are opened at once on the calling thread: a millisecond that no message to a thread would shorten. */
 export const MIN_BATCH = 16;
+/** Fewer do not wait for a thread that is still to start, which takes longer. */
+export const MIN_COLD_BATCH = 256;
 
 /** What became of one wire form. */
 export type Opened =
@@ -69,6 +71,8 @@ interface Thread {
   readonly worker: Worker;
   /** In the order they were sent, which is the order of the answers. */
   readonly tasks: Task[];
+  /** It has started; before, work for it waits. */
+  ready: boolean;
 }
 
 /** Inside the executable, entry points are found below its root; elsewhere beside this file. */
@@ -131,6 +135,16 @@ class Pool {
     return this.#threads.length;
   }
 
+  get ready(): boolean {
+    return this.#threads.some((thread) => thread.ready);
+  }
+
+  /** Starts a thread for work to come. */
+  warm(): void {
+    if (this.#threads.length === 0 && this.#left > 0) this.#spawn();
+    this.#rest();
+  }
+
   run(items: readonly WellFormed[], priority: Priority): Promise<(SignedTransaction | undefined)[]> {
     return new Promise((resolve, reject) => {
       this.#waiting[priority].push({ items, resolve, reject });
@@ -186,12 +200,10 @@ class Pool {
       this.#options.onThreadLost?.(messageOf(error));
       return undefined;
     }
-    const thread: Thread = { worker, tasks: [] };
-    worker.onmessage = ({ data }: MessageEvent<Uint8Array | Fallback>) => {
+    const thread: Thread = { worker, tasks: [], ready: false };
+    worker.onmessage = ({ data }: MessageEvent<Uint8Array | Hello>) => {
       if (!(data instanceof Uint8Array)) {
-        // Slower code than this thread's own is worse than none.
-        if (secp256k1Backend().name === "native") this.#lose(thread, data.reason);
-        else if (data.slow) this.#options.onSlowThread?.(data.reason);
+        this.#greet(thread, data);
         return;
       }
       const task = thread.tasks.shift();
@@ -203,6 +215,16 @@ class Pool {
     // Not unref'd: the runtime's loop then spins while threads work, at twice the cost.
     this.#threads.push(thread);
     return thread;
+  }
+
+  #greet(thread: Thread, { reason, slow }: Hello): void {
+    // Slower code than the calling thread's own is worse than none.
+    if (reason !== undefined && secp256k1Backend().name === "native") {
+      this.#lose(thread, reason);
+      return;
+    }
+    thread.ready = true;
+    if (slow) this.#options.onSlowThread?.(reason ?? "");
   }
 
   #lose(thread: Thread, reason: string): void {
@@ -241,8 +263,10 @@ export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
   let pending = 0;
   return {
     async open(raws, priority) {
-      const few = raws.length < MIN_BATCH || pending + raws.length > maxPending;
-      const run = few ? here : (items: readonly WellFormed[]) => pool.run(items, priority);
+      const few = raws.length < (pool.ready ? MIN_BATCH : MIN_COLD_BATCH);
+      if (few && raws.length >= MIN_BATCH) pool.warm();
+      const inPool = !few && pending + raws.length <= maxPending;
+      const run = inPool ? (items: readonly WellFormed[]) => pool.run(items, priority) : here;
       pending += raws.length;
       try {
         // Each chunk leaves as soon as it is decoded, so that the threads do not wait for the whole batch.

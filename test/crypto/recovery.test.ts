@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { openTransaction, recoverSender } from "#crypto/digest.ts";
-import { createSenderRecovery, MIN_BATCH } from "#crypto/recovery.ts";
+import { createSenderRecovery, MIN_BATCH, MIN_COLD_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
 import { recoverSenderOf } from "#crypto/recovery-parts.ts";
 import { SECP256K1_ORDER } from "#crypto/secp256k1.ts";
 import { utf8 } from "#lib/bytes.ts";
@@ -96,9 +96,9 @@ function numbered(count: number): Uint8Array[] {
 test("an empty batch, a few, no threads at all, and more than is allowed: on the calling thread", async () => {
   expect(await recovery.open([], "block")).toEqual([]);
   const none = createSenderRecovery({ threads: 0 });
-  const allowing = createSenderRecovery({ threads: 2, maxPending: 3 * MIN_BATCH });
+  const allowing = createSenderRecovery({ threads: 2, maxPending: 3 * MIN_COLD_BATCH });
   const few = numbered(MIN_BATCH - 1);
-  const many = numbered(4 * MIN_BATCH);
+  const many = numbered(4 * MIN_COLD_BATCH);
   for (const [each, raws] of [
     [none, few],
     [none, many],
@@ -116,7 +116,7 @@ test("an empty batch, a few, no threads at all, and more than is allowed: on the
 
 test("threads start with work and end when there is none", async () => {
   const resting = createSenderRecovery({ threads: 2, idleMs: 1 });
-  const raws = numbered(200);
+  const raws = numbered(MIN_COLD_BATCH);
   for (let round = 0; round < 2; round++) {
     const opened = resting.open(raws, "transactions");
     expect(resting.threads).toBe(2);
@@ -126,8 +126,22 @@ test("threads start with work and end when there is none", async () => {
   resting.close();
 });
 
+/** Brings one thread up. */
+async function warmed(one: SenderRecovery): Promise<SenderRecovery> {
+  await one.open(numbered(MIN_COLD_BATCH), "transactions");
+  return one;
+}
+
+test("a batch of middling size does not wait for a thread to start, but starts one", async () => {
+  const cold = createSenderRecovery({ threads: 2 });
+  const raws = numbered(MIN_BATCH);
+  expect((await cold.open(raws, "block")).length).toBe(raws.length);
+  expect(cold.threads).toBe(1);
+  cold.close();
+});
+
 test("a block goes before the transactions that wait", async () => {
-  const one = createSenderRecovery({ threads: 1 });
+  const one = await warmed(createSenderRecovery({ threads: 1 }));
   const order: string[] = [];
   const note = (name: string) => () => void order.push(name);
   const batches = Array.from({ length: 8 }, () => one.open(numbered(64), "transactions").then(note("batch")));

@@ -10,7 +10,6 @@ import {
   encodeOutput,
   encodeShareFile,
   type KeyOutput,
-  type ShareFile,
 } from "#crypto/keyfiles.ts";
 import { decryptText, encryptText, isEncrypted } from "#crypto/passphrase.ts";
 import { createThresholdScheme, type ThresholdKey } from "#crypto/threshold.ts";
@@ -63,12 +62,16 @@ function holdResult(files: ResultFiles, key: ThresholdKey): boolean {
   if (!existsSync(files.share) || !existsSync(files.output)) return false;
   const output = decodeOutput(files.output, decodeText(readPublicFile(files.output)));
   const content = readSecretFile(files.share);
-  const fits = isEncrypted(content) || equalBytes(shareIn(files, content).groupPublicKey, key.groupPublicKey);
+  const fits = isEncrypted(content) || equalBytes(groupKeyOf(files, decodeText(content)), key.groupPublicKey);
+  content.fill(0);
   return fits && equalBytes(output.key.groupPublicKey, key.groupPublicKey);
 }
 
-function shareIn(files: ResultFiles, content: Uint8Array): ShareFile {
-  return decodeShareFile(files.share, decodeText(content));
+/** The group key that the text of a share names. */
+function groupKeyOf(files: ResultFiles, text: string): Uint8Array {
+  const { share, groupPublicKey } = decodeShareFile(files.share, text);
+  share.secret.fill(0);
+  return groupPublicKey;
 }
 
 /** Checks that a ceremony whose secrets were erased has left its files here. Throws SHARE_LOST, a refusal. */
@@ -113,6 +116,7 @@ export async function writeResult(
   const text = encodeShareFile({ share, groupPublicKey: key.groupPublicKey });
   const content = passphrase === undefined ? utf8(text) : await encryptText(text, passphrase);
   writeWhole(files.share, content, SECRET_MODE);
+  content.fill(0);
   writeWhole(files.output, utf8(encodeOutput(outputOf(rules, result, key))), PUBLIC_MODE);
 }
 
@@ -130,6 +134,6 @@ async function refuseOthers(
     isEncrypted(content) && passphrase !== undefined
       ? await decryptText(files.share, content, passphrase)
       : decodeText(content);
-  const { groupPublicKey } = decodeShareFile(files.share, text);
-  if (!equalBytes(groupPublicKey, key.groupPublicKey)) refuseExisting(files);
+  content.fill(0);
+  if (!equalBytes(groupKeyOf(files, text), key.groupPublicKey)) refuseExisting(files);
 }
