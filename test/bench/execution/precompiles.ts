@@ -1,12 +1,13 @@
 // What a block full of one precompile costs: millions of gas per second of a contract that calls it until its gas is
 // spent, for every published input of that precompile and some hostile ones. Prints the slowest and the median:
-//   bun test/bench/execution/precompiles.ts [--only TEXT] [--fork osaka] [--gas 2000000] [--all]
-import { readFileSync } from "node:fs";
+//   bun test/bench/execution/precompiles.ts [--only TEXT] [--fork osaka] [--gas 2000000] [--each 1] [--all]
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { sha256 } from "#crypto/hash.ts";
 import { createCalls } from "#execution/call.ts";
 import { chainRules } from "#execution/rules.ts";
-import { fromHex } from "#lib/bytes.ts";
+import { concatBytes, fromHex } from "#lib/bytes.ts";
 import { type Address, address } from "#types/ids.ts";
 import { blockEnv, CHAIN_ID, SENDER } from "../../execution/support.ts";
 import { memoryState, type PlainAccount } from "../../support/memory-state.ts";
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     fork: { type: "string", default: "osaka" },
     gas: { type: "string", default: "2000000" },
+    /** Takes only each so-many-th published input. */
+    each: { type: "string", default: "1" },
     all: { type: "boolean", default: false },
   },
 });
@@ -56,6 +59,21 @@ function published(dir: string, file: string): Input[] {
   return cases.map(({ Name, Input }) => ({ name: Name, data: fromHex(`0x${Input}`) }));
 }
 
+/** Published proofs that hold and are no infinity, as inputs of the point evaluation. */
+function proofs(dir: string): Input[] {
+  const folder = join(dir, "evm/kzg-verify-proof");
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).flatMap((name): Input[] => {
+    if (!/_correct_proof_\d.*\.yaml$/.test(name)) return [];
+    const yaml = readFileSync(join(folder, name), "utf8");
+    const field = (key: string): Uint8Array =>
+      fromHex(new RegExp(`${key}: '(0x[0-9a-f]+)'`).exec(yaml)?.[1] ?? "0x");
+    const [commitment, proof] = [field("commitment"), field("proof")];
+    if (proof[0] === 0xc0) return [];
+    const hash = sha256(commitment).with(0, 1);
+    return [{ name, data: concatBytes(hash, field("z"), field("y"), commitment, proof) }];
+  });
+}
+
 function filled(length: number, byte: number): Uint8Array {
   return new Uint8Array(length).fill(byte);
 }
@@ -90,18 +108,9 @@ function hostile(number: number): Input[] {
       data[212] = 1;
       return [{ name: "200,000 rounds", data }];
     }
-    case 0x0a:
-      return [{ name: "a valid proof", data: pointEvaluation() }];
     default:
       return [];
   }
-}
-
-/** A point evaluation that holds: the constant polynomial 0. */
-function pointEvaluation(): Uint8Array {
-  const infinity = `c0${"00".repeat(47)}`;
-  const versionedHash = "010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014";
-  return fromHex(`0x${versionedHash}${"00".repeat(31)}05${"00".repeat(32)}${infinity}${infinity}`);
 }
 
 /** CALLDATACOPY(0, 0, size), then STATICCALL(gas, precompile, 0, size, size, size) for ever. */
@@ -167,8 +176,13 @@ const all = [
     name,
     inputs: dir === undefined ? [] : published(dir, file),
   })),
-  ...others.map(([number, name]) => ({ number, name, inputs: [] })),
+  ...others.map(([number, name]) => ({
+    number,
+    name,
+    inputs: number === 0x0a && dir !== undefined ? proofs(dir) : [],
+  })),
 ].sort((a, b) => a.number - b.number);
 for (const { number, name, inputs } of all) {
-  if (name.includes(values.only)) await measure(number, name, [...inputs, ...hostile(number)]);
+  const some = inputs.filter((_, i) => i % Number(values.each) === 0);
+  if (name.includes(values.only)) await measure(number, name, [...some, ...hostile(number)]);
 }
