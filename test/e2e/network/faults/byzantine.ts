@@ -37,8 +37,12 @@ interface Evidence {
   readonly view: number;
 }
 
-function identityOf({ folder }: TestNode): { readonly index: number } {
-  return JSON.parse(readFileSync(join(folder, "share.key"), "utf8"));
+/** Its place among the signers, and its key as evidence names it. */
+function signerOf({ folder }: TestNode): { readonly signer: number; readonly participant: string } {
+  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
+  const signer: number = read("share.key").index;
+  const key: string = read("output.json").participants[signer];
+  return { signer, participant: key.startsWith("0x") ? key : `0x${key}` };
 }
 
 /** Evidence against `participant` that a node holds about the blocks from `height` on. */
@@ -61,9 +65,7 @@ async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise
   const { provable, banned } = RULES[conduct] ?? { provable: false, banned: false };
   const [culprit] = (await victims(bench, 1)) as [TestNode];
   const honest = bench.nodes.filter((node) => node !== culprit);
-  const { index: signer } = identityOf(culprit);
-  const output = readFileSync(join(culprit.folder, "output.json"), "utf8");
-  const participant = `0x${(JSON.parse(output).participants as string[])[signer]?.replace(/^0x/, "")}`;
+  const { signer, participant } = signerOf(culprit);
   const height = Math.min(...(await Promise.all(honest.map(heightOf))));
   const from = await viewOf(culprit);
   await bench.kill([culprit]);

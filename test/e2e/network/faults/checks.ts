@@ -72,7 +72,7 @@ function inJournal<T>(node: TestNode, read: (database: Database) => T): T | unde
 }
 
 /** Votes by signer, view and kind. */
-class Record {
+class VoteRecord {
   readonly #said = new Map<string, string>();
   readonly #excuses = new Map<number, Excuse[]>();
   count = 0;
@@ -169,7 +169,7 @@ async function checkReceipts(node: TestNode, expected: readonly Acknowledged[]):
 
 /** The checks of one campaign; each looks only at what is new since the last round. */
 export function createChecks(bench: Bench, withinMs: number): Checks {
-  const record = new Record();
+  const record = new VoteRecord();
   const heardSince = newLines(bench.tap);
   let height = 0;
   let acknowledged = 0;

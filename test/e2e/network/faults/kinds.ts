@@ -19,11 +19,7 @@ const pause = ({ rng }: Bench, least: number, most: number): Promise<void> =>
   Bun.sleep(least + rng.unit() * (most - least));
 
 /** Waits until every node but `absent` has so many new blocks. */
-export async function othersGoOn(
-  bench: Bench,
-  absent: TestNode,
-  blocks: number = BLOCKS_WITHOUT,
-): Promise<void> {
+async function othersGoOn(bench: Bench, absent: TestNode, blocks: number = BLOCKS_WITHOUT): Promise<void> {
   const others = bench.nodes.filter((node) => node !== absent);
   const highest = Math.max(...(await Promise.all(others.map(heightOf))));
   await untilAbove(others, highest + blocks, GO_ON_MS);
@@ -126,7 +122,7 @@ const ALWAYS: Readonly<Record<string, Kind>> = {
 };
 
 /** Kinds after which a node may not sign for a while; those of ALWAYS may follow, the others need everybody. */
-export const SILENCING: Readonly<Record<string, Kind>> = { wiped };
+const SILENCING: Readonly<Record<string, Kind>> = { wiped };
 
 function clockKinds(): Readonly<Record<string, Kind>> {
   return {
