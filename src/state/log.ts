@@ -4,12 +4,14 @@ import { assert } from "#lib/assert.ts";
 import { type OpRun, opOfRun } from "./appender.ts";
 import { TWIG_LEAVES } from "./format.ts";
 import { orderOf } from "./order.ts";
-import type { Row, Statement, Store } from "./store.ts";
+import type { Row, Statement, Store, Value } from "./store.ts";
 
 /** Places for cached ops, a power of two; about 300 bytes each. */
 const CACHED_OPS = 65_536;
 /** Ops fetched by one statement: its list of SNs is one JSON text. */
 const FETCHED_AT_ONCE = 4_096;
+/** Ops that one statement inserts: a statement each takes a fifth longer. */
+const INSERTED_AT_ONCE = 16;
 /** Ops read ahead while SNs are walked in order. */
 const AHEAD = 1_024;
 
@@ -24,6 +26,7 @@ export class OpLog {
   readonly #selectMany: Statement;
   readonly #selectRange: Statement;
   readonly #insert: Statement;
+  readonly #insertMany: Statement;
   /** What is cached at the place of each SN (its lowest bits): the SN, and its op. */
   readonly #cachedSNs: Float64Array = new Float64Array(CACHED_OPS).fill(-1);
   readonly #cachedOps: (Uint8Array | undefined)[] = new Array(CACHED_OPS);
@@ -41,7 +44,10 @@ export class OpLog {
     this.#selectRange = store.prepare(
       "SELECT op, checksum, sn FROM ops WHERE sn >= ? AND sn < ? ORDER BY sn",
     );
-    this.#insert = store.prepare("INSERT INTO ops(sn, op, checksum) VALUES (?, ?, ?)");
+    const insertion = (rows: number): Statement =>
+      store.prepare(`INSERT INTO ops(sn, op, checksum) VALUES ${Array(rows).fill("(?, ?, ?)").join(", ")}`);
+    this.#insert = insertion(1);
+    this.#insertMany = insertion(INSERTED_AT_ONCE);
   }
 
   /** The op of `row`, which must be the one of `sn`. */
@@ -116,10 +122,19 @@ export class OpLog {
   /** Appends inside the running transaction. */
   append(run: OpRun): void {
     this.#ahead = [];
-    for (let i = 0; i < run.count; i++) {
+    const whole = run.count - (run.count % INSERTED_AT_ONCE);
+    const row = (i: number): [number, Uint8Array, number] => {
       const op = opOfRun(run, i);
-      this.#insert.run(run.start + i, op, checksum(run.start + i, op));
+      return [run.start + i, op, checksum(run.start + i, op)];
+    };
+    const values: Value[] = [];
+    for (let i = 0; i < whole; i++) {
+      values.push(...row(i));
+      if (values.length < 3 * INSERTED_AT_ONCE) continue;
+      this.#insertMany.run(...values);
+      values.length = 0;
     }
+    for (let i = whole; i < run.count; i++) this.#insert.run(...row(i));
   }
 
   /** Deletes all from `sn` on, inside the running transaction. */
