@@ -34,6 +34,9 @@ export interface LoadFigures {
   readonly generatorCpu: number;
   /** Final transactions a second on the slowest node, start to end of the load. */
   readonly finalized: number;
+  /** Blocks, and views given up, during the load. */
+  readonly blocks: number;
+  readonly nullified: number;
   readonly nodes: readonly NodeFigures[];
 }
 
@@ -101,9 +104,12 @@ export async function loadNetwork(plan: LoadPlan, network: NetworkPlan): Promise
     const [first, last] = [samples[0] as Sample, samples.at(-1) as Sample];
     return (last.finalized - first.finalized) / (last.at - first.at);
   };
+  const [first, last] = [during[0]?.[0] as Sample, during[0]?.at(-1) as Sample];
   return {
     name: `kora, ${network.validators} validators`,
     report,
+    blocks: last.height - first.height,
+    nullified: last.nullified - first.nullified,
     generatorCpu: generatorShare(report),
     finalized: Math.min(...during.map(pace)),
     nodes: during.map(figuresOf),
@@ -127,6 +133,8 @@ export async function loadAnvil(plan: LoadPlan): Promise<LoadFigures> {
     report,
     generatorCpu: generatorShare(report),
     finalized: report.rate,
+    blocks: Number.NaN,
+    nullified: Number.NaN,
     nodes: [
       {
         cpuPerTransaction: (cpu / report.included) * 1e6,

@@ -16,7 +16,7 @@ export function describeFinality({ views, p50, p90, p99 }: Finality): string {
 /** A load's figures: the whole, then node by node. */
 export function describeLoad(
   what: string,
-  { name, report, generatorCpu, finalized, nodes }: LoadFigures,
+  { name, report, generatorCpu, finalized, blocks, nullified, nodes }: LoadFigures,
 ): string {
   const { latency } = report;
   const cells = (show: (node: NodeFigures) => string): string[] => nodes.map(show);
@@ -24,6 +24,7 @@ export function describeLoad(
     `${what} on ${name}, ${report.seconds.toFixed(0)} s`,
     `  final on all nodes ${finalized.toFixed(0)}/s; ${report.included} included, ${report.failed} failed`,
     `  submitted to final: p50 ${latency.p50} ms, p90 ${latency.p90}, p99 ${latency.p99}, max ${latency.max}`,
+    `  ${blocks} blocks, ${nullified} views given up`,
     `  generator: ${(generatorCpu * 100).toFixed(0)} % of a core`,
     column(
       "CPU, % of a core",

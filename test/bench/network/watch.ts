@@ -15,6 +15,8 @@ export interface Sample {
   /** Resident bytes. */
   readonly memory: number;
   readonly height: number;
+  /** Views given up so far. */
+  readonly nullified: number;
   /** Transactions in final blocks so far. */
   readonly finalized: number;
   /** Cumulative counts of event-loop lag by upper bound in seconds; the last bound is Infinity. */
@@ -63,6 +65,7 @@ async function sampleOf(node: TestNode, address: string): Promise<Sample> {
     at: performance.now() / 1000,
     ...usageOf(pid),
     height: value("kora_finalized_height"),
+    nullified: value("kora_consensus_nullified_total"),
     finalized: value("kora_finalized_transactions_total"),
     lag,
   };
