@@ -42,10 +42,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     stop.abort();
   });
 }
-process.on("uncaughtException", fail);
-process.on("unhandledRejection", (reason) => {
-  if (!tellsOfEndedConnection(reason)) fail(reason);
-});
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (thrown: unknown) => {
+    if (!tellsOfEndedConnection(thrown)) fail(thrown);
+  });
+}
 
 process.exit(
   await runCli(process.argv.slice(2), {

@@ -107,7 +107,11 @@ export function makeHosts(count: number): TestHosts {
       for (const index of names.keys()) run([...prefix(index), "nft", "flush chain inet faults arriving"]);
     },
     [Symbol.dispose]() {
-      for (const name of names) run(["ip", "netns", "delete", name]);
+      for (const [index, name] of names.entries()) {
+        // The kernel takes its time with a namespace's devices; their names are wanted again.
+        run(["ip", "link", "delete", `v${index}`]);
+        run(["ip", "netns", "delete", name]);
+      }
     },
   };
 }

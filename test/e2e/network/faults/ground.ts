@@ -123,6 +123,7 @@ function onNamespaces({ validators, flags }: GroundOptions): Ground {
     linkFaults: {
       partitionOne: (_, rng) => apart(sides(validators, 1, rng)),
       partitionHalves: (_, rng) => apart(sides(validators, validators >> 1, rng)),
+      longPartition: (_, rng) => apart(sides(validators, validators >> 1, rng)),
       oneWay(_, rng) {
         const [from, to] = rng.shuffle([...all]) as [number, number];
         block(from, to);

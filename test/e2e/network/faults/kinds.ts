@@ -131,13 +131,17 @@ function clockKinds(): Readonly<Record<string, Kind>> {
   };
 }
 
+/** Longer than a dial is waited for. */
+const LONG_MS = 12_000;
+
 function linkKinds({ ground }: Bench): Readonly<Record<string, Kind>> {
   return Object.fromEntries(
     Object.entries(ground.linkFaults).map(([name, begin]): [string, Kind] => [
       name,
       async (bench) => {
         const heal = begin(ground.network, bench.rng);
-        await pause(bench, 1_000, 4_000);
+        if (name.startsWith("long")) await Bun.sleep(LONG_MS);
+        else await pause(bench, 1_000, 4_000);
         heal();
       },
     ]),

@@ -44,10 +44,11 @@ async function transportOf({ consensus }: Settings): Promise<OpenTransport> {
   };
 }
 
-process.on("uncaughtException", fail);
-process.on("unhandledRejection", (reason) => {
-  if (!tellsOfEndedConnection(reason)) fail(reason);
-});
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (thrown: unknown) => {
+    if (!tellsOfEndedConnection(thrown)) fail(thrown);
+  });
+}
 try {
   const settings = settingsOf(process.argv.slice(2));
   let builder = NodeBuilder.fromSettings(settings)
