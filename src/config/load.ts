@@ -202,6 +202,9 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   return { settings: loaded, origins, file };
 }
 
+/** The specification's name of the settings. */
+export type NodeConfig = Settings;
+
 /** The specification's entry: the settings of a TOML file, the environment aside. */
 export const NodeConfig: { load(file: string): Settings } = {
   load: (file) => loadConfig({ file }).settings,

@@ -32,6 +32,7 @@ export interface ConsensusSection {
   readonly fetchTimeoutMs: number;
   readonly viewRetention: number;
   readonly skipTimeout: number;
+  readonly guardOverride: number;
 }
 export interface NetworkSection {
   readonly listenAddr: string;
@@ -207,6 +208,13 @@ export const schema: Schema = {
         default: 10,
         unit: "views",
         summary: "a leader silent for so long is skipped at once",
+      },
+      guardOverride: {
+        kind: integer(0, Number.MAX_SAFE_INTEGER),
+        default: 0,
+        unit: "view",
+        summary:
+          "the signing guard lets go where its bar is no higher; only if too many were restored at once",
       },
     },
   },

@@ -8,7 +8,7 @@ import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
 import type { OpenClock } from "./validators/engine.ts";
-import type { OpenTransport } from "./validators/peers.ts";
+import type { OpenTransport } from "./validators/network.ts";
 
 /** A node that is ready to run, once. */
 export interface Node {

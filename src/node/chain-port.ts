@@ -13,7 +13,7 @@ import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import { type Height, ZERO_HASH } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
-import type { Engine } from "./engine.ts";
+import type { ConsensusEngine } from "./engine.ts";
 import { provenState } from "./state-proof.ts";
 
 /** Gas of one blob (EIP-4844). */
@@ -116,7 +116,7 @@ export function createChainPort(parts: ChainPortParts): ChainPort {
 }
 
 /** The pool as RPC uses it; `submit` is the engine's. */
-export function createPoolPort({ pool }: Chain, submit: Engine["submit"]): PoolPort {
+export function createPoolPort({ pool }: Chain, submit: ConsensusEngine["submit"]): PoolPort {
   return {
     async submit(raw) {
       const submission = await submit(raw);

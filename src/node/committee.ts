@@ -18,7 +18,7 @@ import { type PassphraseSource, readIdentity } from "./key-files.ts";
 import { OUTPUT_FILE, readThresholdScheme, SHARE_FILE } from "./threshold-files.ts";
 import { type OpenClock, validatorEngine } from "./validators/engine.ts";
 import { followerEngine } from "./validators/follower.ts";
-import type { NetworkPlan, OpenTransport } from "./validators/peers.ts";
+import type { NetworkPlan, OpenTransport } from "./validators/network.ts";
 
 /** What a program that embeds a node may put in the place of the node's own. */
 export interface Replacements {
@@ -205,6 +205,7 @@ export function committeeEngine(
       ...network,
       scheme,
       timing: timingOf(settings),
+      guardOverride: consensus.guardOverride,
       directory: node.dataDir,
       guard: join(keyFolder(settings), GUARD_FILE),
       ...(openClock && { openClock }),

@@ -20,7 +20,7 @@ import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { createChainPort, createPoolPort } from "./chain-port.ts";
 import { announceCryptography } from "./cryptography.ts";
 import { openDirectory } from "./directory.ts";
-import type { Engine, StartEngine } from "./engine.ts";
+import type { ConsensusEngine, StartEngine } from "./engine.ts";
 import { openJournalFile } from "./journal-file.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -161,7 +161,7 @@ interface RpcParts {
   readonly chain: Chain;
   readonly state: StateDb;
   readonly metrics: Metrics;
-  readonly engine: Engine;
+  readonly engine: ConsensusEngine;
   readonly stack: AsyncDisposableStack;
 }
 

@@ -9,7 +9,7 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** An engine at work. Disposing it finishes the block at hand. */
-export interface Engine extends AsyncDisposable {
+export interface ConsensusEngine extends AsyncDisposable {
   readonly status: StatusPort;
   readonly peers: PeersPort;
   /** Why it cannot do its work now; empty when it can. Without it there is never a reason. */
@@ -38,4 +38,4 @@ export interface EngineParts {
 }
 
 /** Starts an engine on an open chain. */
-export type StartEngine = (parts: EngineParts) => Engine | Promise<Engine>;
+export type StartEngine = (parts: EngineParts) => ConsensusEngine | Promise<ConsensusEngine>;

@@ -4,7 +4,7 @@ import type { Chain } from "#chain/chain.ts";
 import type { AnsweredCall } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import { watchDisk } from "./disk.ts";
-import type { Engine } from "./engine.ts";
+import type { ConsensusEngine } from "./engine.ts";
 import type { Logger } from "./log.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
 import type { Readiness } from "./metrics-server.ts";
@@ -14,7 +14,7 @@ export interface ObservedParts {
   readonly chain: Chain;
   readonly state: StateDb;
   readonly metrics: Metrics;
-  readonly engine: Pick<Engine, "status" | "peers" | "concerns">;
+  readonly engine: Pick<ConsensusEngine, "status" | "peers" | "concerns">;
   readonly logger: Logger;
   /** Data directory; undefined for a chain in memory. */
   readonly directory: string | undefined;

@@ -15,7 +15,7 @@ import { dealInto } from "#node/ceremony/deal.ts";
 import { createLogger } from "#node/log.ts";
 import { productionRunner, RunnerError } from "#node/runner.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
-import type { OpenTransport } from "#node/validators/peers.ts";
+import type { OpenTransport } from "#node/validators/network.ts";
 import { address } from "#types/ids.ts";
 import { rpc } from "../support/kora.ts";
 import { createMemoryNetwork } from "../support/memory-transport.ts";

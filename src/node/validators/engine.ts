@@ -17,15 +17,15 @@ import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import { lockGuard } from "#node/directory.ts";
-import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
+import type { ConsensusEngine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { type ClockWatch, watchClock } from "./clock-watch.ts";
 import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
 import { checkOwnFinality } from "./group-key.ts";
 import { guardedDriver, mortalApplication } from "./lifetime.ts";
+import { type NetworkPlan, type NetworkService, openNetwork } from "./network.ts";
 import { type ConsensusWatch, watchConsensus } from "./observe.ts";
-import { type NetworkPlan, openPeers, type Peers } from "./peers.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
 
 /** A clock whose alarm calls `wake`; disposing stops it. */
@@ -34,6 +34,8 @@ export type OpenClock = (wake: () => void) => ClockPort & Disposable;
 export interface ValidatorPlan extends NetworkPlan {
   readonly scheme: ThresholdScheme;
   readonly timing: Timing;
+  /** R18: the operator lifts the guard's bar up to this view; 0: not at all. */
+  readonly guardOverride: number;
   /** Data directory, for consensus.db. */
   readonly directory: string;
   /** The guard file beside the identity key. */
@@ -113,7 +115,12 @@ function observed(
   };
 }
 
-function statusOf(driver: Driver<ChainBody>, { chain }: EngineParts, peers: Peers, plan: ValidatorPlan) {
+function statusOf(
+  driver: Driver<ChainBody>,
+  { chain }: EngineParts,
+  network: NetworkService,
+  plan: ValidatorPlan,
+) {
   const startedAt = performance.now();
   return (counters: Counters): NodeStatus => {
     const { core } = driver;
@@ -128,7 +135,7 @@ function statusOf(driver: Driver<ChainBody>, { chain }: EngineParts, peers: Peer
       finalizedCount: height,
       nullifiedCount: counters.nullified,
       proposedCount: counters.proposed,
-      peerCount: peers.port.count(),
+      peerCount: network.port.count(),
       uptime: (performance.now() - startedAt) / 1000,
     };
   };
@@ -142,7 +149,7 @@ interface Opened {
 }
 
 interface Opening {
-  readonly peers: Peers;
+  readonly network: NetworkService;
   readonly journal: ConsensusJournal<ChainBody>;
   readonly stopped: AbortSignal;
   readonly stack: AsyncDisposableStack;
@@ -152,10 +159,10 @@ interface Opening {
 function openConsensus(
   parts: EngineParts,
   plan: ValidatorPlan,
-  { peers, journal, stopped, stack }: Opening,
+  { network, journal, stopped, stack }: Opening,
 ): Opened {
   const { chain, logger, fail } = parts;
-  const { transport, committee, specs, sync } = peers;
+  const { transport, committee, specs, marshal } = network;
   const log = logger.module("consensus");
   const counters = { proposed: 0, nullified: 0 };
   const openClock = plan.openClock ?? systemClock;
@@ -177,6 +184,7 @@ function openConsensus(
     scheme: "threshold",
     genesis: chain.genesisHash,
     timing: plan.timing,
+    guardOverride: plan.guardOverride,
   };
   const unguarded = createDriver<ChainBody>(config, {
     journal: observed(journal, counters, watch),
@@ -199,7 +207,7 @@ function openConsensus(
     },
     catchUp(target, done) {
       log.info("catching up", { height: chain.ledger.tip().header.number, target });
-      sync
+      marshal
         .reach(target)
         .then(() => {
           if (!stopped.aborted) done();
@@ -226,7 +234,7 @@ function openConsensus(
 
 /** The engine of one validator of several. */
 export function validatorEngine(plan: ValidatorPlan): StartEngine {
-  return async (parts): Promise<Engine> => {
+  return async (parts): Promise<ConsensusEngine> => {
     await using stack = new AsyncDisposableStack();
     const { chain, state } = parts;
     const participants = plan.scheme.participants();
@@ -236,8 +244,8 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
     const journal = stack.use(openOwnJournal(parts, plan));
     // The block at hand is finished before that is closed which it is written to.
     stack.defer(() => chain.application.exclusive(() => undefined));
-    const peers = stack.use(
-      await openPeers(parts, {
+    const network = stack.use(
+      await openNetwork(parts, {
         plan,
         participants,
         verifier,
@@ -246,24 +254,24 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
       }),
     );
     const stopped = new AbortController();
-    const opening = { peers, journal, stopped: stopped.signal, stack };
+    const opening = { network, journal, stopped: stopped.signal, stack };
     const { driver, counters, watch, clockWatch } = openConsensus(parts, plan, opening);
     stack.defer(() => stopped.abort());
-    await peers.start();
+    await network.start();
     driver.start();
     driver.work(chain.pool.hasExecutable());
-    const status = statusOf(driver, parts, peers, plan);
+    const status = statusOf(driver, parts, network, plan);
     const { ledger, history } = chain;
     const owned = stack.move();
     return {
       status: {
         nodeStatus: () => status(counters),
         evidence: createEvidence({ journal, ledger, history, participants }),
-        syncing: peers.sync.progress,
+        syncing: network.marshal.progress,
       },
-      peers: peers.port,
+      peers: network.port,
       concerns() {
-        const connected = participants.filter((key) => peers.transport.isConnected(key)).length;
+        const connected = participants.filter((key) => network.transport.isConnected(key)).length;
         return [...watch.concerns(connected), ...clockWatch.concerns()];
       },
       submit: (raw) => chain.service.submitTx(raw, "client"),

@@ -3,15 +3,15 @@
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
-import type { Engine, EngineParts, StartEngine } from "#node/engine.ts";
+import type { ConsensusEngine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus, SyncProgress } from "#rpc/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { type Hash, type Height, height } from "#types/ids.ts";
 import type { Announced } from "./announce.ts";
 import { watchClock } from "./clock-watch.ts";
 import { checkOwnFinality, judgedBy } from "./group-key.ts";
-import { type NetworkPlan, openPeers } from "./peers.ts";
-import type { Sync } from "./sync.ts";
+import type { Marshal } from "./marshal.ts";
+import { type NetworkPlan, openNetwork } from "./network.ts";
 import { createCertificateVerifier } from "./votes.ts";
 
 export interface FollowerPlan extends NetworkPlan {
@@ -86,7 +86,7 @@ function createBell(): { wait(ms: number): Promise<void>; ring(): void } {
 /** Follows announcements: applies what fits, fetches what was missed, asks at the start and when nothing is heard. */
 export function startPursuit(
   chain: Pick<Chain, "ledger">,
-  sync: Pick<Sync, "apply" | "exhaust" | "progress">,
+  marshal: Pick<Marshal, "apply" | "exhaust" | "progress">,
   fail: (error: unknown) => void,
 ): Pursuit {
   const bell = createBell();
@@ -101,7 +101,7 @@ export function startPursuit(
 
   async function asking(): Promise<void> {
     while (!stopped) {
-      if ((await sync.exhaust()) && tip() >= highest) heard = true;
+      if ((await marshal.exhaust()) && tip() >= highest) heard = true;
       if (!stopped) await bell.wait(tip() < highest && queued === 0 ? ASK_AGAIN_MS : ASK_MS);
     }
   }
@@ -109,7 +109,7 @@ export function startPursuit(
     queued++;
     end = hash;
     try {
-      await sync.apply({ blocks: [{ wire, hash }], certificate });
+      await marshal.apply({ blocks: [{ wire, hash }], certificate });
       heard = true;
     } finally {
       queued--;
@@ -126,7 +126,7 @@ export function startPursuit(
     },
     ask: bell.ring,
     progress() {
-      const going = sync.progress();
+      const going = marshal.progress();
       if (going !== undefined || heard) return going;
       const currentBlock = tip();
       return { startingBlock, currentBlock, highestBlock: height(Math.max(highest, currentBlock)) };
@@ -153,7 +153,7 @@ function concernsOf(peerCount: number, pursuit: Pursuit, silence: number, slowes
 
 /** The engine of a follower. */
 export function followerEngine(plan: FollowerPlan): StartEngine {
-  return async (parts: EngineParts): Promise<Engine> => {
+  return async (parts: EngineParts): Promise<ConsensusEngine> => {
     await using stack = new AsyncDisposableStack();
     const { chain, state, logger, fail } = parts;
     const startedAt = performance.now();
@@ -161,8 +161,8 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
     let newest: number = chain.ledger.tip().header.number;
     const judged = judgedBy(createCertificateVerifier(plan.scheme, chain.genesisHash), logger.module("sync"));
     checkOwnFinality(state.archive, state.head().height, judged.verifier);
-    const peers = stack.use(
-      await openPeers(parts, {
+    const network = stack.use(
+      await openNetwork(parts, {
         plan,
         participants: plan.participants,
         verifier: judged.verifier,
@@ -181,27 +181,27 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
         finalAt = performance.now();
       }),
     );
-    const pursuit = startPursuit(chain, peers.sync, fail);
+    const pursuit = startPursuit(chain, network.marshal, fail);
     // Syncing ends first: pursuing waits for it.
     stack.defer(async () => {
-      await Promise.all([peers.sync[Symbol.asyncDispose](), pursuit[Symbol.asyncDispose]()]);
+      await Promise.all([network.marshal[Symbol.asyncDispose](), pursuit[Symbol.asyncDispose]()]);
     });
     stack.defer(
-      peers.transport.onPeer(({ kind }) => {
+      network.transport.onPeer(({ kind }) => {
         if (kind === "connected") pursuit.ask();
       }),
     );
-    await peers.start();
+    await network.start();
     const owned = stack.move();
     return {
       status: {
-        nodeStatus: () => statusOf(chain, startedAt, peers.port.count()),
+        nodeStatus: () => statusOf(chain, startedAt, network.port.count()),
         syncing: pursuit.progress,
       },
-      peers: peers.port,
+      peers: network.port,
       concerns: () => [
         ...judged.concerns(),
-        ...concernsOf(peers.port.count(), pursuit, performance.now() - finalAt, plan.slowestPace),
+        ...concernsOf(network.port.count(), pursuit, performance.now() - finalAt, plan.slowestPace),
         ...clock.concerns(),
       ],
       submit: (raw) => chain.service.submitTx(raw, "client"),

@@ -19,7 +19,7 @@ const IDLE_MS = 250;
 /** What a run consists of; those that come alone are as good. */
 export type FinalRun = Pick<VerifiedRun, "blocks" | "certificate">;
 
-export interface Sync extends AsyncDisposable {
+export interface Marshal extends AsyncDisposable {
   /** Fetches and commits until the tip is at `target` or above, or this is disposed. */
   reach(target: number): Promise<void>;
   /** Fetches and commits until peers have no more; false when none of them answered. */
@@ -91,7 +91,7 @@ function endOf({ blocks }: VerifiedRun): RunStart | undefined {
 }
 
 /** Syncing of one chain. Disposing waits for the blocks at hand. */
-export function createSync(chain: Chain, backfill: Backfill): Sync {
+export function createMarshal(chain: Chain, backfill: Backfill): Marshal {
   const stopped = new AbortController();
   const { signal } = stopped;
   const tip = (): Height => chain.ledger.tip().header.number;

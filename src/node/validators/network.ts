@@ -4,7 +4,7 @@ import type { Identity } from "#crypto/identity.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { PeerAddress, Transport } from "#net/types.ts";
-import type { Engine, EngineParts } from "#node/engine.ts";
+import type { ConsensusEngine, EngineParts } from "#node/engine.ts";
 import type { Logger } from "#node/log.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
@@ -12,8 +12,10 @@ import { type Announced, startAnnouncing } from "./announce.ts";
 import { createBackfill } from "./backfill.ts";
 import { channelSpecs, finalityTopic, gossipSpec, TRANSACTION_TOPIC } from "./channels.ts";
 import { type Committee, createCommittee } from "./committee.ts";
+import { startExchange } from "./exchange.ts";
+import { createMarshal, type Marshal } from "./marshal.ts";
 import { startRelay } from "./relay.ts";
-import { createSync, type Sync } from "./sync.ts";
+import { watchTraffic } from "./traffic.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
 /** For whom a transport is opened, and on which chain. */
@@ -38,7 +40,7 @@ export interface NetworkPlan {
   readonly openTransport?: OpenTransport;
 }
 
-export interface PeersOptions {
+export interface NetworkOptions {
   readonly plan: NetworkPlan;
   readonly participants: readonly IdentityKey[];
   readonly verifier: CertificateVerifier;
@@ -48,15 +50,15 @@ export interface PeersOptions {
   readonly announced: ((block: Announced) => void) | undefined;
 }
 
-export interface Peers extends AsyncDisposable {
+export interface NetworkService extends AsyncDisposable {
   readonly transport: Transport;
   readonly committee: Committee;
   readonly specs: ReturnType<typeof channelSpecs>;
-  readonly sync: Sync;
+  readonly marshal: Marshal;
   /** Listens and begins to dial. */
   start(): Promise<void>;
   /** What RPC says of connections. */
-  readonly port: Engine["peers"];
+  readonly port: ConsensusEngine["peers"];
 }
 
 /** Transactions offered to a peer that just connected. */
@@ -80,10 +82,10 @@ function openTransport({ identity, listen, ...plan }: NetworkPlan, genesis: Hash
 }
 
 /** Opens everything but the consensus channels; nothing is sent before `start`. */
-export async function openPeers(
-  { chain, state, logger }: EngineParts,
-  options: PeersOptions,
-): Promise<Peers> {
+export async function openNetwork(
+  { chain, state, logger, metrics }: EngineParts,
+  options: NetworkOptions,
+): Promise<NetworkService> {
   const { plan, participants, verifier, fetchTimeout, announced } = options;
   const { maxBlockBytes } = plan;
   await using stack = new AsyncDisposableStack();
@@ -107,9 +109,12 @@ export async function openPeers(
     return offered.map(({ raw }) => raw);
   };
   const { service } = chain;
-  const sync = stack.use(createSync(chain, backfill));
+  const marshal = stack.use(createMarshal(chain, backfill));
   const relayed = { transport, committee, spec: specs.transactions, topic: TRANSACTION_TOPIC };
   stack.use(startRelay({ ...relayed, service, pending }));
+  const { identity } = plan;
+  stack.use(startExchange({ transport, spec: specs.peers, committee, identity, genesis: chain.genesisHash }));
+  watchTraffic(metrics, transport);
   const finality = { transport, spec: finalityTopic(maxBlockBytes), maxBlockBytes };
   stack.use(startAnnouncing({ ...finality, chain, verifier, announced }));
   const owned = stack.move();
@@ -117,7 +122,7 @@ export async function openPeers(
     transport,
     committee,
     specs,
-    sync,
+    marshal,
     async start() {
       await transport.start();
       for (const peer of plan.peers) transport.keep(peer);

@@ -66,10 +66,14 @@ export function watchConsensus(
       (kind === "finalize" ? finalization : notarization).observe((now() - seenAt) / 1000);
     },
     concerns(peers) {
-      const { quorum, config } = core();
+      const { quorum, config, view, signFloor } = core();
       const reasons: string[] = [];
       const needed = quorum - 1;
       if (peers < needed) reasons.push(`${peers} validators connected, ${needed} needed for a quorum`);
+      if (signFloor > 0 && signFloor >= view)
+        reasons.push(
+          `the signing guard bars votes up to view ${signFloor}; where too many were restored at once, set consensus.guard_override to it`,
+        );
       const silence = (now() - finalAt) / 1000;
       const { blockTime, emptyBlockInterval } = config.timing;
       if (silence > Math.max(blockTime, emptyBlockInterval) / 1000 + PATIENCE_SECONDS)

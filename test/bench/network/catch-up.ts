@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseGenesis } from "#chain/genesis-file.ts";
 import { createSenderRecovery } from "#crypto/recovery.ts";
-import { createSync } from "#node/validators/sync.ts";
+import { createMarshal } from "#node/validators/marshal.ts";
 import type { Block } from "#types/block.ts";
 import { ETHER, openTestChain, testAddress, transfer } from "../../support/chain.ts";
 import { makeStoredChain, type StoredChain } from "../../support/finality.ts";
@@ -73,7 +73,7 @@ async function bare(root: string, round: number, { blocks }: StoredChain): Promi
   const directory = join(root, `bare${round}`);
   mkdirSync(directory);
   const chain = openTestChain({ directory, genesis: parseGenesis(GENESIS), senders });
-  const sync = createSync(chain, { next: () => Promise.resolve({ kind: "exhausted" }) });
+  const sync = createMarshal(chain, { next: () => Promise.resolve({ kind: "exhausted" }) });
   const wireOf = ({ header, transactions, hash }: Block) => {
     return { wire: { header, transactions: transactions.map(({ raw }) => raw) }, hash };
   };

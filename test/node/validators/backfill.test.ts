@@ -6,8 +6,8 @@ import { identityFromSeed } from "#crypto/identity.ts";
 import type { ChannelSpec, Transport } from "#net/types.ts";
 import { type Backfill, createBackfill } from "#node/validators/backfill.ts";
 import { channelSpecs } from "#node/validators/channels.ts";
+import { createMarshal } from "#node/validators/marshal.ts";
 import { createRunSource, type RunStart, verifyRun } from "#node/validators/runs.ts";
-import { createSync } from "#node/validators/sync.ts";
 import type { Archive } from "#state/types.ts";
 import { type BlockRun, decodeBackfill, encodeBackfill, MAX_RUN_BLOCKS } from "#types/backfill.ts";
 import { encodeBlock, joinBlock } from "#types/block.ts";
@@ -208,7 +208,7 @@ describe("over a transport", () => {
     const [server, late] = [join(network, 0), join(network, 1)] as const;
     serve(server);
     const chain = openTestChain();
-    const sync = createSync(chain, serve(late, chain.state.archive));
+    const sync = createMarshal(chain, serve(late, chain.state.archive));
     for (const { transport } of [server, late]) await transport.start();
     await sync.reach(BLOCKS);
     expect(sync.progress()).toBeUndefined();
@@ -223,7 +223,7 @@ describe("over a transport", () => {
     const [silent, late] = [join(network, 0), join(network, 1)];
     silent.transport.open(SPEC, () => {});
     const chain = openTestChain();
-    const sync = createSync(chain, serve(late, chain.state.archive, 60_000));
+    const sync = createMarshal(chain, serve(late, chain.state.archive, 60_000));
     for (const { transport } of [silent, late]) await transport.start();
     const running = sync.reach(BLOCKS);
     expect(sync.progress()).toMatchObject({ startingBlock: 0, currentBlock: 0, highestBlock: BLOCKS });

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Announced } from "#node/validators/announce.ts";
 import { type Pursuit, startPursuit } from "#node/validators/follower.ts";
-import type { FinalRun } from "#node/validators/sync.ts";
+import type { FinalRun } from "#node/validators/marshal.ts";
 import { type Hash, hash } from "#types/ids.ts";
 import { until } from "../../support/kora.ts";
 

@@ -2,8 +2,8 @@
 // meanwhile, one answer wrong or missing after the other, and an end that leaves nothing running.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Backfill, Found } from "#node/validators/backfill.ts";
+import { createMarshal } from "#node/validators/marshal.ts";
 import type { RunStart, VerifiedRun } from "#node/validators/runs.ts";
-import { createSync } from "#node/validators/sync.ts";
 import type { Block } from "#types/block.ts";
 import type { Hash } from "#types/ids.ts";
 import { openTestChain, type TestChain, transfer } from "../../support/chain.ts";
@@ -67,7 +67,7 @@ test("a run is committed a few blocks at a time, the certificate with the last",
   const { chain, committed, height } = watched();
   let turns = 0;
   const others = setInterval(() => turns++, 0);
-  await createSync(chain, scripted(EXHAUSTED)).apply(runOf(0, BLOCKS));
+  await createMarshal(chain, scripted(EXHAUSTED)).apply(runOf(0, BLOCKS));
   clearInterval(others);
   expect(height()).toBe(BLOCKS);
   expect(committed).toEqual([32, 64, 96, BLOCKS].map((at) => source.blocks[at - 1]!.hash));
@@ -88,7 +88,7 @@ test("blocks that cost much are committed one by one", async () => {
   }
   const { chain, committed } = watched();
   const run = { blocks: blocks.map(wireOf), certificate: undefined, finalHeight: 3 };
-  await createSync(chain, scripted(EXHAUSTED)).apply(run);
+  await createMarshal(chain, scripted(EXHAUSTED)).apply(run);
   expect(committed).toEqual(blocks.map(({ hash }) => hash));
   chain.close();
   busy.close();
@@ -96,7 +96,7 @@ test("blocks that cost much are committed one by one", async () => {
 
 test("what is known already, and what does not follow the tip, is left alone", async () => {
   const { chain, committed, height } = watched();
-  const sync = createSync(chain, scripted(EXHAUSTED));
+  const sync = createMarshal(chain, scripted(EXHAUSTED));
   await sync.apply(runOf(0, 20));
   await sync.apply(runOf(10, 20));
   await sync.apply(runOf(30, 40));
@@ -109,7 +109,7 @@ test("what is known already, and what does not follow the tip, is left alone", a
 test("the next run is asked for while one is committed, and progress names what is known to be final", async () => {
   const { chain, height } = watched();
   const backfill = scripted(found(runOf(0, 40, 60)), found(runOf(40, 60)), EXHAUSTED);
-  const sync = createSync(chain, backfill);
+  const sync = createMarshal(chain, backfill);
   expect(sync.progress()).toBeUndefined();
   const reaching = sync.reach(60);
   expect(sync.progress()).toEqual({ startingBlock: 0, currentBlock: 0, highestBlock: 60 } as never);
@@ -124,15 +124,15 @@ test("the next run is asked for while one is committed, and progress names what 
 
 test("a height that nobody has yet is asked for until somebody has it", async () => {
   const { chain, height } = watched();
-  await createSync(chain, scripted(SILENCE, EXHAUSTED, found(runOf(0, 10)), EXHAUSTED)).reach(10);
+  await createMarshal(chain, scripted(SILENCE, EXHAUSTED, found(runOf(0, 10)), EXHAUSTED)).reach(10);
   expect(height()).toBe(10);
   chain.close();
 });
 
 test("exhausting tells whether anybody answered", async () => {
   const { chain, height } = watched();
-  expect(await createSync(chain, scripted(SILENCE)).exhaust()).toBeFalse();
-  expect(await createSync(chain, scripted(found(runOf(0, 10)), EXHAUSTED)).exhaust()).toBeTrue();
+  expect(await createMarshal(chain, scripted(SILENCE)).exhaust()).toBeFalse();
+  expect(await createMarshal(chain, scripted(found(runOf(0, 10)), EXHAUSTED)).exhaust()).toBeTrue();
   expect(height()).toBe(10);
   chain.close();
 });
@@ -140,7 +140,7 @@ test("exhausting tells whether anybody answered", async () => {
 test("a block of others is committed while peers let this node wait", async () => {
   const { chain, height } = watched();
   const { promise: never } = Promise.withResolvers<Found>();
-  const sync = createSync(chain, { next: () => never });
+  const sync = createMarshal(chain, { next: () => never });
   void sync.exhaust();
   await sync.apply(runOf(0, 1));
   expect(height()).toBe(1);
@@ -149,7 +149,7 @@ test("a block of others is committed while peers let this node wait", async () =
 
 test("disposing ends what is under way between two commits", async () => {
   const { chain, committed, height } = watched();
-  const sync = createSync(chain, scripted(found(runOf(0, BLOCKS)), EXHAUSTED));
+  const sync = createMarshal(chain, scripted(found(runOf(0, BLOCKS)), EXHAUSTED));
   const reaching = sync.reach(BLOCKS);
   await until("the first commit", () => committed.length > 0);
   await sync[Symbol.asyncDispose]();
@@ -165,7 +165,7 @@ test("a final block that cannot be reproduced is this node's own fault", async (
   const { chain } = watched();
   const { header, hash } = source.blocks[0]!;
   const wire = { header, transactions: [transfer({ from: 0, nonce: 0 }).raw] };
-  const sync = createSync(chain, scripted(EXHAUSTED));
+  const sync = createMarshal(chain, scripted(EXHAUSTED));
   const stuffed = { blocks: [{ wire, hash }], certificate: undefined };
   await expect(sync.apply(stuffed)).rejects.toMatchObject({ code: "STATE_DIVERGED", exitCode: 3 });
   chain.close();

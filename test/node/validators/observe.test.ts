@@ -69,6 +69,18 @@ test("views that the guard barred are counted once each, from zero", () => {
   expect(value("kora_signing_guard_refusals_total")).toBe(3);
 });
 
+test("a guard that bars the view is a concern that names what lifts it, until the view is passed", () => {
+  const { core, watch } = rig();
+  core.view = 57;
+  core.signFloor = 1_024;
+  const [concern, ...others] = watch.concerns(3);
+  expect(concern).toContain("1024");
+  expect(concern).toContain("consensus.guard_override");
+  expect(others).toEqual([]);
+  core.view = 1_025;
+  expect(watch.concerns(3)).toEqual([]);
+});
+
 test("too few validators and a chain that stands still are concerns, until they are over", () => {
   const { clock, watch, certificate } = rig();
   expect(watch.concerns(2)).toEqual([]);

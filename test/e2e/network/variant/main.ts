@@ -11,7 +11,7 @@ import type { Settings } from "#config/schema.ts";
 import { NodeBuilder } from "#node/builder.ts";
 import { tellsOfEndedConnection } from "#node/rejections.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
-import type { OpenTransport } from "#node/validators/peers.ts";
+import type { OpenTransport } from "#node/validators/network.ts";
 import { wrongClock } from "./clock.ts";
 import { CONDUCTS } from "./conducts.ts";
 import { misbehaving } from "./rogue.ts";
