@@ -30,6 +30,25 @@ test("the LRU map holds the most recently used entries", () => {
   );
 });
 
+test("an LRU map with weights drops the oldest until the rest weigh little enough, but for those that are spared", () => {
+  const most = 12;
+  const spared = 2;
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat({ max: 8 }), fc.nat({ max: 9 })), { maxLength: 60 }), (puts) => {
+      const lru = createLru<number, number>(5, { of: (value) => value, most, spared });
+      let model: [number, number][] = [];
+      for (const put of puts) {
+        lru.set(...put);
+        model = [...model.filter(([key]) => key !== put[0]), put].slice(-5);
+        while (model.length > spared && model.reduce((sum, [, value]) => sum + value, 0) > most)
+          model.shift();
+        expect(lru.size).toBe(model.length);
+      }
+      for (const [key, value] of model) expect(lru.get(key)).toBe(value);
+    }),
+  );
+});
+
 test("a seed fixes the whole stream, and forks are independent of later use", () => {
   const stream = (seed: number): number[] => {
     const rng = createRng(seed);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
 import { ADVERSARIES, ADVERSARY_NAMES } from "./adversaries/names.ts";
 import { calmOptions } from "./options.ts";
+import { MANY_RESTORED } from "./scenarios.ts";
 import { repro, runSchedule, runSeed } from "./schedule.ts";
 import { SIM_TIMING } from "./world.ts";
 
@@ -42,6 +43,17 @@ describe("simulated schedules", () => {
     const options = { ...calmOptions(816, 5, 40), loss: 0.5, delay: 0.5, spread: 10, phaseOneMs: 600 };
     for (let seed = 1; seed <= 20; seed++)
       expect(runSchedule({ ...options, seed }).violation, `seed ${seed}`).toBeUndefined();
+  });
+
+  test("where more than f were restored at once, nobody goes on but by an operator's word (R18)", () => {
+    const restored = { ...calmOptions(1, 4, 40), ...MANY_RESTORED, phaseOneMs: 1_500 };
+    for (let seed = 1; seed <= 3; seed++) {
+      const stuck = runSchedule({ ...restored, seed }).violation;
+      expect(stuck, `seed ${seed}`).toStartWith("L");
+      // Its bar is higher than the view that the operator names.
+      expect(runSchedule({ ...restored, seed, guardOverride: 1_023 }).violation).toBe(stuck);
+      expect(runSchedule({ ...restored, seed, guardOverride: 1_024 }).violation).toBeUndefined();
+    }
   });
 
   test("a dead leader costs one timeout, then is skipped at once (L5)", () => {

@@ -8,7 +8,7 @@ import type { Body } from "./ports.ts";
 export const MAX_BODIES = 256;
 /** Bytes of all of them; decoded, small transactions take several times that. */
 export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
-/** The newest stay whatever they weigh: what is being voted on is among them. */
+/** The newest stay whatever they weigh. */
 const SPARED_BODIES = 8;
 /** Bodies kept of one peer that nobody asked for yet. */
 export const MAX_UNASKED_PER_PEER = 8;
@@ -37,6 +37,9 @@ export interface Bodies<B extends Body> {
   get(digest: Hash): B | undefined;
   /** A body from a peer, or built here (`from` undefined). */
   put(body: B, from: number | undefined): void;
+  /** Keeps a body that is about to be journalled, whatever else arrives, until it is released as often as it was held. */
+  hold(digest: Hash): void;
+  release(digest: Hash): void;
   hint(digest: Hash, peer: number): void;
   /** Calls `got` at once or when the body arrives; given up when `view` exceeds `until`. */
   need(digest: Hash, until: number, got: (body: B) => void): void;
@@ -45,6 +48,29 @@ export interface Bodies<B extends Body> {
   /** Drops those who wait for views that are done with. */
   giveUp(below: number): void;
   nextAt(): number;
+}
+
+interface Held<B> {
+  get(digest: Hash): B | undefined;
+  hold(digest: Hash, body: B | undefined): void;
+  release(digest: Hash): void;
+}
+
+/** Bodies that somebody holds; as many as answers and signatures are on their way. */
+function createHeld<B>(): Held<B> {
+  const held = new Map<Hash, { readonly body: B; holders: number }>();
+  return {
+    get: (digest) => held.get(digest)?.body,
+    hold(digest, body) {
+      const entry = held.get(digest);
+      if (entry !== undefined) entry.holders++;
+      else if (body !== undefined) held.set(digest, { body, holders: 1 });
+    },
+    release(digest) {
+      const entry = held.get(digest);
+      if (entry !== undefined && --entry.holders === 0) held.delete(digest);
+    },
+  };
 }
 
 /** No bodies yet. */
@@ -57,11 +83,12 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
   );
   const hints = createLru<Hash, number>(MAX_HINTS);
   const needs = new Map<Hash, Need<B>>();
+  const held = createHeld<B>();
   /** Whom to ask first where nobody is known to have it: who answered last. */
   let likely = 0;
 
   function get(digest: Hash): B | undefined {
-    const body = kept.get(digest);
+    const body = kept.get(digest) ?? held.get(digest);
     if (body !== undefined) return body;
     for (const buffer of unasked) {
       const found = buffer.get(digest);
@@ -87,6 +114,8 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
       if (from !== undefined && from < ports.n) likely = from;
       for (const { got } of need.waiting) got(body);
     },
+    hold: (digest) => held.hold(digest, get(digest)),
+    release: held.release,
     hint(digest, peer) {
       if (peer >= 0) hints.set(digest, peer);
     },

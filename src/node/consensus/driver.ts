@@ -30,6 +30,7 @@ export interface Driver<B extends Body> {
 }
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
+type EventOf<T extends Event["type"]> = Extract<Event, { readonly type: T }>;
 
 /** A driver whose core continues where the journal ends. `rules` exists for the simulator alone. */
 export function createDriver<B extends Body>(
@@ -150,8 +151,10 @@ class CoreDriver<B extends Body> implements Driver<B> {
     const { clock, journal } = this.#ports;
     const inbox = this.#inbox;
     for (let i = 0; i < inbox.length; i++) {
-      const effects = step(this.core, inbox[i] as Event, clock.now());
+      const event = inbox[i] as Event;
+      const effects = step(this.core, event, clock.now());
       for (const effect of effects) this.#absorb(effect);
+      this.#letGo(event);
     }
     inbox.length = 0;
     if (this.#dirty) {
@@ -163,6 +166,27 @@ class CoreDriver<B extends Body> implements Driver<B> {
     if (leaving.length === 0) return;
     this.#outbox = [];
     for (const effect of leaving) if (!this.#halted) this.#release(effect);
+  }
+
+  /** An answer about a body, which stays at hand until the answer was acted on: it may have to be journalled (R15). */
+  #answer(event: EventOf<"built" | "verified" | "certified">): void {
+    if (event.payload !== undefined) this.#bodies.hold(event.payload);
+    this.#feed(event);
+  }
+
+  /** Undoes `hold` of #answer and of a notarize that was to be signed. */
+  #letGo(event: Event): void {
+    switch (event.type) {
+      case "built":
+      case "verified":
+      case "certified":
+        if (event.payload !== undefined) this.#bodies.release(event.payload);
+        break;
+      case "signed":
+        if (event.vote.kind === "notarize") this.#bodies.release(event.vote.payload);
+        break;
+      default:
+    }
   }
 
   #setAlarm(): void {
@@ -187,9 +211,12 @@ class CoreDriver<B extends Body> implements Driver<B> {
       case "reserve":
         journal.reserve(effect.upTo);
         break;
-      case "sign":
-        scheme.sign(effect.subject, (vote) => this.#feed({ type: "signed", vote }));
+      case "sign": {
+        const { subject } = effect;
+        if (subject.kind === "notarize") this.#bodies.hold(subject.payload);
+        scheme.sign(subject, (vote) => this.#feed({ type: "signed", vote }));
         break;
+      }
       case "authenticate": {
         const { vote, from } = effect;
         this.#inbox.push({ type: "authenticated", vote, from, valid: scheme.authenticate(vote) });
@@ -217,7 +244,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
         const { view, payload } = effect.context;
         const valid = this.#bodies.get(payload) && this.#verifier.known(effect.context);
         if (valid === undefined) this.#outbox.push(effect);
-        else this.#inbox.push({ type: "certified", view, payload, valid });
+        else this.#answer({ type: "certified", view, payload, valid });
         break;
       }
       default:
@@ -277,12 +304,12 @@ class CoreDriver<B extends Body> implements Driver<B> {
 
   #verify({ context }: EffectOf<"verify">): void {
     const { view, payload } = context;
-    this.#verifier.verify(context, (verdict) => this.#feed({ type: "verified", view, payload, verdict }));
+    this.#verifier.verify(context, (verdict) => this.#answer({ type: "verified", view, payload, verdict }));
   }
 
   #certify({ context }: EffectOf<"certify">): void {
     const { view, payload } = context;
-    this.#verifier.certify(context, (valid) => this.#feed({ type: "certified", view, payload, valid }));
+    this.#verifier.certify(context, (valid) => this.#answer({ type: "certified", view, payload, valid }));
   }
 
   /** R2. R8: a parent whose state a restart lost is executed again, never a reason to decline. */
@@ -291,7 +318,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
     const { view, parentView, parent } = context;
     const { application, scheme } = this.#ports;
     const built = (payload: Hash | undefined): void =>
-      this.#feed({ type: "built", view, parentView, payload });
+      this.#answer({ type: "built", view, parentView, payload });
     if (application.heightOf(parent) === undefined) {
       this.#bodies.need(parent, view, (body) => {
         this.#verifier.execute(body, view, (valid) => (valid ? this.#build(effect) : built(undefined)));

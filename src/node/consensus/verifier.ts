@@ -78,8 +78,6 @@ export function createVerifier<B extends Body>(
     const { payload, view, parentView } = context;
     const settle = (valid: boolean): void => {
       verdicts.set(payload, { view, parentView, valid });
-      // However long that took, the body is at hand where it is to be journalled.
-      bodies.put(body, undefined);
       done(valid);
     };
     const expected = { ...context, parentHeight, prevRandao: scheme.prevRandao(context.parentSeed) };
@@ -87,17 +85,30 @@ export function createVerifier<B extends Body>(
     else if (unexecuted) done(true);
     else execute(body, view, settle);
   }
+  /** However long it takes: when `done` is called, the body is at hand. */
+  function inspectKept(
+    context: BlockContext,
+    body: B,
+    done: (valid: boolean) => void,
+    unexecuted = false,
+  ): void {
+    const kept = (valid: boolean): void => {
+      bodies.put(body, undefined);
+      done(valid);
+    };
+    inspect(context, body, kept, unexecuted);
+  }
   return {
     execute,
     verify(context, done) {
       bodies.need(context.payload, context.view, (body) => {
         const ahead = body.facts.timestamp - clock.wall();
         if (rules.r3Timestamp && ahead > MAX_CLOCK_AHEAD_SECONDS) done("early");
-        else inspect(context, body, (valid) => done(valid ? "valid" : "invalid"), !rules.r3Verified);
+        else inspectKept(context, body, (valid) => done(valid ? "valid" : "invalid"), !rules.r3Verified);
       });
     },
     certify(context, done) {
-      bodies.need(context.payload, context.view, (body) => inspect(context, body, done));
+      bodies.need(context.payload, context.view, (body) => inspectKept(context, body, done));
     },
     known,
     built({ digest, view, parentView }) {

@@ -1,0 +1,116 @@
+// The core alone, event by event: bounds and refusals that a schedule meets too rarely to be shown by one.
+import { expect, test } from "bun:test";
+import { createCore, step } from "#consensus/core.ts";
+import type { Effect } from "#consensus/effects.ts";
+import type { Examined } from "#consensus/events.ts";
+import { fetchMissing, MAX_WANTS } from "#consensus/resolver.ts";
+import { type Core, DEFAULT_TIMING, NOTHING_RESTORED } from "#consensus/state.ts";
+import type { Certificate } from "#types/certificate.ts";
+import { hash, ZERO_HASH } from "#types/ids.ts";
+import type { Vote, VoteKind } from "#types/vote.ts";
+
+const PAYLOAD = hash(`0x${"ab".repeat(32)}`);
+const BYTES = new Uint8Array([1]);
+
+function started(): Core {
+  const timing = DEFAULT_TIMING;
+  const core = createCore(
+    { epoch: 0, n: 4, me: 0, scheme: "threshold", genesis: ZERO_HASH, timing },
+    NOTHING_RESTORED,
+  );
+  step(core, { type: "start" }, 0);
+  return core;
+}
+
+function certificate(kind: VoteKind, view: number): Certificate {
+  const subject =
+    kind === "nullify" ? { parentView: 0, payload: ZERO_HASH } : { parentView: view - 1, payload: PAYLOAD };
+  return { kind, epoch: 0, view, ...subject, signature: BYTES, seed: new Uint8Array([view & 255]) };
+}
+
+function vote(kind: VoteKind, signer: number, view = 1, epoch = 0): Vote {
+  const subject = kind === "nullify" ? ZERO_HASH : PAYLOAD;
+  const place = { kind, epoch, view, parentView: 0, payload: subject, signer };
+  return { ...place, partial: BYTES, seedPartial: BYTES, envelope: BYTES };
+}
+
+function examined(of: Certificate): Examined {
+  return { certificate: of, valid: true, lottery: new Uint8Array(32) };
+}
+
+const typesOf = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);
+
+test("a certificate is taken from however far ahead, once it is verified", () => {
+  const core = started();
+  const far = certificate("nullify", 40_000_000);
+  const message = { type: "certificates", certificates: [far] } as const;
+  expect(typesOf(step(core, { type: "message", from: 1, message }, 1))).toEqual(["examine"]);
+  step(core, { type: "examined", from: 1, results: [examined(far)] }, 2);
+  expect(core.view).toBe(40_000_001);
+  expect(core.rounds.size).toBeLessThan(8);
+});
+
+test("a far notarization costs later steps nothing for the views between", () => {
+  const core = started();
+  for (const view of [30_000_000, 20_000_000, 10_000_000]) {
+    const results = [examined(certificate("notarize", view))];
+    step(core, { type: "examined", from: 1, results }, 1);
+  }
+  const before = performance.now();
+  for (let i = 1; i <= 200; i++) step(core, { type: "tick" }, i * DEFAULT_TIMING.timeoutRetry);
+  expect(core.retryAt).toBe(201 * DEFAULT_TIMING.timeoutRetry);
+  // 200 walks over thirty million views would take minutes.
+  expect(performance.now() - before).toBeLessThan(5_000);
+});
+
+test("an echo tells of this epoch only", () => {
+  const core = started();
+  const echo = (epoch: number): readonly Effect[] =>
+    step(
+      core,
+      { type: "message", from: 1, message: { type: "echo", vote: vote("nullify", 0, 9, epoch) } },
+      1,
+    );
+  expect(typesOf(echo(1))).toEqual([]);
+  expect(core.echoes.size).toBe(0);
+  expect(typesOf(echo(0))).toEqual(["authenticate"]);
+});
+
+test("an echoed vote that the journal lacks bars its view; with the operator's word it binds instead", () => {
+  const tell = (guardOverride: number): Core => {
+    const config = { ...started().config, guardOverride };
+    const core = createCore(config, NOTHING_RESTORED);
+    step(core, { type: "start" }, 0);
+    step(core, { type: "authenticated", vote: vote("nullify", 0, 9), from: 1, valid: true }, 1);
+    return core;
+  };
+  expect(tell(0).signFloor).toBe(9);
+  expect(tell(8).signFloor).toBe(9);
+  const lifted = tell(1_024);
+  expect(lifted.signFloor).toBe(8);
+  expect(lifted.rounds.get(9)?.mine.nullify).toBeDefined();
+});
+
+test("what is wanted longest makes room for what is wanted now", () => {
+  const core = started();
+  for (let view = 1; view <= MAX_WANTS + 5; view++) fetchMissing(core, [{ view, kind: "notarize" }], 1);
+  const views = [...core.resolver.pending.values()].map(({ want }) => want.view);
+  expect(views).toHaveLength(MAX_WANTS);
+  expect([Math.min(...views), Math.max(...views)]).toEqual([6, MAX_WANTS + 5]);
+});
+
+test("a caught signer's partial is checked alone once, however many votes follow", () => {
+  const core = started();
+  core.caught.fill(true);
+  const asked: Effect[] = [];
+  for (const signer of [1, 2, 3, 0]) {
+    const event = {
+      type: "authenticated",
+      vote: vote("nullify", signer),
+      from: signer,
+      valid: true,
+    } as const;
+    asked.push(...step(core, event, 1).filter(({ type }) => type === "examinePartial"));
+  }
+  expect(asked).toHaveLength(3);
+});
