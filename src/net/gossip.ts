@@ -65,7 +65,7 @@ export interface Gossip {
   readonly service: (components: Components) => { start(): Promise<void>; stop(): Promise<void> };
   /** Follows the connections of `node`; before it starts. */
   follow(node: Libp2p): void;
-  publish(topic: string, message: Uint8Array): void;
+  publish(topic: string, message: Uint8Array): Promise<number>;
   heard(topic: string): boolean;
 }
 
@@ -327,9 +327,13 @@ export function createGossip(parts: GossipParts): Gossip {
         if (!left) topology?.onDisconnect?.(remotePeer);
       });
     },
-    publish(topic, message) {
-      // Rejects when it was not started or has stopped; a message that reached nobody is no failure.
-      router?.publish(topic, message).catch(() => undefined);
+    async publish(topic, message) {
+      try {
+        return (await router?.publish(topic, message))?.recipients.length ?? 0;
+      } catch {
+        // It was not started, or has stopped.
+        return 0;
+      }
     },
     heard: (topic) => (router?.getSubscribers(topic).length ?? 0) > 0,
   };

@@ -1,11 +1,10 @@
-// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With noise-crypto.ts, muxer.ts and
-// gossip.ts the only file that knows the library, none of whose types leave the four.
+// The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With tcp.ts, noise-crypto.ts, muxer.ts and
+// gossip.ts the only file that knows the library, none of whose types leave the five.
 import { isIP } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
-import { tcp } from "@libp2p/tcp";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import type { Identity } from "#crypto/identity.ts";
@@ -14,6 +13,7 @@ import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity
 import { createGossip, type Gossip } from "./gossip.ts";
 import { connectionMuxer } from "./muxer.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
+import { tcpTransport } from "./tcp.ts";
 import type { PeerAddress } from "./types.ts";
 import type { Direction, Wire, WireEvents, WireFactory, WirePlan, WireStream } from "./wire.ts";
 
@@ -141,7 +141,7 @@ async function createNode(
     privateKey,
     start: false,
     addresses: { listen: options.listen.map(listenAddress) },
-    transports: [tcp()],
+    transports: [tcpTransport()],
     connectionEncrypters: [noise({ crypto: createNoiseCrypto() })],
     streamMuxers: [connectionMuxer()],
     ...(gossip !== undefined && { services: { gossip: gossip.service } }),
@@ -267,7 +267,7 @@ export function libp2pWire(options: Libp2pOptions): WireFactory {
           connection.abort(new KoraError("disconnected", { code: "DISCONNECTED" }));
         }
       },
-      publish: (topic, message) => gossip?.publish(topic, message),
+      publish: (topic, message) => gossip?.publish(topic, message) ?? Promise.resolve(0),
       heard: (topic) => gossip?.heard(topic) ?? false,
       close: async () => {
         await node.stop();

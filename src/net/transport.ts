@@ -158,7 +158,7 @@ class WiredTransport implements Transport {
       heard: () => this.#wire?.heard(spec.name) ?? false,
       publish: (message) => {
         assert(message.length <= spec.maxMessageBytes, `a message of ${spec.name} is within its bound`);
-        this.#wire?.publish(spec.name, message);
+        return this.#wire?.publish(spec.name, message) ?? Promise.resolve(0);
       },
     };
   }

@@ -78,8 +78,11 @@ export interface Topic {
   readonly spec: TopicSpec;
   /** Whether any connected peer listens. */
   heard(): boolean;
-  /** Hands a message to some of those who listen. Never waits; nobody is told of a message that reached nobody. */
-  publish(message: Uint8Array): void;
+  /**
+   * Hands a message to some of those who listen; resolves with to how many. None for a while after peers connect: they
+   * may listen already where this node cannot speak to them yet.
+   */
+  publish(message: Uint8Array): Promise<number>;
 }
 
 /** What is gossiped: the topics share one stream to each peer, and its bounds. */

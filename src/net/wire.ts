@@ -63,8 +63,8 @@ export interface Wire {
   /** Opens a stream on a connection that exists; rejects if there is none or the peer does not serve the channel. */
   open(peer: IdentityKey, channel: string): Promise<WireStream>;
   disconnect(peer: IdentityKey): void;
-  /** Gossips a message; nothing happens when nobody listens, or when it was gossiped lately. */
-  publish(topic: string, message: Uint8Array): void;
+  /** Gossips a message; resolves with to how many peers: to none when nobody listens, or it was gossiped lately. */
+  publish(topic: string, message: Uint8Array): Promise<number>;
   /** Whether a connected peer listens to the topic. */
   heard(topic: string): boolean;
   close(): Promise<void>;

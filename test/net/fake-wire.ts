@@ -123,6 +123,7 @@ export function createFakeWire(): FakeWire {
         },
         publish: (topic, message) => {
           wire.published.push({ topic, message });
+          return Promise.resolve(1);
         },
         heard: () => true,
         close: async () => {},

@@ -73,7 +73,7 @@ const text = (of: string): Uint8Array => new TextEncoder().encode(of);
 /** Says it until it was heard: a mesh takes a moment to form, and what is said before is lost. */
 async function say(from: Node, what: string, to: Node): Promise<void> {
   for (let i = 0; !to.heard.some((each) => each.startsWith(what)); i++) {
-    from.topic.publish(text(`${what} ${i}`));
+    void from.topic.publish(text(`${what} ${i}`));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -85,9 +85,9 @@ test(
     await join(a, b);
     await join(b, c);
     await say(a, "warm", c);
-    a.topic.publish(text("news"));
+    void a.topic.publish(text("news"));
     await until(() => c.heard.includes("news"));
-    a.topic.publish(text("news"));
+    void a.topic.publish(text("news"));
     await say(a, "end", c);
     for (const each of [b, c]) expect(each.heard.filter((of) => of === "news")).toHaveLength(1);
     expect(a.heard).toEqual([]);
@@ -107,7 +107,7 @@ test(
     await join(a, b);
     await join(b, c);
     await say(a, "warm", c);
-    for (const said of ["ignore", "reject", "throw"]) a.topic.publish(text(said));
+    for (const said of ["ignore", "reject", "throw"]) void a.topic.publish(text(said));
     await say(a, "end", c);
     expect(b.heard).toContain("throw");
     expect(c.heard.filter((of) => !/^(warm|end)/.test(of))).toEqual([]);
@@ -157,7 +157,7 @@ test(
     await join(honest, listener);
     await say(flooder, "warm", listener);
     const started = performance.now();
-    for (let i = 0; i < 500; i++) flooder.topic.publish(text(`flood ${i} ${"x".repeat(1_000)}`));
+    for (let i = 0; i < 500; i++) void flooder.topic.publish(text(`flood ${i} ${"x".repeat(1_000)}`));
     await say(honest, "honest", listener);
     const flooded = listener.heard.filter((of) => of.startsWith("flood")).length;
     const seconds = (performance.now() - started) / 1000;
@@ -181,9 +181,9 @@ test(
       });
       await join(sender, listener);
       await say(sender, "warm", listener);
-      sender.topic.publish(new Uint8Array(MAX_MESSAGE).fill(97));
+      void sender.topic.publish(new Uint8Array(MAX_MESSAGE).fill(97));
       await until(() => listener.heard.includes("a".repeat(40)));
-      sender.topic.publish(new Uint8Array(length).fill(98));
+      void sender.topic.publish(new Uint8Array(length).fill(98));
       await until(() => listener.transport.figures().offences.get("oversized") === 1);
       await until(() => !listener.transport.isConnected(sender.transport.self));
       expect(listener.heard).not.toContain("b".repeat(40));

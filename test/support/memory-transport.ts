@@ -146,13 +146,15 @@ export function createMemoryNetwork(): MemoryNetwork {
     };
   }
   /** Gossip goes to all neighbours, except between members of the allow-list, and is passed on when accepted. */
-  function gossip(from: Node, name: string, message: Uint8Array, except?: Node): void {
+  function gossip(from: Node, name: string, message: Uint8Array, except?: Node): number {
     const bothListed = (to: Node): boolean => from.listed.has(from.key) && from.listed.has(to.key);
+    let reached = 0;
     for (const to of neighbours(from)) {
       const topic = to.topics.get(name);
       const judge = topic?.judge;
       if (topic === undefined || judge === undefined || to === except || bothListed(to)) continue;
       const id = message.toHex();
+      reached++;
       if (topic.seen.has(id)) continue;
       topic.seen.add(id);
       setImmediate(async () => {
@@ -160,6 +162,7 @@ export function createMemoryNetwork(): MemoryNetwork {
           gossip(to, name, message, from);
       });
     }
+    return reached;
   }
   function topicOf(node: Node, spec: TopicSpec, judge: MessageJudge | undefined) {
     const own: JoinedTopic = { judge, seen: new Set() };
@@ -174,7 +177,7 @@ export function createMemoryNetwork(): MemoryNetwork {
         ),
       publish(message: Uint8Array) {
         own.seen.add(message.toHex());
-        gossip(node, spec.name, message);
+        return Promise.resolve(gossip(node, spec.name, message));
       },
     };
   }

@@ -79,7 +79,7 @@ export function startAnnouncing(options: AnnounceOptions): Disposable {
       header: block.header,
       transactions: block.transactions.map(({ raw }) => raw),
     });
-    topic.publish(encodeFinalBlock({ certificate: decodeCertificate(certificate), block: wire }));
+    void topic.publish(encodeFinalBlock({ certificate: decodeCertificate(certificate), block: wire }));
   });
   return { [Symbol.dispose]: stop };
 }

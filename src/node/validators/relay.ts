@@ -49,7 +49,7 @@ interface Outbox {
   close(): void;
 }
 
-function createOutbox(beatMs: number, flush: (batch: readonly Uint8Array[]) => void): Outbox {
+function createOutbox(beatMs: number, flush: (batch: readonly Uint8Array[]) => void | Promise<void>): Outbox {
   let batch: Uint8Array[] = [];
   let bytes = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -61,7 +61,7 @@ function createOutbox(beatMs: number, flush: (batch: readonly Uint8Array[]) => v
     batch = [];
     bytes = 0;
     sentAt = performance.now();
-    flush(full);
+    void flush(full);
   };
   return {
     add(raw) {
@@ -170,10 +170,13 @@ export function startRelay(options: RelayOptions): Disposable {
     const frame = encodeTransactions(batch);
     for (const key of committee.participants) if (key !== transport.self) channel.send(key, frame);
   });
-  const toListeners = createOutbox(member ? GOSSIP_BEAT_MS : BEAT_MS, (batch) => {
-    // Before a mesh has formed nobody would hear of it.
-    if (topic.heard()) topic.publish(encodeTransactions(batch));
-    else if (!member) channel.broadcast(encodeTransactions(batch));
+  const toListeners = createOutbox(member ? GOSSIP_BEAT_MS : BEAT_MS, async (batch) => {
+    const audience = transport.peers().filter(({ listed }) => !(member && listed));
+    if (audience.length === 0) return;
+    const frame = encodeTransactions(batch);
+    // Before a mesh has formed nobody hears of it.
+    if ((await topic.publish(frame)) > 0) return;
+    for (const { peer } of audience) channel.send(peer, frame);
   });
   const stopEvents = service.events.transactionSubmitted.add(({ transaction, origin }) => {
     if (origin !== "client") return;

@@ -49,7 +49,7 @@ function member(i: number, mode: Mode, arrived: (from: number, frame: Uint8Array
   });
   const channel = transport.open(channelSpecs(BLOCK_BYTES).transactions, (_from, frame) => {
     arrived(i, frame);
-    if (mode !== "gossip" && topic.heard()) topic.publish(frame);
+    if (mode !== "gossip" && topic.heard()) void topic.publish(frame);
   });
   const topic = transport.join(TRANSACTION_TOPIC, (_from, frame) => {
     arrived(i, frame);
@@ -59,10 +59,10 @@ function member(i: number, mode: Mode, arrived: (from: number, frame: Uint8Array
   return {
     transport,
     send(frame) {
-      if (mode === "gossip") topic.publish(frame);
+      if (mode === "gossip") void topic.publish(frame);
       else {
         for (const to of committee) if (to !== transport.self) channel.send(to, frame);
-        if (topic.heard()) topic.publish(frame);
+        if (topic.heard()) void topic.publish(frame);
       }
     },
   };

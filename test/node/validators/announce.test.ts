@@ -72,9 +72,9 @@ test("a final block is heard of once, and passed on to a follower that the speak
   const { topic } = await speaker(network, 20);
   const [near, far] = [await follower(network, 21), await follower(network, 22)];
   network.cut(keyOf(20), keyOf(22));
-  topic.publish(announcementOf(0));
-  topic.publish(announcementOf(0));
-  topic.publish(announcementOf(1));
+  void topic.publish(announcementOf(0));
+  void topic.publish(announcementOf(0));
+  void topic.publish(announcementOf(1));
   await until("both", () => far.heard.length === 2);
   expect(near.heard.map(({ hash }) => hash)).toEqual([source.blocks[0]!.hash, source.blocks[1]!.hash]);
   expect(near.heard[0]?.certificate.payload).toBe(source.blocks[0]!.hash);
@@ -97,7 +97,7 @@ test("a wrong certificate, another block's, one that only notarizes, and garbage
     const { topic, transport } = await speaker(network, 20);
     const [near, far] = [await follower(network, 21), await follower(network, 22)];
     network.cut(keyOf(20), keyOf(22));
-    topic.publish(bytes);
+    void topic.publish(bytes);
     await until("the blame", () => near.offences.length > 0);
     expect(near.offences).toEqual([offence]);
     expect(transport.isConnected(near.transport.self)).toBeFalse();

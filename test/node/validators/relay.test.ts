@@ -155,7 +155,7 @@ describe("a peer's fault", () => {
         const a = await node(network, 1);
         const { own, channel, topic } = await stranger(network);
         if (way === "channel") channel.send(a.transport.self, frame);
-        else topic.publish(frame);
+        else void topic.publish(frame);
         await until("the end", () => a.offences.length > 0);
         expect(a.offences).toEqual([offence]);
         expect(own.isConnected(a.transport.self)).toBeFalse();
@@ -168,7 +168,7 @@ describe("a peer's fault", () => {
     const [a, b] = [await node(network, 1), await node(network, 2)];
     const { own, channel, topic } = await stranger(network);
     network.cut(keyOf(9), keyOf(2));
-    topic.publish(encodeTransactions([poor.raw, marker.raw]));
+    void topic.publish(encodeTransactions([poor.raw, marker.raw]));
     await until("the good one", () => held(b) === 1);
     expect(a.offences).toEqual(["uselessTransaction"]);
     expect(b.offences).toEqual([]);
