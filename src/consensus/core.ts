@@ -7,6 +7,11 @@
 // notarization, a nullification, or a finalization at or above it. A block is notarized after two message delays and
 // final after three; finalizing view v goes on while v + k is running.
 //
+// In the words of the Simplex paper (Chan and Pass, 2023): its iteration is a view; its vote for a block is notarize,
+// its vote for the dummy block nullify, its finalize the same; its notarized chain, with a dummy for every iteration
+// that failed, is what R3 and R8 walk. New here: leaders from threshold signatures (R11 to R14), a verdict of execution
+// between notarizing and finalizing (R4, R5), and what holds through crashes (R15 to R18).
+//
 // R1  enter: timers run from the view's due time; a leader long silent is not waited for.             pace.ts, view.ts
 // R2  propose: build on the parent of R8; the leader's notarize vote is the proposal.                         view.ts
 // R3  notarize once, only the leader's one proposal, only on a certified parent with every view

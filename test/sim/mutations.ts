@@ -13,34 +13,48 @@ const names = (Object.keys(ALL_RULES) as RuleName[]).filter(
   (name) => values.only === undefined || name === values.only,
 );
 
-const rows: string[] = [];
+const rows: string[][] = [["rule removed", "first failing seed", "what fails"]];
 let unnoticed = 0;
 for (const name of names) {
   const rules = { ...ALL_RULES, [name]: false };
   const started = performance.now();
-  let row = `| ${name} | none in ${seeds} | |`;
+  let row = [name, `none in ${seeds}`, ""];
   let found = false;
   for (let seed = 1; seed <= seeds && !found; seed++) {
     const { violation } = runSeed(seed, rules);
     if (violation === undefined) continue;
     found = true;
-    row = `| ${name} | ${seed} | ${violation.replaceAll("|", "/").slice(0, 100)} |`;
+    row = [name, `${seed}`, violation.replaceAll("|", "/").slice(0, 100).trimEnd()];
   }
   if (!found) unnoticed++;
   rows.push(row);
-  console.log(`${row} ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`${row.join(" | ")} ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/** One line of the table, as the formatter would have it. */
+function line(cells: readonly string[], fill: string): string {
+  const padded = cells.map((cell, column) => {
+    const width = Math.max(...rows.map((row) => (row[column] ?? "").length));
+    return cell.padEnd(width, fill);
+  });
+  return `| ${padded.join(" | ")} |`;
 }
 
 if (values.only === undefined) {
-  const head = [
+  const [head = [], ...found] = rows;
+  const text = [
     "# What the simulator notices",
     "",
     "Each rule removed alone, and the first seed of the default mix whose schedule fails without it.",
     "Written by `npx bun test/sim/mutations.ts`.",
     "",
-    "| rule removed | first failing seed | what fails |",
-    "|---|---|---|",
+    line(head, " "),
+    line(
+      head.map(() => ""),
+      "-",
+    ),
+    ...found.map((row) => line(row, " ")),
   ];
-  writeFileSync(`${import.meta.dirname}/mutations.md`, `${[...head, ...rows].join("\n")}\n`);
+  writeFileSync(`${import.meta.dirname}/mutations.md`, `${text.join("\n")}\n`);
 }
 process.exit(unnoticed === 0 ? 0 : 1);
