@@ -9,6 +9,9 @@ export interface Rate {
   take(now: number, bytes: number): void;
 }
 
+/** What sums of fractions may lack. */
+const ROUNDING = 1e-6;
+
 interface Bucket {
   readonly perMs: number;
   readonly capacity: number;
@@ -35,7 +38,7 @@ export function createRate(quota: Quota): Rate {
     wait(now) {
       refill(now);
       const missing = (each: Bucket, least: number): number =>
-        each.credit >= least ? 0 : Math.ceil((least - each.credit) / each.perMs);
+        each.credit >= least - ROUNDING ? 0 : Math.ceil((least - each.credit) / each.perMs);
       // A message needs one whole unit; bytes only need the debt to be paid.
       return Math.max(missing(bytes, 0), missing(messages, Math.min(1, messages.capacity)));
     },

@@ -476,5 +476,6 @@ test("waiting as long as a rate says is enough", () => {
         }
       },
     ),
+    { examples: [[1, 9, [48_294, 0]]] },
   );
 });
