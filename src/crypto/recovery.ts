@@ -9,8 +9,11 @@ import { secp256k1Backend } from "./secp256k1.ts";
 const CHUNK = 64;
 /** Chunks that a thread has before it, so that it never waits for the next one; urgent ones wait for no more. */
 const CHUNKS_AHEAD = 2;
-/** Transactions under way at most, unless the options say otherwise. */
-const DEFAULT_MAX_PENDING = 65_536;
+/**
+ * Transactions under way at most, unless the options say otherwise. Those of blocks come in bounded numbers; others are
+ * brought without end, and on a machine with too little CPU a thread fell a minute behind with them.
+ */
+const MAX_PENDING: Readonly<Record<Priority, number>> = { block: 65_536, transactions: 1_024 };
 /** Each thread holds tens of megabytes. */
 const DEFAULT_IDLE_MS = 30_000;
 
@@ -256,7 +259,7 @@ class Pool {
 
 /** Recovery on threads of its own, none yet. */
 export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
-  const { maxPending = DEFAULT_MAX_PENDING } = options;
+  const { maxPending } = options;
   const pool = new Pool(options);
   const here = (items: readonly WellFormed[]): Promise<(SignedTransaction | undefined)[]> =>
     new Promise((resolve, reject) => inline({ items, resolve, reject }));
@@ -265,7 +268,7 @@ export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
     async open(raws, priority) {
       const few = raws.length < (pool.ready ? MIN_BATCH : MIN_COLD_BATCH);
       if (few && raws.length >= MIN_BATCH) pool.warm();
-      const inPool = !few && pending + raws.length <= maxPending;
+      const inPool = !few && pending + raws.length <= (maxPending ?? MAX_PENDING[priority]);
       const run = inPool ? (items: readonly WellFormed[]) => pool.run(items, priority) : here;
       pending += raws.length;
       try {

@@ -114,6 +114,20 @@ test("an empty batch, a few, no threads at all, and more than is allowed: on the
   allowing.close();
 });
 
+test("transactions do not queue behind a thousand others: the next are opened on the calling thread", async () => {
+  const one = await warmed(createSenderRecovery({ threads: 1 }));
+  const order: string[] = [];
+  const batch = numbered(64);
+  const queued = Array.from({ length: 16 }, () =>
+    one.open(batch, "transactions").then(() => order.push("queued")),
+  );
+  const next = one.open(batch, "transactions").then(() => order.push("next"));
+  await Promise.all([...queued, next]);
+  expect(order[0]).toBe("next");
+  expect(one.pending).toBe(0);
+  one.close();
+});
+
 test("threads start with work and end when there is none", async () => {
   const resting = createSenderRecovery({ threads: 2, idleMs: 1 });
   const raws = numbered(MIN_COLD_BATCH);
