@@ -1,6 +1,6 @@
 // A network under load while bad things are done to it: which of its nodes are to be believed, how they are started,
 // and what each wrote. Does nothing bad and checks nothing by itself.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRng, type Rng } from "#lib/rng.ts";
 import type { RunningKora, StartOptions } from "../../../support/kora.ts";
@@ -74,7 +74,12 @@ export async function viewOf(node: TestNode): Promise<number> {
 
 /** The view up to which a node may have signed, by the guard beside its key; 0 without one. */
 export function guardedView(node: TestNode): number {
-  return Number(/views up to (\d+)/.exec(readFileSync(guardFile(node), "utf8"))?.[1] ?? 0);
+  return Number(/views up to (\d+)/.exec(readGuard(node))?.[1] ?? 0);
+}
+
+/** The text of a node's guard; empty where it was killed before it first signed. */
+export function readGuard(node: TestNode): string {
+  return existsSync(guardFile(node)) ? readFileSync(guardFile(node), "utf8") : "";
 }
 
 export function guardFile(node: TestNode): string {

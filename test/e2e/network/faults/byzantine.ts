@@ -13,7 +13,7 @@ import {
   untilAbove,
 } from "../../../support/network.ts";
 import { CONDUCTS } from "../variant/conducts.ts";
-import { type Bench, guardFile, victims, viewOf } from "./bench.ts";
+import { type Bench, guardFile, readGuard, victims, viewOf } from "./bench.ts";
 import type { Checks } from "./checks.ts";
 
 /** Blocks that the honest must make beside it. */
@@ -54,7 +54,7 @@ async function evidenceOf(node: TestNode, participant: string, height: number): 
 
 /** The guard of a node of which we know that it signed nothing above `view`, and no journal that says less. */
 function guardFrom(node: TestNode, view: number): void {
-  const counter = Number(/counter (\d+)/.exec(readFileSync(guardFile(node), "utf8"))?.[1] ?? 0) + 1;
+  const counter = Number(/counter (\d+)/.exec(readGuard(node))?.[1] ?? 0) + 1;
   writeFileSync(guardFile(node), `kora signing guard 1\ncounter ${counter}\nviews up to ${view}\n`);
   for (const suffix of ["", "-wal", "-shm"]) {
     rmSync(join(node.folder, "data", `consensus.db${suffix}`), { force: true });
