@@ -1,12 +1,18 @@
 // What an operator learns of a validator's consensus: how long notarizing and finalizing takes, how often the signing
 // guard kept it silent, and what stands between it and its duty. Watches; decides nothing.
-import type { JournalRecord } from "#consensus/effects.ts";
+import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
 import type { Logger } from "#node/log.ts";
 import type { Metrics } from "#node/metrics.ts";
 
 /** Seconds beyond the slowest healthy pace after which a chain without a new final block is a concern. */
 const PATIENCE_SECONDS = 30;
+
+const FAULT_KINDS: readonly Fault["kind"][] = [
+  "conflictingNotarize",
+  "conflictingFinalize",
+  "nullifyAndFinalize",
+];
 
 export interface ConsensusWatch {
   /** This validator's own proposal is about to leave. */
@@ -38,6 +44,11 @@ export function watchConsensus(
   );
   refusals.add({}, 0);
   const votes = metrics.counter("kora_consensus_votes_total", "Votes that this validator signed, by kind.");
+  const faults = metrics.counter(
+    "kora_consensus_faults_total",
+    "Pairs of contradicting signed votes that this validator keeps as evidence, by kind.",
+  );
+  for (const kind of FAULT_KINDS) faults.add({ kind }, 0);
   const startedAt = now();
   let finalAt = startedAt;
   let countedView = 0;
@@ -55,6 +66,7 @@ export function watchConsensus(
     recorded(record) {
       countRefusals(core());
       if (record.type === "vote") votes.add({ kind: record.vote.kind });
+      if (record.type === "fault") faults.add({ kind: record.fault.kind });
       if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
       const { kind, view } = record.certificate;
       if (kind === "finalize") {

@@ -69,6 +69,20 @@ test("views that the guard barred are counted once each, from zero", () => {
   expect(value("kora_signing_guard_refusals_total")).toBe(3);
 });
 
+test("evidence is counted by kind, from zero", () => {
+  const { watch, value } = rig();
+  const counted = (kind: string): number => value(`kora_consensus_faults_total{kind="${kind}"}`);
+  const first = { kind: "nullify", epoch: 0, view: 3, parentView: 0, payload: ZERO_HASH, signer: 2 } as const;
+  const bytes = new Uint8Array(0);
+  const signed = { ...first, partial: bytes, seedPartial: bytes, envelope: bytes };
+  const fault = { kind: "nullifyAndFinalize", signer: 2, first: signed, second: signed } as const;
+  watch.recorded({ type: "fault", fault });
+  watch.recorded({ type: "fault", fault });
+  expect(["conflictingNotarize", "conflictingFinalize", "nullifyAndFinalize"].map(counted)).toEqual([
+    0, 0, 2,
+  ]);
+});
+
 test("a guard that bars the view is a concern that names what lifts it, until the view is passed", () => {
   const { core, watch } = rig();
   core.view = 57;
