@@ -1,6 +1,7 @@
 // R16: the state that the journal holds, put back together. What was decided stays decided; nothing is asked twice.
 import type { Vote } from "#types/vote.ts";
 import { castDueFinalizes, echoesNeeded } from "./cast.ts";
+import { forget } from "./certificates.ts";
 import { tryCertify } from "./certify.ts";
 import { greetEveryone, resendVotes } from "./retry.ts";
 import { type Core, emit, type Restored, roundOf } from "./state.ts";
@@ -68,6 +69,8 @@ export function start(core: Core): void {
   if (core.finalization !== undefined) {
     emit(core, { type: "finalize", certificate: core.finalization });
   }
+  // R17: a journal that was not pruned lately, or a copy of one, brings back more than is of use.
+  forget(core);
   const views = [...core.rounds.keys()].sort((a, b) => a - b);
   for (const view of views) {
     const round = core.rounds.get(view);

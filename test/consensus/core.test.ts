@@ -63,6 +63,17 @@ test("a far notarization costs later steps nothing for the views between", () =>
   expect(performance.now() - before).toBeLessThan(5_000);
 });
 
+test("what a journal holds below the window is forgotten at the start, and pruned", () => {
+  const { config } = started();
+  const views = Array.from({ length: 1_000 }, (_, i) => i + 1);
+  const certificates = views.map((view) => examined(certificate("finalize", view)));
+  const core = createCore(config, { ...NOTHING_RESTORED, certificates, acknowledgedView: 1_000 });
+  const below = 1_000 - DEFAULT_TIMING.retention;
+  expect(step(core, { type: "start" }, 0)).toContainEqual({ type: "prune", below });
+  expect(Math.min(...core.rounds.keys())).toBe(below);
+  expect(core.rounds.size).toBeLessThan(DEFAULT_TIMING.retention + 4);
+});
+
 test("an echo tells of this epoch only", () => {
   const core = started();
   const echo = (epoch: number): readonly Effect[] =>
