@@ -147,8 +147,10 @@ export interface Ledger {
   randao(seed: Uint8Array | undefined): Hash;
   /** Starts the node in `slot`: on what its last life left on the disk, if it had one. */
   boot(slot: number, disk: ChainDisk, hooks: LedgerHooks): ApplicationPort<SimBody>;
-  /** Gives a running node a transaction. Returns whether blocks would take any now. */
-  submit(slot: number, transaction: SignedTransaction): boolean;
+  /** Gives a running node a transaction. */
+  submit(slot: number, transaction: SignedTransaction): void;
+  /** Whether this node's blocks would take any transaction now. */
+  pending(slot: number): boolean;
   /** A body after its way over the wire; undefined: no body. */
   reopened(slot: number, body: SimBody): SimBody | undefined;
   /** A rogue's block: `like` with other facts and a true hash. */
@@ -316,10 +318,12 @@ class RealLedger implements Ledger {
     }
   }
 
-  submit(slot: number, transaction: SignedTransaction): boolean {
-    const pool = this.#nodes[slot]?.chain.pool;
-    pool?.add(transaction);
-    return pool?.hasExecutable() ?? false;
+  submit(slot: number, transaction: SignedTransaction): void {
+    this.#nodes[slot]?.chain.pool.add(transaction);
+  }
+
+  pending(slot: number): boolean {
+    return this.#nodes[slot]?.chain.pool.hasExecutable() ?? false;
   }
 
   reopened(slot: number, body: SimBody): SimBody | undefined {

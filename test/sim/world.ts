@@ -398,7 +398,6 @@ class Simulation implements World {
 
   #boot(node: SimNode): void {
     if (node.driver !== undefined) return;
-    const options = this.#options;
     const restoredBackup = this.#maybeRestore(node) || node.restored;
     node.restored = false;
     this.#tell?.(node.slot, restoredBackup ? "starts from a backup" : "starts");
@@ -409,7 +408,13 @@ class Simulation implements World {
     if (node.honest) this.checkers.restarted(node.slot, driver.core, restoredBackup);
     for (let index = 0; index < this.#submitted; index++) this.#ledger?.submit(node.slot, transferAt(index)!);
     this.#inside(node, callBack, () => driver.start());
-    if (options.busy && node.driver === driver) this.#inside(node, callBack, () => driver.work(true));
+    if (node.driver === driver) this.#tellWork(node);
+  }
+
+  /** As a node does when it starts, at every transaction, and after each block. */
+  #tellWork(node: SimNode): void {
+    const pending = this.#options.busy || this.#ledger?.pending(node.slot) === true;
+    if (pending !== node.driver?.core.work) this.#inside(node, (driver) => driver.work(pending), undefined);
   }
 
   /** Puts an old copy of the journal back, on at most as many nodes as may be faulty. */
@@ -600,6 +605,7 @@ class Simulation implements World {
       },
       durable: () => {
         this.#trace = mix(this.#trace, digestNumber(node.chain.blocks.at(-1)!.facts.digest));
+        if (this.#ledger !== undefined) this.#at(0, () => this.#tellWork(node));
       },
     };
     const chain =
@@ -920,8 +926,8 @@ class Simulation implements World {
     this.#submitted = index + 1;
     for (const node of this.nodes) {
       if (node.driver === undefined) continue;
-      const pending = ledger.submit(node.slot, next) || this.#options.busy;
-      this.#inside(node, (driver, more) => driver.work(more), pending);
+      ledger.submit(node.slot, next);
+      this.#tellWork(node);
     }
     this.#at(TRANSFER_MS, () => this.#submit(ledger, index + 1));
   }
