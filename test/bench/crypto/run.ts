@@ -167,12 +167,12 @@ async function benchSenders(): Promise<void> {
   line("open transactions on one thread", `${Math.round((1000 * sample.length) / one!)} /s of CPU`);
   for (const threads of [1, 2]) {
     const recovery = createSenderRecovery({ threads });
-    await recovery.open(sample, "transactions");
+    await recovery.open(sample, "block");
     const rates: number[] = [];
     const spent: number[] = [];
     for (let round = 0; round < 5; round++) {
       const [started, before] = [performance.now(), process.cpuUsage()];
-      const opened = await recovery.open(raws, "transactions");
+      const opened = await recovery.open(raws, "block");
       rates.push((1000 * opened.length) / (performance.now() - started));
       const { user, system } = process.cpuUsage(before);
       spent.push((user + system) / opened.length);
