@@ -862,7 +862,8 @@ class Simulation implements World {
       return;
     }
     this.#peaceful = members;
-    this.#peaceFrom = highest + 1;
+    // The next view is still paced by a parent that was first seen, here early and there late, before there was peace.
+    this.#peaceFrom = highest + 2;
     this.#goal = Math.max(this.#options.views, highest + PEACEFUL_VIEWS);
     // R1 lets a leader be skipped of which nothing arrived for skipTimeout views; the newest may be on their way.
     this.checkers.calmFrom(this.#peaceFrom, (view) => {
