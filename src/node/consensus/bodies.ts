@@ -5,9 +5,12 @@ import type { Hash } from "#types/ids.ts";
 import type { Body } from "./ports.ts";
 
 /** Bodies kept in memory; the journal and the archive hold the rest. */
-export const MAX_BODIES = 256;
-/** Bytes of all of them; decoded, small transactions take several times that. */
-export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
+export const MAX_BODIES = 64;
+/**
+ * Bytes of all of them in wire form. Decoded, small transactions take ten times that and live long enough for the
+ * collector to let the heap grow to twice as much again: 32 MiB made a node under load one of 900 MB.
+ */
+export const MAX_BODY_BYTES: number = 2 * 1024 * 1024;
 /** The newest stay whatever they weigh. */
 const SPARED_BODIES = 8;
 /** Bodies kept of one peer that nobody asked for yet. */
@@ -33,8 +36,13 @@ export interface BodyPorts<B extends Body> {
   stored(digest: Hash): B | undefined;
 }
 
+/** Whether a body that comes now is waited for, or at hand. */
+export type BodyState = "awaited" | "held" | "unknown";
+
 export interface Bodies<B extends Body> {
   get(digest: Hash): B | undefined;
+  /** Looks at memory alone. */
+  state(digest: Hash): BodyState;
   /** A body from a peer, or built here (`from` undefined). */
   put(body: B, from: number | undefined): void;
   /** Keeps a body that is about to be journalled, whatever else arrives, until it is released as often as it was held. */
@@ -104,6 +112,10 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
   }
   return {
     get,
+    state(digest) {
+      if (needs.has(digest)) return "awaited";
+      return kept.has(digest) || unasked.some((buffer) => buffer.has(digest)) ? "held" : "unknown";
+    },
     put(body, from) {
       const { digest } = body.facts;
       const need = needs.get(digest);
