@@ -1,6 +1,5 @@
-// Opens a block that came as bytes: hashes it, sees that its transactions are the header's, and finds the senders, of
-// pooled transactions without recovering them again. What is wrong with the body is a verdict about it, never an
-// exception.
+// Opens a block that came as bytes: hashes it, sees that its transactions are the header's, and finds the senders of
+// those that were not opened before. What is wrong with the body is a verdict about it, never an exception.
 import { headerHash, openTransaction } from "#crypto/digest.ts";
 import { keccakHash } from "#crypto/hash.ts";
 import { MIN_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
@@ -9,13 +8,11 @@ import { KoraError } from "#lib/error.ts";
 import { type Block, decodeBlock, type WireBlock } from "#types/block.ts";
 import type { Hash } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import type { OpenedTransactions } from "./opened.ts";
 
 export type OpenedBody =
   | { readonly kind: "opened"; readonly block: Block }
   | { readonly kind: "invalid"; readonly reason: string };
-
-/** Knows transactions that were opened before. */
-export type Pooled = (hash: Hash) => SignedTransaction | undefined;
 
 const invalid = (reason: string): Extract<OpenedBody, { kind: "invalid" }> => ({ kind: "invalid", reason });
 
@@ -39,17 +36,24 @@ export function holdsTogether({ header, transactions }: WireBlock): boolean {
   return orderedTrieRoot(transactions) === header.transactionsRoot;
 }
 
-/** Opens a block that holds together, whose hash is known. */
-export function openWireBlock(
+type Known = (hash: Hash) => SignedTransaction | undefined;
+
+/** Opens a block that holds together, whose hash is known; what `known` does not know is opened here. */
+function openWith(
   { header, transactions: raws }: WireBlock,
   hash: Hash,
-  pooled: Pooled,
+  known: Known,
+  { add }: OpenedTransactions,
 ): OpenedBody {
   return judged((): OpenedBody => {
     const transactions: SignedTransaction[] = [];
     for (const [index, raw] of raws.entries()) {
-      const signed = pooled(keccakHash(raw)) ?? openTransaction(raw);
-      if (signed === undefined) return invalid(`transaction ${index} has no valid signature`);
+      let signed = known(keccakHash(raw));
+      if (signed === undefined) {
+        signed = openTransaction(raw);
+        if (signed === undefined) return invalid(`transaction ${index} has no valid signature`);
+        add(signed);
+      }
       transactions.push(signed);
     }
     return { kind: "opened", block: { header, hash, transactions } };
@@ -57,22 +61,27 @@ export function openWireBlock(
 }
 
 /**
- * As `openWireBlock`. Where there is much that is not pooled, its senders are found by `senders`, so that nothing else
- * waits for them: then the answer is a promise.
+ * Opens a block that holds together, whose hash is known. Where much of it was not opened before, its senders are found
+ * by `senders`, so that nothing else waits for them: then the answer is a promise.
  */
-export function openWireBlockAhead(
+export function openWireBlock(
   wire: WireBlock,
   hash: Hash,
-  pooled: Pooled,
+  before: OpenedTransactions,
   senders: SenderRecovery | undefined,
 ): OpenedBody | Promise<OpenedBody> {
-  if (senders === undefined) return openWireBlock(wire, hash, pooled);
-  const unknown = wire.transactions.filter((raw) => pooled(keccakHash(raw)) === undefined);
-  if (unknown.length < MIN_BATCH) return openWireBlock(wire, hash, pooled);
+  const unknown =
+    senders === undefined ? [] : wire.transactions.filter((raw) => before.get(keccakHash(raw)) === undefined);
+  if (senders === undefined || unknown.length < MIN_BATCH) return openWith(wire, hash, before.get, before);
   return senders.open(unknown, "block").then((opened) => {
+    // Beside `before`, which may forget some of many.
     const found = new Map<Hash, SignedTransaction>();
-    for (const each of opened) if (each.kind === "opened") found.set(each.signed.hash, each.signed);
-    return openWireBlock(wire, hash, (each) => found.get(each) ?? pooled(each));
+    for (const each of opened) {
+      if (each.kind !== "opened") continue;
+      found.set(each.signed.hash, each.signed);
+      before.add(each.signed);
+    }
+    return openWith(wire, hash, (each) => found.get(each) ?? before.get(each), before);
   });
 }
 
@@ -90,19 +99,21 @@ function unpack(bytes: Uint8Array): Unpacked {
 }
 
 /** Opens the bytes of a body. */
-export function openBody(bytes: Uint8Array, pooled: Pooled): OpenedBody {
+export function openBody(bytes: Uint8Array, before: OpenedTransactions): OpenedBody {
   const unpacked = unpack(bytes);
   if (unpacked.kind === "invalid") return unpacked;
-  return openWireBlock(unpacked.wire, headerHash(unpacked.wire.header), pooled);
+  const { wire } = unpacked;
+  return openWith(wire, headerHash(wire.header), before.get, before);
 }
 
-/** As `openBody`, with `senders` as in `openWireBlockAhead`. */
+/** As `openBody`, with `senders` as in `openWireBlock`. */
 export function openBodyAhead(
   bytes: Uint8Array,
-  pooled: Pooled,
+  before: OpenedTransactions,
   senders: SenderRecovery | undefined,
 ): OpenedBody | Promise<OpenedBody> {
   const unpacked = unpack(bytes);
   if (unpacked.kind === "invalid") return unpacked;
-  return openWireBlockAhead(unpacked.wire, headerHash(unpacked.wire.header), pooled, senders);
+  const { wire } = unpacked;
+  return openWireBlock(wire, headerHash(wire.header), before, senders);
 }

@@ -10,12 +10,13 @@ import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { type Hash, type Height, height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { createApplication, type KoraApplication } from "./application.ts";
-import { type OpenedBody, openBody, openBodyAhead, openWireBlockAhead } from "./body.ts";
+import { type OpenedBody, openBody, openBodyAhead, openWireBlock } from "./body.ts";
 import { createEpochNote } from "./epoch.ts";
 import { openGenesis, withBootstrap } from "./genesis.ts";
 import { positionOf } from "./header-rules.ts";
 import { createHistory, type History } from "./history.ts";
 import { createLedgerView, type LedgerView } from "./ledger.ts";
+import { createOpenedTransactions } from "./opened.ts";
 import { assertDev, createPendingInputs, type PendingInputs } from "./pending-inputs.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createPoolJournal, type JournalFile, type PoolJournal } from "./pool-journal.ts";
@@ -68,7 +69,7 @@ export interface Chain {
   readonly inputs: PendingInputs;
   /** The running epoch: 0 until a rollback. */
   epoch(): number;
-  /** Opens the bytes of a body; senders of pooled transactions are not recovered again. */
+  /** Opens the bytes of a body; senders that were found before are not recovered again. */
   open(body: Uint8Array): OpenedBody;
   /** The same; where many senders are not known yet, they are found meanwhile. */
   openAhead(body: Uint8Array): OpenedBody | Promise<OpenedBody>;
@@ -110,6 +111,7 @@ export function openChain(options: ChainOptions): Chain {
     now: options.monotonic,
     report,
   });
+  const opened = createOpenedTransactions(pool.get);
   const ledger: LedgerView = createLedgerView({
     mempool: pool,
     snapshots: createSnapshotStore(),
@@ -151,16 +153,16 @@ export function openChain(options: ChainOptions): Chain {
   return {
     genesisHash,
     epoch: epoch.current,
-    open: (body) => openBody(body, pool.get),
-    openAhead: (body) => openBodyAhead(body, pool.get, senders),
-    openWire: (wire, hash) => openWireBlockAhead(wire, hash, pool.get, senders),
+    open: (body) => openBody(body, opened),
+    openAhead: (body) => openBodyAhead(body, opened, senders),
+    openWire: (wire, hash) => openWireBlock(wire, hash, opened, senders),
     rollback: (to) => application.exclusive(() => rollback(to)),
     rules,
     ledger,
     pool,
     journal,
     application,
-    service: createLedgerService({ pool, journal, events, blobs: options.pool.blobs, senders }),
+    service: createLedgerService({ pool, opened, journal, events, blobs: options.pool.blobs, senders }),
     history,
     inputs,
     restored: journal === undefined ? 0 : restorePool(pool, journal),

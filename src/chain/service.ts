@@ -12,6 +12,7 @@ import { MAX_TRANSACTION_BYTES } from "#types/limits.ts";
 import type { Receipt } from "#types/receipt.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { BLOB_TRANSACTION_TYPE, MAX_BLOB_TRANSACTION_BYTES, openBlobSubmission } from "./blob-sidecar.ts";
+import type { OpenedTransactions } from "./opened.ts";
 import type { Pool } from "./pool.ts";
 import { refuse } from "./pool-check.ts";
 import type { PoolJournal } from "./pool-journal.ts";
@@ -115,10 +116,8 @@ function unwrap(raw: Uint8Array, blobs: boolean): Uint8Array | PoolRejection {
   return withSidecar ? orMalformed(() => openBlobSubmission(raw)) : raw;
 }
 
-/** Opens a submitted form: the signed transaction, or why it is none. */
-function open(raw: Uint8Array, blobs: boolean): SignedTransaction | PoolRejection {
-  const bare = unwrap(raw, blobs);
-  if (!(bare instanceof Uint8Array)) return bare;
+/** Opens a wire form: the signed transaction, or why it is none. */
+function open(bare: Uint8Array): SignedTransaction | PoolRejection {
   return orMalformed(() => openTransaction(bare) ?? badSignature());
 }
 
@@ -138,7 +137,7 @@ export function restorePool(pool: Pool, journal: PoolJournal): number {
   let restored = 0;
   for (const raw of journal.load()) {
     // What the journal holds was proven before it was answered, and has no sidecar any more.
-    const signed = open(raw, false);
+    const signed = open(raw);
     if ("tx" in signed && pool.restore(signed).kind === "accepted") restored++;
   }
   return restored;
@@ -146,6 +145,8 @@ export function restorePool(pool: Pool, journal: PoolJournal): number {
 
 export interface LedgerServiceParts {
   readonly pool: Pool;
+  /** Those that need not be opened again. */
+  readonly opened: OpenedTransactions;
   /** Without one (a chain in memory) accepted is as durable as it gets. */
   readonly journal: PoolJournal | undefined;
   readonly events: LedgerEvents;
@@ -157,7 +158,7 @@ export interface LedgerServiceParts {
 
 /** The service over a pool. */
 export function createLedgerService(parts: LedgerServiceParts): LedgerService {
-  const { pool, journal, events, blobs, senders } = parts;
+  const { pool, opened: before, journal, events, blobs, senders } = parts;
   const settle = (verdict: PoolVerdict, origin: TransactionOrigin): Submission => {
     if (verdict.kind === "rejected") return rejected(verdict.rejection);
     const { transaction } = verdict;
@@ -165,27 +166,35 @@ export function createLedgerService(parts: LedgerServiceParts): LedgerService {
     events.transactionSubmitted.emit({ transaction, origin });
     return { kind: "accepted", hash: transaction.hash, persist };
   };
-  const submitOpened = (signed: SignedTransaction, origin: TransactionOrigin): Submission =>
-    settle(pool.add(signed), origin);
-  // A hash costs a fiftieth of a recovery, and gossip repeats itself.
-  const isKnown = (raw: Uint8Array): boolean =>
-    raw.length <= MAX_TRANSACTION_BYTES && pool.get(keccakHash(raw)) !== undefined;
+  const submitOpened = (signed: SignedTransaction, origin: TransactionOrigin): Submission => {
+    const verdict = pool.add(signed);
+    if (verdict.kind === "rejected") before.add(signed);
+    return settle(verdict, origin);
+  };
+  /** A submitted form's wire form, or what is known of it without finding its sender. */
+  function look(raw: Uint8Array): Uint8Array | SignedTransaction | PoolRejection {
+    const bare = unwrap(raw, blobs);
+    if (!(bare instanceof Uint8Array)) return bare;
+    const hash = keccakHash(bare);
+    if (pool.get(hash) !== undefined) return refuse("ALREADY_KNOWN", "already known");
+    return before.get(hash) ?? bare;
+  }
   const judge = (opened: SignedTransaction | PoolRejection, origin: TransactionOrigin): Submission =>
     "tx" in opened ? submitOpened(opened, origin) : rejected(opened);
-  const submit = (raw: Uint8Array, origin: TransactionOrigin): Submission =>
-    judge(isKnown(raw) ? refuse("ALREADY_KNOWN", "already known") : open(raw, blobs), origin);
+  function submit(raw: Uint8Array, origin: TransactionOrigin): Submission {
+    const seen = look(raw);
+    return judge(seen instanceof Uint8Array ? open(seen) : seen, origin);
+  }
 
   /** Judges a part of a batch that is worth a turn of its own. */
   async function submitSome(raws: readonly Uint8Array[], origin: TransactionOrigin, by: SenderRecovery) {
-    const unwrapped = raws.map((raw) =>
-      isKnown(raw) ? refuse("ALREADY_KNOWN", "already known") : unwrap(raw, blobs),
-    );
+    const seen = raws.map(look);
     const opened = await by.open(
-      unwrapped.filter((each) => each instanceof Uint8Array),
+      seen.filter((each) => each instanceof Uint8Array),
       "transactions",
     );
     let next = 0;
-    return unwrapped.map((each) =>
+    return seen.map((each) =>
       judge(each instanceof Uint8Array ? signedOf(opened[next++] as Opened) : each, origin),
     );
   }

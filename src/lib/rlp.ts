@@ -177,6 +177,20 @@ export function decodeRlp(bytes: Uint8Array): RlpItem {
   }
 }
 
+/** The encoding of the first item of the list that spans all of `bytes`; of the rest nothing is read. Throws BAD_RLP. */
+export function firstOfRlpList(bytes: Uint8Array): Uint8Array {
+  const cursor = { at: 0 };
+  if ((bytes[0] ?? 0) < LIST_OFFSET) throw malformed("expected a list");
+  const length = readLength(bytes, cursor, LIST_OFFSET, bytes.length);
+  const start = cursor.at;
+  if (length === -1 || start + length !== bytes.length || length === 0) throw malformed("not one list");
+  const first = bytes[start] as number;
+  if (first < STRING_OFFSET) return bytes.slice(start, start + 1);
+  const own = readLength(bytes, cursor, first >= LIST_OFFSET ? LIST_OFFSET : STRING_OFFSET, bytes.length);
+  if (own === -1) throw malformed("an item beyond its list");
+  return bytes.slice(start, cursor.at + own);
+}
+
 /** `item` as a list of exactly `length` items where given. */
 export function rlpList(item: RlpItem | undefined, length?: number): readonly RlpItem[] {
   if (!Array.isArray(item)) throw malformed("expected a list");

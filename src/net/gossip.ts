@@ -40,6 +40,8 @@ const MAX_STREAMS = 2;
 const REOPEN_MS = 1_000;
 /** Peers whose rates are remembered beyond their connection. */
 const MAX_RATED = 1_024;
+/** Milliseconds for which the library's own count of a peer that left is kept. */
+const SCORED_MS = 600_000;
 /** Never reached: addresses that neighbours offer through the library are not dialled. */
 const NEVER = 1e9;
 
@@ -234,6 +236,7 @@ function createRouter(components: Components, parts: GossipParts): GossipSub {
     },
     scoreParams: {
       topics: {},
+      retainScore: SCORED_MS,
       appSpecificWeight: 1,
       appSpecificScore(peer) {
         const key = keys.get(peer);

@@ -1,5 +1,5 @@
 // The wire over libp2p: TCP, Noise and yamux; a peer's id is its ed25519 key. With tcp.ts, noise-crypto.ts, muxer.ts and
-// gossip.ts the only file that knows the library, none of whose types leave the five.
+// gossip.ts the only file that imports the library, none of whose types leave the five.
 import { isIP } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
@@ -15,6 +15,7 @@ import { connectionMuxer } from "./muxer.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
 import { tcpTransport } from "./tcp.ts";
 import type { PeerAddress } from "./types.ts";
+import { createValve } from "./valve.ts";
 import type { Direction, Wire, WireEvents, WireFactory, WirePlan, WireStream } from "./wire.ts";
 
 /** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
@@ -26,6 +27,11 @@ const MAX_PENDING_CONNECTIONS = 64;
  */
 const MAX_CONNECTION_RATE = 12;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
+/**
+ * Connections with one peer: one that each side dialled, and one of each that may have died without a word. It has a
+ * single place among the peers, so it must not fill the connections of all others.
+ */
+const MAX_CONNECTIONS_OF_PEER = 4;
 /** Streams of one channel that a peer may hold open at once: the one in use, and one that replaces it. */
 const MAX_CHANNEL_STREAMS = 2;
 /** A connection whose ping stays unanswered so long is dead. Wide: a busy event loop is no dead peer. */
@@ -103,10 +109,8 @@ function plain(chunk: Uint8Array): Uint8Array {
 }
 
 function wireStream(stream: Stream): WireStream {
-  const whileOpen = (act: () => void): void => {
-    if (stream.readStatus === "readable" || stream.readStatus === "paused") act();
-  };
   return {
+    ...createValve(stream),
     write: (bytes) => stream.send(bytes),
     onDrain: (listener) => stream.addEventListener("drain", listener),
     onData: (listener) =>
@@ -119,8 +123,6 @@ function wireStream(stream: Stream): WireStream {
         if (stream.direction === "inbound") stream.abort(new KoraError("closed", { code: "CLOSED" }));
       });
     },
-    pause: () => whileOpen(() => stream.pause()),
-    resume: () => whileOpen(() => stream.resume()),
     abort: (reason) => stream.abort(new KoraError(reason, { code: "STREAM_ABORTED" })),
   };
 }
@@ -135,9 +137,10 @@ async function createNode(
   seed.fill(0);
   const denies = (peer: PeerId, address: Multiaddr, direction: Direction): boolean => {
     const key = keyOf(peer);
-    return key === undefined || !events.mayConnect(key, readable(address), direction);
+    if (key === undefined || !events.mayConnect(key, readable(address), direction)) return true;
+    return direction === "inbound" && node.getConnections(peer).length >= MAX_CONNECTIONS_OF_PEER;
   };
-  return createLibp2p({
+  const node = await createLibp2p({
     privateKey,
     start: false,
     addresses: { listen: options.listen.map(listenAddress) },
@@ -164,6 +167,12 @@ async function createNode(
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) => denies(peer, remoteAddr, "outbound"),
     },
   });
+  return node;
+}
+
+/** The library remembers whomever it spoke to or dialled, without end: here nobody who is not connected. */
+function forgetAbsent(node: Libp2p, peer: PeerId): void {
+  if (node.getConnections(peer).length === 0) node.peerStore.delete(peer).catch(() => undefined);
 }
 
 /** Whether the peer answers on this connection: even "I do not know that protocol" is an answer. */
@@ -203,6 +212,7 @@ function followConnections(node: Libp2p, events: WireEvents): void {
     const connections = key === undefined ? undefined : open.get(key);
     if (key === undefined || connections?.delete(detail) !== true || connections.size > 0) return;
     open.delete(key);
+    forgetAbsent(node, detail.remotePeer);
     events.disconnected(key);
   });
 }
@@ -248,7 +258,10 @@ export function libp2pWire(options: Libp2pOptions): WireFactory {
       start: () => startNode(node, options.listen),
       listening: () => [...new Set(node.getMultiaddrs().map(readable))],
       async dial(address, signal) {
-        const connection = await node.dial(dialAddress(address), { signal });
+        const connection = await node.dial(dialAddress(address), { signal }).catch((error: unknown) => {
+          if (address.peer !== undefined) forgetAbsent(node, peerIdOf(address.peer));
+          throw error;
+        });
         const key = keyOf(connection.remotePeer);
         if (key !== undefined) return key;
         connection.abort(new KoraError("not ed25519", { code: "BAD_PEER" }));

@@ -1,6 +1,13 @@
-// A rate in bytes and messages per second. Whatever fits its channel may pass at once while there is credit; what it
-// takes beyond the credit is a debt that later traffic waits for. So a frame larger than a second's worth passes too.
+// Rates. Whatever fits its channel may pass at once while there is credit; what it takes beyond the credit is a debt
+// that later traffic waits for. So a frame larger than a second's worth passes too.
 import type { Quota } from "./types.ts";
+
+/** An allowance that grows with time. */
+export interface Credit {
+  /** Milliseconds until `least` is there; 0 for now. */
+  wait(now: number, least: number): number;
+  take(now: number, amount: number): void;
+}
 
 export interface Rate {
   /** Milliseconds until the next message may pass; 0 for now. */
@@ -12,40 +19,38 @@ export interface Rate {
 /** What sums of fractions may lack. */
 const ROUNDING = 1e-6;
 
-interface Bucket {
-  readonly perMs: number;
-  readonly capacity: number;
-  credit: number;
-}
-
-function bucket(perSecond: number): Bucket {
-  return { perMs: perSecond / 1000, capacity: perSecond, credit: perSecond };
-}
-
-/** A rate that begins with a full second of credit, and never holds more. */
-export function createRate(quota: Quota): Rate {
-  const bytes = bucket(quota.bytesPerSecond);
-  const messages = bucket(quota.messagesPerSecond);
+/** A credit that begins with a full second's worth, and never holds more. */
+export function createCredit(perSecond: number): Credit {
+  const perMs = perSecond / 1000;
+  let credit = perSecond;
   let last: number | undefined;
   function refill(now: number): void {
     const elapsed = last === undefined ? 0 : Math.max(0, now - last);
     last = now;
-    for (const each of [bytes, messages]) {
-      each.credit = Math.min(each.capacity, each.credit + elapsed * each.perMs);
-    }
+    credit = Math.min(perSecond, credit + elapsed * perMs);
   }
   return {
-    wait(now) {
+    wait(now, least) {
       refill(now);
-      const missing = (each: Bucket, least: number): number =>
-        each.credit >= least - ROUNDING ? 0 : Math.ceil((least - each.credit) / each.perMs);
-      // A message needs one whole unit; bytes only need the debt to be paid.
-      return Math.max(missing(bytes, 0), missing(messages, Math.min(1, messages.capacity)));
+      return credit >= least - ROUNDING ? 0 : Math.ceil((least - credit) / perMs);
     },
-    take(now, size) {
+    take(now, amount) {
       refill(now);
-      bytes.credit -= size;
-      messages.credit -= 1;
+      credit -= amount;
+    },
+  };
+}
+
+/** A rate in bytes and messages. */
+export function createRate({ bytesPerSecond, messagesPerSecond }: Quota): Rate {
+  const bytes = createCredit(bytesPerSecond);
+  const messages = createCredit(messagesPerSecond);
+  return {
+    // A message needs one whole unit; bytes only need the debt to be paid.
+    wait: (now) => Math.max(bytes.wait(now, 0), messages.wait(now, Math.min(1, messagesPerSecond))),
+    take(now, size) {
+      bytes.take(now, size);
+      messages.take(now, 1);
     },
   };
 }

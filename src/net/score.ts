@@ -1,6 +1,6 @@
 // What is held against each peer: one number that offences raise and time halves. At the bound the peer is refused for
-// a while, longer each time it comes back for more. Offences that an honest peer may fall into never block a member of
-// the allow-list: agreement needs its votes more than it minds its slowness.
+// a while, longer each time it comes back for more. Offences that an honest peer may fall into again and again never
+// block a member of the allow-list: agreement needs its votes more than it minds its slowness.
 import { createLru } from "#lib/bounded.ts";
 import type { IdentityKey } from "#types/identity.ts";
 
@@ -16,12 +16,21 @@ const PROOF = {
   wrongChain: 100,
 } as const;
 
+/**
+ * Faults that an honest peer commits for seconds, after a pause of the network or of its own, and not for long: its
+ * queues keep to the same quotas.
+ */
+const EXCESS = {
+  /** Was not read for a second because it sent more than its quota: half a minute on one channel is enough. */
+  overQuota: 4,
+} as const;
+
 /** Faults that have innocent causes, when they are few. */
 const DOUBT = {
-  /** Was not read for a second because it sent more than its quota. */
-  overQuota: 2,
   /** An answer to nothing that was asked. */
   uselessReply: 20,
+  /** A message on a topic of which this node never asked to hear. */
+  unwantedTopic: 20,
   /** No answer in time. */
   timeout: 1,
   /** A transaction that the pool had to refuse. */
@@ -29,10 +38,9 @@ const DOUBT = {
 } as const;
 
 /** By name: what each offence adds to a peer's score. */
-export const OFFENCES: Readonly<Record<keyof typeof PROOF | keyof typeof DOUBT, number>> = {
-  ...PROOF,
-  ...DOUBT,
-};
+export const OFFENCES: Readonly<
+  Record<keyof typeof PROOF | keyof typeof EXCESS | keyof typeof DOUBT, number>
+> = { ...PROOF, ...EXCESS, ...DOUBT };
 export type Offence = keyof typeof OFFENCES;
 
 /** At this score a peer is blocked. */

@@ -227,7 +227,9 @@ class WiredTransport implements Transport {
 
   block(peer: IdentityKey, seconds: number, reason: string): void {
     this.#figures.block();
-    this.#blocked.set(peer, this.#clock.now() + seconds * 1000);
+    // A lesser fault that shows meanwhile does not shorten it.
+    const until = Math.max(this.#blocked.get(peer) ?? 0, this.#clock.now() + seconds * 1000);
+    this.#blocked.set(peer, until);
     this.#log("peer blocked", { peer, seconds, reason });
     this.#wire?.disconnect(peer);
   }
@@ -406,7 +408,11 @@ class WiredTransport implements Transport {
   /** A judge that fails is its owner's fault: the message goes no further, and nobody is blamed. */
   async #gossiped(from: IdentityKey, name: string, message: Uint8Array): Promise<Verdict> {
     const topic = this.#topics.get(name);
-    if (topic?.judge === undefined || !this.#peers.has(from)) return "ignore";
+    if (topic === undefined || !this.#peers.has(from)) return "ignore";
+    if (topic.judge === undefined) {
+      this.report(from, "unwantedTopic");
+      return "ignore";
+    }
     if (message.length > topic.spec.maxMessageBytes) {
       this.report(from, "oversized");
       return "reject";

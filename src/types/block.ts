@@ -1,8 +1,7 @@
 // A block: header and transactions. Bodies carry the wire forms; senders are derived once, elsewhere.
 
-import { decodeRlp, encodeRlp, joinRlpList, rlpBytes, rlpList } from "#lib/rlp.ts";
-import type { Header } from "./header.ts";
-import { headerFromRlp, headerToRlp } from "./header.ts";
+import { decodeRlp, encodeRlp, firstOfRlpList, joinRlpList, rlpBytes, rlpList } from "#lib/rlp.ts";
+import { decodeHeader, type Header, headerFromRlp, headerToRlp } from "./header.ts";
 import type { Hash } from "./ids.ts";
 import type { SignedTransaction } from "./transaction.ts";
 
@@ -32,6 +31,11 @@ export function decodeBlock(bytes: Uint8Array): WireBlock {
     header: headerFromRlp(header ?? []),
     transactions: rlpList(transactions).map((item) => rlpBytes(item)),
   };
+}
+
+/** The header of a block, of which nothing else is looked at; throws BAD_RLP. */
+export function decodeHeaderOfBlock(bytes: Uint8Array): Header {
+  return decodeHeader(firstOfRlpList(bytes));
 }
 
 /** The wire form of a block whose two halves are at hand as RLP: header, and list of transactions. */

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import type { Submission } from "#chain/service.ts";
 import { createSenderRecovery, MIN_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
+import { encodeBlock } from "#types/block.ts";
 import { type Address, bytesOf, hash, height } from "#types/ids.ts";
 import { encodeTransaction } from "#types/transaction.ts";
 import {
@@ -123,6 +124,41 @@ test("a batch is judged as one by one, whatever is in it; clients that come toge
   const answers = await Promise.all(raws.map((raw) => service.submitTx(raw)));
   expect(answers.map(plain)).toEqual(expected);
   expect(batches.length).toBe(4);
+});
+
+test("a sender is found once, whether a block or a batch brings the transaction first, and whatever became of it", async () => {
+  let asked = 0;
+  const inner = createSenderRecovery({ threads: 0 });
+  const senders: SenderRecovery = {
+    ...inner,
+    open(batch, priority) {
+      asked += batch.length;
+      return inner.open(batch, priority);
+    },
+  };
+  const many = (from: number): Uint8Array[] =>
+    Array.from({ length: MIN_BATCH }, (_, nonce) => transfer({ from, nonce }).raw);
+  const [proposer, voter] = [chain(), chain({ senders })];
+  await proposer.service.submitAll(many(0), "client");
+  const block = await proposer.produce();
+  const body = encodeBlock({ header: block.header, transactions: block.transactions.map(({ raw }) => raw) });
+  expect((await voter.openAhead(body)).kind).toBe("opened");
+  expect(asked).toBe(MIN_BATCH);
+  // The relay is later than the proposal.
+  const submissions = await voter.service.submitAll(many(0), "peer");
+  expect(submissions.map(({ kind }) => kind)).toEqual(many(0).map(() => "accepted"));
+  expect(asked).toBe(MIN_BATCH);
+  expect((await voter.openAhead(body)).kind).toBe("opened");
+  expect(asked).toBe(MIN_BATCH);
+  // What is refused comes again.
+  const poor = Array.from({ length: MIN_BATCH }, (_, nonce) =>
+    transfer({ from: 1, nonce, value: 20_000n * ETHER }),
+  ).map(({ raw }) => raw);
+  for (let i = 0; i < 3; i++) {
+    const refused = await voter.service.submitAll(poor, "peer");
+    expect(refused.every(({ kind }) => kind === "rejected")).toBeTrue();
+  }
+  expect(asked).toBe(2 * MIN_BATCH);
 });
 
 test("block 1 opens with the bootstrap transactions, in their order", async () => {

@@ -6,7 +6,7 @@ import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { Channel, ChannelSpec, Transport } from "#net/types.ts";
 import { until } from "../support/kora.ts";
-import { type Relay, startRelay } from "../support/relay.ts";
+import { createArrivals, type Ends, type Relay, startRelay } from "../support/relay.ts";
 
 const PLENTY = { bytesPerSecond: 1e9, messagesPerSecond: 1e6 };
 const SPEC: ChannelSpec = {
@@ -49,13 +49,13 @@ async function node(i: number): Promise<Node> {
   const channel = transport.open(SPEC, (_from, frame) => {
     received.push(frame[0] as number);
   });
-  transport.allow([1, 2].map((member) => identity(member).publicKey));
+  transport.allow([1, 2, 3].map((member) => identity(member).publicKey));
   await transport.start();
   return { transport, channel, received, log, port: Number(transport.listening()[0]?.split(":")[1]) };
 }
 
-async function link(from: Node, to: Node, change: (relay: Relay) => void): Promise<Relay> {
-  const relay = await startRelay(to.port, rng.fork());
+async function link(from: Node, to: Node, change: (relay: Relay) => void, ends?: Ends): Promise<Relay> {
+  const relay = await startRelay(to.port, rng.fork(), ends);
   closing.push(() => relay.close());
   change(relay);
   from.transport.keep({ host: "127.0.0.1", port: relay.port, peer: to.transport.self });
@@ -86,6 +86,35 @@ test(
       expect(each.received).toEqual(wanted);
       expect(each.log).toEqual(["peer connected"]);
     }
+  },
+  TIMEOUT,
+);
+
+test(
+  "on slow links one peer's frames overtake another's, each peer's stay in order, and the relays count it",
+  async () => {
+    const [a, b, to] = [await node(1), await node(2), await node(3)];
+    const arrivals = createArrivals();
+    for (const from of [a, b]) {
+      const slow = ({ state }: Relay): void => {
+        Object.assign(state, { delay: 40, jitter: 80 });
+      };
+      await link(from, to, slow, { target: arrivals, dialer: createArrivals() });
+    }
+    await until("both connections", () => connected(a, to) && connected(b, to));
+    for (let i = 0; i < 40; i++) {
+      for (const [at, from] of [a, b].entries())
+        from.channel.send(to.transport.self, Uint8Array.of(2 * i + at));
+      await Bun.sleep(5);
+    }
+    await until("every frame", () => to.received.length === 80);
+    for (const parity of [0, 1]) {
+      const own = to.received.filter((i) => i % 2 === parity);
+      expect(own).toEqual(own.toSorted((x, y) => x - y));
+    }
+    expect(to.received).not.toEqual(to.received.toSorted((x, y) => x - y));
+    expect(arrivals.overtaken).toBeGreaterThan(0);
+    expect(arrivals.overtaken).toBeLessThan(arrivals.delivered);
   },
   TIMEOUT,
 );

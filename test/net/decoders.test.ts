@@ -10,7 +10,7 @@ import { KoraError } from "#lib/error.ts";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { decodeBackfill, decodeFinalBlock, encodeBackfill, encodeFinalBlock } from "#types/backfill.ts";
 import { decodeTransactions, encodeTransactions } from "#types/batch.ts";
-import { decodeBlock, encodeBlock } from "#types/block.ts";
+import { decodeBlock, decodeHeaderOfBlock, encodeBlock } from "#types/block.ts";
 import { type CeremonyBody, decodeCeremonyMessage, encodeCeremonyMessage } from "#types/ceremony.ts";
 import { decodeCertificate, encodeCertificate } from "#types/certificate.ts";
 import { decodeHeader, encodeHeader } from "#types/header.ts";
@@ -83,6 +83,7 @@ const DECODERS: Readonly<Record<string, Wire>> = {
     valid: [encodeFinalBlock({ certificate, block })],
   },
   decodeBlock: { decode: decodeBlock, valid: [block] },
+  decodeHeaderOfBlock: { decode: decodeHeaderOfBlock, valid: [block] },
   decodeHeader: { decode: decodeHeader, valid: [encodeHeader(header)] },
   decodeTransactions: { decode: decodeTransactions, valid: [encodeTransactions([raw, raw])] },
   decodeTransaction: { decode: openTransaction, valid: [raw] },

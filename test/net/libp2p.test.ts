@@ -2,6 +2,7 @@
 // other chains kept out; a restart; a flood that costs a third peer nothing.
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { identityFromSeed } from "#crypto/identity.ts";
@@ -194,6 +195,74 @@ test(
     const seconds = (performance.now() - started) / 1000;
     expect(of(honest)).toBe(20);
     expect(of(flooder)).toBeLessThan(50 * (seconds + 3));
+  },
+  TIMEOUT,
+);
+
+test(
+  "what a peer may not say yet is not read: it waits at the peer, and its window is all that is held here",
+  async () => {
+    const inbound = { bytesPerSecond: 100_000, messagesPerSecond: 50 };
+    const FRAME = 10_000;
+    const queue = { maxFrames: 10_000, maxBytes: 1e9, policy: "refuse-newest" } as const;
+    const a = await node(1, { spec: { ...SPEC, inbound }, handler: () => {} });
+    const flooder = await node(2, { spec: { ...SPEC, queue } });
+    flooder.transport.keep(addressOf(a.transport));
+    await until(() => flooder.transport.isConnected(a.transport.self));
+    const started = performance.now();
+    for (let i = 0; i < 6_000; i++) flooder.channel.send(a.transport.self, new Uint8Array(FRAME));
+    const received = (): number => a.transport.figures().channels.get(SPEC.name)?.receivedFrames ?? 0;
+    // Several times through the window, at ten frames a second; the fewer the slower.
+    await until(() => received() >= 60);
+    const [sent] = flooder.transport.peers();
+    const seconds = (performance.now() - started) / 1000;
+    const WINDOWS = 4 * 1024 * 1024;
+    expect(sent?.sentBytes).toBeLessThan(WINDOWS + inbound.bytesPerSecond * (seconds + 2));
+    expect(sent?.dropped).toBe(0);
+    expect(received()).toBeLessThan((inbound.bytesPerSecond / FRAME) * (seconds + 2));
+  },
+  TIMEOUT,
+);
+
+/** Sockets from another address of this machine that connect, say `opening` a byte at a time and then nothing. */
+function slowSockets(port: number, count: number, opening: Uint8Array) {
+  const closed = new Set<number>();
+  const sockets = Array.from({ length: count }, (_, i) => {
+    const socket = createConnection({ host: "127.0.0.1", port, localAddress: "127.0.0.2" });
+    socket.on("error", () => {});
+    socket.on("close", () => closed.add(i));
+    // What is written to a socket that was refused goes nowhere.
+    socket.on("connect", () => socket.write(opening.subarray(0, i % (opening.length + 1))));
+    socket.resume();
+    return socket;
+  });
+  return {
+    open: () => count - closed.size,
+    end: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+test(
+  "handshakes that do not get on are few for each address, end by themselves, and nobody else waits for them",
+  async () => {
+    const a = await node(1);
+    const friend = await node(2);
+    const { port } = addressOf(a.transport);
+    const opening = new TextEncoder().encode("\u0013/multistream/1.0.0\n\u0007/noise\n");
+    const slow = slowSockets(port, 100, opening);
+    // A dozen a second are taken; the rest is turned away at once.
+    await until(() => slow.open() <= 24);
+    expect(slow.open()).toBeGreaterThan(0);
+    friend.transport.keep(addressOf(a.transport));
+    await until(() => friend.transport.isConnected(a.transport.self));
+    expect(slow.open()).toBeGreaterThan(0);
+    await until(() => slow.open() === 0);
+    slow.end();
+    friend.channel.send(a.transport.self, Uint8Array.of(1));
+    await until(() => a.received.length === 1);
+    expect(a.transport.peers()).toHaveLength(1);
   },
   TIMEOUT,
 );

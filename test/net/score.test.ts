@@ -47,6 +47,28 @@ test("doubts add up and fade; enough of them block a stranger and never a member
   expect(scores.add(bob, "malformed", true)).toBe(60);
 });
 
+test("who floods for long is blocked, member or not; who was behind for seconds is not", () => {
+  let now = 0;
+  const scores = createScores(() => now);
+  /** Seconds above the quota on so many channels at once, until a block. */
+  const flood = (peer: typeof alice, channels: number, listed: boolean, most: number): number | undefined => {
+    for (let second = 1; second <= most; second++) {
+      now += 1_000;
+      for (let i = 0; i < channels; i++)
+        if (scores.add(peer, "overQuota", listed) !== undefined) return second;
+    }
+    return undefined;
+  };
+  for (const listed of [true, false]) {
+    now += 3 * 3_600_000;
+    expect(flood(alice, 1, listed, 10)).toBeUndefined();
+    now += 10 * MINUTE;
+    expect(flood(alice, 1, listed, 60)).toBeLessThanOrEqual(31);
+    now += 3 * 3_600_000;
+    expect(flood(bob, 5, listed, 60)).toBeLessThanOrEqual(6);
+  }
+});
+
 test("whatever happens, a score is between none and the bound", () => {
   const offence = fc.constantFrom(...(Object.keys(OFFENCES) as Offence[]));
   const step = fc.record({ offence, listed: fc.boolean(), wait: fc.nat(200_000) });

@@ -7,7 +7,8 @@ import { processOf, type TestNetwork, type TestNode } from "./network.ts";
 
 /** Who floods: a stranger, or a member of the committee whose own process is down. */
 export type Flooder = "stranger" | "member";
-export type FloodKind = "well-formed" | "garbage";
+/** Frames that nobody is blamed for; bytes that are nothing; bodies that cost much to open. */
+export type FloodKind = "well-formed" | "garbage" | "bodies";
 
 export interface Flood extends AsyncDisposable {
   /** What was sent, once it has ended. */
@@ -39,6 +40,7 @@ export async function startFlood(
       ...["nice", "-n", "19", process.execPath, join(import.meta.dir, "flooder.ts")],
       ...["--seed", seed.replace(/^0x/, ""), "--network", genesisHash.slice(2, 2 + GENESIS_DIGITS)],
       ...["--target", `${found[1]}@127.0.0.1:${listen}`, "--kind", kind],
+      ...["--rpc", processOf(victim).url],
     ],
     { stdout: "pipe", stderr: "inherit" },
   );

@@ -81,14 +81,33 @@ function createHeld<B>(): Held<B> {
   };
 }
 
+const weighing = <B extends Body>(most: number, spared: number): Weight<B> => ({
+  of: ({ size }) => size,
+  most,
+  spared,
+});
+
+/** Bodies that nobody asked for, by who pushed them. */
+function createUnasked<B extends Body>(n: number) {
+  const share = weighing<B>(MAX_UNASKED_BYTES / n, 1);
+  const buffers: LruMap<Hash, B>[] = Array.from({ length: n }, () => createLru(MAX_UNASKED_PER_PEER, share));
+  return {
+    get(digest: Hash): B | undefined {
+      for (const buffer of buffers) {
+        const found = buffer.get(digest);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    has: (digest: Hash): boolean => buffers.some((buffer) => buffer.has(digest)),
+    put: (from: number, digest: Hash, body: B): void => buffers[from]?.set(digest, body),
+  };
+}
+
 /** No bodies yet. */
 export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
-  const weighing = (most: number, spared: number): Weight<B> => ({ of: ({ size }) => size, most, spared });
   const kept = createLru<Hash, B>(MAX_BODIES, weighing(MAX_BODY_BYTES, SPARED_BODIES));
-  const share = weighing(MAX_UNASKED_BYTES / ports.n, 1);
-  const unasked: LruMap<Hash, B>[] = Array.from({ length: ports.n }, () =>
-    createLru(MAX_UNASKED_PER_PEER, share),
-  );
+  const unasked = createUnasked<B>(ports.n);
   const hints = createLru<Hash, number>(MAX_HINTS);
   const needs = new Map<Hash, Need<B>>();
   const held = createHeld<B>();
@@ -96,13 +115,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
   let likely = 0;
 
   function get(digest: Hash): B | undefined {
-    const body = kept.get(digest) ?? held.get(digest);
-    if (body !== undefined) return body;
-    for (const buffer of unasked) {
-      const found = buffer.get(digest);
-      if (found !== undefined) return found;
-    }
-    return ports.stored(digest);
+    return kept.get(digest) ?? held.get(digest) ?? unasked.get(digest) ?? ports.stored(digest);
   }
   function ask(digest: Hash, need: Need<B>): void {
     if (need.peer === ports.me) need.peer = (need.peer + 1) % ports.n;
@@ -114,13 +127,13 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
     get,
     state(digest) {
       if (needs.has(digest)) return "awaited";
-      return kept.has(digest) || unasked.some((buffer) => buffer.has(digest)) ? "held" : "unknown";
+      return kept.has(digest) || unasked.has(digest) ? "held" : "unknown";
     },
     put(body, from) {
       const { digest } = body.facts;
       const need = needs.get(digest);
       if (from === undefined || need !== undefined) kept.set(digest, body);
-      else if (!kept.has(digest)) unasked[from]?.set(digest, body);
+      else if (!kept.has(digest)) unasked.put(from, digest, body);
       if (need === undefined) return;
       needs.delete(digest);
       if (from !== undefined && from < ports.n) likely = from;

@@ -7,7 +7,7 @@ import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { Core, CoreConfig } from "#consensus/state.ts";
 import { assert } from "#lib/assert.ts";
 import type { Hash } from "#types/ids.ts";
-import { type Bodies, createBodies } from "./bodies.ts";
+import { type Bodies, type BodyState, createBodies } from "./bodies.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import type { Body, DriverPorts } from "./ports.ts";
 import { createVerifier, type Verifier } from "./verifier.ts";
@@ -19,6 +19,8 @@ export interface Driver<B extends Body> {
   /** A body, decoded and hashed, from validator `from`. */
   body(from: number, body: B): void;
   bodyRequest(from: number, digest: Hash): void;
+  /** What is known of a body before it is opened. */
+  bodyState(digest: Hash): BodyState;
   connected(peer: number): void;
   /** Whether executable transactions wait; solo: `true` asks for a block. */
   work(pending: boolean): void;
@@ -98,6 +100,10 @@ class CoreDriver<B extends Body> implements Driver<B> {
   bodyRequest(from: number, digest: Hash): void {
     const body = this.#bodies.get(digest);
     if (body !== undefined) this.#ports.network.sendBody(from, body);
+  }
+
+  bodyState(digest: Hash): BodyState {
+    return this.#bodies.state(digest);
   }
 
   connected(peer: number): void {

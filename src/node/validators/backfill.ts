@@ -80,10 +80,10 @@ function expectedLatency({ listed, direction }: PeerInfo, timeoutMs: number): nu
   return direction === "outbound" ? timeoutMs / 2 : timeoutMs;
 }
 
-/** Asks one peer; undefined when no answer comes in `patience` ms, the peer goes, or `signal` aborts. */
 /** Questions remembered after nobody waits for their answers. */
 const MAX_QUESTIONS = 64;
 
+/** Asks one peer; undefined when no answer comes in `patience` ms, the peer goes, or `signal` aborts. */
 type Ask = (
   peer: IdentityKey,
   start: RunStart,

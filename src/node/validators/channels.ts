@@ -3,7 +3,7 @@
 // leaves the pace of blocks as it is (test/bench/network/flood.ts; the flooded node's CPU rises). Votes and certificates
 // are small and worth most, so they share no queue with bodies; a queue of votes drops its oldest, since a newer one
 // says more.
-import type { ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
+import type { ChannelAccess, ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
 import { MAX_BATCH_BYTES } from "#types/batch.ts";
 import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
 import { MAX_EXCHANGE_BYTES } from "#types/peer-record.ts";
@@ -16,9 +16,21 @@ const VOTE_FRAME_BYTES: number = MAX_VOTE_BYTES + 64;
 /** A batch of certificates of the threshold scheme, with room. */
 const CERTIFICATES_FRAME_BYTES: number = 64 * KIB;
 
-const both = (quota: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
-  inbound: quota,
-  outbound: quota,
+type Queue = ChannelSpec["queue"];
+
+const rate = (bytesPerSecond: number, messagesPerSecond: number): Quota => ({
+  bytesPerSecond,
+  messagesPerSecond,
+});
+const dropOldest = (maxFrames: number, maxBytes: number): Queue => ({
+  maxFrames,
+  maxBytes,
+  policy: "drop-oldest",
+});
+const refuseNewest = (maxFrames: number, maxBytes: number): Queue => ({
+  maxFrames,
+  maxBytes,
+  policy: "refuse-newest",
 });
 
 export type ChannelName =
@@ -33,65 +45,37 @@ export type ChannelName =
 /** The channels of a chain whose block bodies have at most `maxBlockBytes`. */
 export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName, ChannelSpec>> {
   const body = maxBlockBytes + MESSAGE_OVERHEAD_BYTES;
+  const channel =
+    (access: ChannelAccess) =>
+    (name: ChannelName, maxFrameBytes: number, quota: Quota, queue: Queue): ChannelSpec => ({
+      ...{ name, access, maxFrameBytes, queue },
+      inbound: quota,
+      outbound: quota,
+    });
+  const listed = channel("listed");
+  const anyone = channel("anyone");
   return {
     /** Votes, greetings and their answers. */
-    votes: {
-      name: "votes",
-      access: "listed",
-      maxFrameBytes: VOTE_FRAME_BYTES,
-      ...both({ bytesPerSecond: MIB, messagesPerSecond: 500 }),
-      queue: { maxFrames: 2_048, maxBytes: MIB, policy: "drop-oldest" },
-    },
-    certificates: {
-      name: "certificates",
-      access: "listed",
-      maxFrameBytes: CERTIFICATES_FRAME_BYTES,
-      ...both({ bytesPerSecond: 2 * MIB, messagesPerSecond: 200 }),
-      queue: { maxFrames: 1_024, maxBytes: 4 * MIB, policy: "drop-oldest" },
-    },
+    votes: listed("votes", VOTE_FRAME_BYTES, rate(MIB, 500), dropOldest(2_048, MIB)),
+    certificates: listed(
+      "certificates",
+      CERTIFICATES_FRAME_BYTES,
+      rate(2 * MIB, 200),
+      dropOldest(1_024, 4 * MIB),
+    ),
     /** Requests for certificates and bodies. */
-    resolver: {
-      name: "resolver",
-      access: "listed",
-      maxFrameBytes: 2 * KIB,
-      ...both({ bytesPerSecond: 256 * KIB, messagesPerSecond: 100 }),
-      queue: { maxFrames: 1_024, maxBytes: MIB, policy: "drop-oldest" },
-    },
+    resolver: listed("resolver", 2 * KIB, rate(256 * KIB, 100), dropOldest(1_024, MIB)),
     /** Bodies, pushed by leaders or asked for. */
-    blocks: {
-      name: "blocks",
-      access: "listed",
-      maxFrameBytes: body,
-      ...both({ bytesPerSecond: 4 * body, messagesPerSecond: 100 }),
-      queue: { maxFrames: 256, maxBytes: 8 * body, policy: "drop-oldest" },
-    },
+    blocks: listed("blocks", body, rate(4 * body, 100), dropOldest(256, 8 * body)),
     /**
      * Final blocks by height, to whoever is behind; a lost answer is asked for again. An answer costs milliseconds and
      * holds hundreds of blocks, so that few a second are enough.
      */
-    backfill: {
-      name: "backfill",
-      access: "anyone",
-      maxFrameBytes: 2 * body,
-      ...both({ bytesPerSecond: 8 * body, messagesPerSecond: 8 }),
-      queue: { maxFrames: 16, maxBytes: 4 * body, policy: "refuse-newest" },
-    },
+    backfill: anyone("backfill", 2 * body, rate(8 * body, 8), refuseNewest(16, 4 * body)),
     /** Batches of transactions between members, and to whoever just connected. */
-    transactions: {
-      name: "transactions",
-      access: "anyone",
-      maxFrameBytes: MAX_BATCH_BYTES,
-      ...both({ bytesPerSecond: MIB, messagesPerSecond: 100 }),
-      queue: { maxFrames: 64, maxBytes: 8 * MIB, policy: "refuse-newest" },
-    },
+    transactions: anyone("transactions", MAX_BATCH_BYTES, rate(MIB, 100), refuseNewest(64, 8 * MIB)),
     /** Where nodes can be dialled, asked for and passed on. */
-    peers: {
-      name: "peers",
-      access: "anyone",
-      maxFrameBytes: MAX_EXCHANGE_BYTES,
-      ...both({ bytesPerSecond: 16 * KIB, messagesPerSecond: 2 }),
-      queue: { maxFrames: 4, maxBytes: 4 * MAX_EXCHANGE_BYTES, policy: "refuse-newest" },
-    },
+    peers: anyone("peers", MAX_EXCHANGE_BYTES, rate(16 * KIB, 2), refuseNewest(4, 4 * MAX_EXCHANGE_BYTES)),
   };
 }
 
@@ -106,9 +90,6 @@ export function finalityTopic(maxBlockBytes: number): TopicSpec {
 /** Bounds of gossip on a chain whose block bodies have at most `maxBlockBytes`. */
 export function gossipSpec(maxBlockBytes: number): GossipSpec {
   const packet = maxBlockBytes + 2 * MESSAGE_OVERHEAD_BYTES;
-  return {
-    maxPacketBytes: packet,
-    ...both({ bytesPerSecond: 4 * MIB, messagesPerSecond: 400 }),
-    maxBacklogBytes: 2 * packet,
-  };
+  const quota = rate(4 * MIB, 400);
+  return { maxPacketBytes: packet, inbound: quota, outbound: quota, maxBacklogBytes: 2 * packet };
 }

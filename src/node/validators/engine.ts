@@ -19,6 +19,7 @@ import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import { lockGuard } from "#node/directory.ts";
 import type { ConsensusEngine, EngineParts, StartEngine } from "#node/engine.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
+import { createAdmission } from "./admission.ts";
 import { type ClockWatch, watchClock } from "./clock-watch.ts";
 import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
@@ -175,6 +176,7 @@ function openConsensus(
     committee,
     specs,
     maxBlockBytes: plan.maxBlockBytes,
+    admit: createAdmission(),
     decodeBody: (bytes) => openNewBody(chain, bytes),
   });
   const config: CoreConfig = {

@@ -10,6 +10,7 @@ import type { Driver } from "#node/consensus/driver.ts";
 import type { Body, NetworkPort } from "#node/consensus/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
+import type { Admit } from "./admission.ts";
 import type { ChannelName, channelSpecs } from "./channels.ts";
 import type { Committee } from "./committee.ts";
 
@@ -44,6 +45,8 @@ export interface GatewayOptions<B extends WireBody> {
   readonly committee: Committee;
   readonly specs: ReturnType<typeof channelSpecs>;
   readonly maxBlockBytes: number;
+  /** Which bodies are opened at all. */
+  readonly admit: Admit;
   /** A received body, hashed; undefined when it is none. A promise where that takes long. */
   readonly decodeBody: (bytes: Uint8Array) => B | undefined | Promise<B | undefined>;
 }
@@ -54,7 +57,17 @@ export interface Gateway<B extends WireBody> {
   attach(driver: Driver<B>): void;
 }
 
-/** Whether a message was one; a promise while a body is opened. */
+/** How long a peer rests after a body that was opened warily, in times of what that took; and milliseconds at most. */
+const REST = 9;
+const MAX_REST_MS = 5_000;
+
+async function rested(taken: boolean | Promise<boolean>, started: number): Promise<boolean> {
+  const right = await taken;
+  if (right) await Bun.sleep(Math.min(MAX_REST_MS, REST * (performance.now() - started)));
+  return right;
+}
+
+/** Whether a message was one; a promise while a body is opened, or its sender rests. */
 type Sink<B extends Body> = (driver: Driver<B>, from: number, message: Message) => boolean | Promise<boolean>;
 
 function deliver<B extends WireBody>(options: GatewayOptions<B>): Sink<B> {
@@ -65,8 +78,12 @@ function deliver<B extends WireBody>(options: GatewayOptions<B>): Sink<B> {
           if (body !== undefined) driver.body(from, body);
           return body !== undefined;
         };
+        const admission = options.admit(driver, from, message.body);
+        if (admission === "useless") return true;
+        const started = performance.now();
         const body = options.decodeBody(message.body);
-        return body instanceof Promise ? body.then(take) : take(body);
+        const taken = body instanceof Promise ? body.then(take) : take(body);
+        return admission === "wary" ? rested(taken, started) : taken;
       }
       case "bodyRequest":
         driver.bodyRequest(from, message.digest);

@@ -26,6 +26,7 @@ export function guardedDriver<B extends Body>(driver: Driver<B>, { stopped, fail
     message: guarded((from, message) => driver.message(from, message)),
     body: guarded((from, body) => driver.body(from, body)),
     bodyRequest: guarded((from, digest) => driver.bodyRequest(from, digest)),
+    bodyState: (digest) => driver.bodyState(digest),
     connected: guarded((peer) => driver.connected(peer)),
     work: guarded((pending) => driver.work(pending)),
     wake: guarded(() => driver.wake()),

@@ -89,6 +89,8 @@ interface Judged {
  */
 const MEMBER_REST = 9;
 const STRANGER_REST = 19;
+/** Milliseconds of rest at most: what judging took may be this node's own slowness. */
+const MAX_REST = 5_000;
 
 /** Judges batches, handing the event loop over between pieces. `offended` hears of each doubtful transaction. */
 function createBatchJudge(
@@ -123,7 +125,7 @@ function createBatchJudge(
       }
     }
     const times = committee.indexOf(from) === undefined ? STRANGER_REST : MEMBER_REST;
-    const rest = refused === 0 ? 0 : (spent * times * refused) / raws.length;
+    const rest = refused === 0 ? 0 : Math.min(MAX_REST, (spent * times * refused) / raws.length);
     return { fresh, wrong: undefined, rest };
   };
 }

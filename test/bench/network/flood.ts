@@ -1,12 +1,13 @@
 // What a flooding peer costs the others: intervals between final blocks of a network of four, with and without one peer
-// that sends on every channel and topic as fast as it can, in turns; medians and ratios. The flood comes from a stranger
-// or from a member of the committee, of frames that decode or of garbage. Usage:
+// that sends as fast as it can, in turns; medians and ratios. The flood comes from a stranger or from a member of the
+// committee: frames that nobody is blamed for and garbage on every channel and topic, or bodies that cost much to open
+// (from a member). Each round begins with a node that has blocked nobody yet. Usage:
 //   bun test/bench/network/flood.ts [--block-time 0.2] [--blocks 100] [--rounds 2] [--binary ./kora]
-//     [--flooder stranger,member] [--kind well-formed,garbage]
+//     [--flooder stranger,member] [--kind well-formed,garbage,bodies]
 import { parseArgs } from "node:util";
 import { type Flooder, type FloodKind, type Quiet, startFlood, watchPace } from "../../support/flood.ts";
 import { runKora, useBinary } from "../../support/kora.ts";
-import { makeNetwork, type TestNode, untilAbove } from "../../support/network.ts";
+import { heightOf, makeNetwork, type TestNode, untilAbove } from "../../support/network.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,7 +16,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "2" },
     binary: { type: "string" },
     flooder: { type: "string", default: "stranger,member" },
-    kind: { type: "string", default: "well-formed,garbage" },
+    kind: { type: "string", default: "well-formed,garbage,bodies" },
   },
 });
 if (values.binary !== undefined) useBinary(values.binary);
@@ -26,7 +27,8 @@ const network = makeNetwork({
   blockTime,
   flags: ["--execution-empty-block-interval", String(blockTime)],
 });
-const [victim, , , last] = network.nodes as [TestNode, TestNode, TestNode, TestNode];
+const [victim, ...others] = network.nodes as [TestNode, TestNode, TestNode, TestNode];
+const [, , last] = others;
 const genesis = JSON.parse(runKora(["genesis", "hash", `${victim.folder}/genesis.json`, "--json"]).out);
 const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] as number;
 const line = (name: string, of: readonly Quiet[]): string => {
@@ -45,11 +47,16 @@ try {
     }
     await untilAbove(network.running(), 3);
     for (const kind of values.kind.split(",") as FloodKind[]) {
+      // Strangers have no channel for bodies.
+      if (kind === "bodies" && flooder === "stranger") continue;
       const calm: Quiet[] = [];
       const flooded: Quiet[] = [];
       let sent = 0;
       let connections = 0;
       for (let round = 0; round < Number(values.rounds); round++) {
+        await network.stop(victim, "SIGTERM");
+        await network.start(victim);
+        await untilAbove([victim], await heightOf(others[0] as TestNode));
         calm.push(await watchPace(network, blocks));
         const flood = await startFlood(victim, genesis.hash, kind, flooder === "member" ? last : undefined);
         flooded.push(await watchPace(network, blocks));

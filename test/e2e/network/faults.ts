@@ -1,7 +1,9 @@
 // Faults on real processes, for as long as wanted: npx bun test/e2e/network/faults.ts --rounds 200 --seed 7
 // Each round does something bad to a network of validators under load, heals it, and checks what must hold: one chain,
 // nothing acknowledged lost, nobody signed twice, blocks again soon. A leg does everything once, in a random order, to a
-// new network; legs alternate between relays on one loopback and network namespaces. Exit code 1 at a violation.
+// new network; legs alternate between relays on one loopback and network namespaces. With relays, connections overtake
+// one another, which is what a network that reorders packets does to those who speak TCP; what was overtaken is counted.
+// Exit code 1 at a violation.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -44,6 +46,19 @@ interface Round {
   readonly kind: string;
   readonly recovery: number;
 }
+
+/** How much of what relays delivered since `before` was overtaken on its way by another connection's. */
+function overtaking({ ground: { arrivals } }: Bench, before: Overtaken = NONE): Overtaken {
+  const sum = (of: "delivered" | "overtaken"): number => arrivals.reduce((all, each) => all + each[of], 0);
+  const [delivered, overtaken] = [sum("delivered"), sum("overtaken")];
+  return { delivered: delivered - before.delivered, overtaken: overtaken - before.overtaken };
+}
+
+interface Overtaken {
+  readonly delivered: number;
+  readonly overtaken: number;
+}
+const NONE: Overtaken = { delivered: 0, overtaken: 0 };
 
 /** Everything once in a random order; what silences a node comes late, and after it only what does not need its vote. */
 function deckOf(bench: Bench, rng: Rng): readonly (readonly [string, Kind])[] {
@@ -104,6 +119,7 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
   const deck = deckOf(bench, rng).slice(0, most);
   for (const [kind, act] of deck) {
     const started = performance.now();
+    const before = overtaking(bench);
     try {
       await Bun.sleep(rng.unit() * MAX_PAUSE_MS);
       await act(bench, checks);
@@ -118,7 +134,9 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
     const after = Math.round(done.at(-1)?.recovery ?? 0);
     const { journalled, heard } = checks.votes();
     const where = `round ${first + done.length}/${rounds} (leg ${leg}, ${name}) ${kind}`;
-    const sums = `${checks.acknowledged()} acknowledged, ${journalled} votes, ${heard} heard`;
+    const { delivered, overtaken } = overtaking(bench, before);
+    const reordered = delivered === 0 ? "" : `, ${overtaken} of ${delivered} pieces overtaken`;
+    const sums = `${checks.acknowledged()} acknowledged, ${journalled} votes, ${heard} heard${reordered}`;
     show(`${where}: ${seconds} s, height ${checks.height()}, ${sums}, blocks again after ${after} ms`);
   }
   await bench.transfers.stop();

@@ -203,6 +203,71 @@ describe("over a transport", () => {
     expect(server.transport.isConnected(eager.transport.self)).toBeTrue();
   });
 
+  test("a peer that answers late is waited for twice as long each time, until it is heard", async () => {
+    const network = createMemoryNetwork();
+    const [slow, behind] = [join(network, 0), join(network, 1)];
+    const LATE_MS = 150;
+    const TIMEOUT_MS = 10;
+    const channel = slow.transport.open(SPEC, async (from, frame) => {
+      const asked = decodeBackfill(frame, SPEC.maxFrameBytes);
+      if (asked.type !== "request") return;
+      await Bun.sleep(LATE_MS);
+      const run = { id: asked.request.id, blocks: [wireAt(1)], headers: [], certificate: certificateAt(1) };
+      channel.send(from, encodeBackfill({ type: "run", run }));
+    });
+    const client = serve(behind, { ...source.archive, block: () => undefined }, TIMEOUT_MS);
+    for (const { transport } of [slow, behind]) await transport.start();
+    const { signal } = new AbortController();
+    const waits: number[] = [];
+    for (let heard = false; !heard; ) {
+      const began = performance.now();
+      heard = (await lengthOf(client, tipAt(0), signal)) === 1;
+      waits.push(performance.now() - began);
+      expect(waits.length).toBeLessThan(20);
+    }
+    expect(waits.length).toBeGreaterThan(2);
+    for (const [at, wait] of waits.slice(0, -1).entries())
+      expect(wait).toBeGreaterThan(TIMEOUT_MS * 2 ** at - 2);
+    expect(behind.blocked).toEqual([]);
+  });
+
+  test("strangers together get a quarter of the time, and a member waits for none of them", async () => {
+    const network = createMemoryNetwork();
+    const server = join(network, 0);
+    let busy = 0;
+    const costly = {
+      ...source.archive,
+      block(height: Height) {
+        const began = performance.now();
+        while (performance.now() < began + 0.5);
+        const stored = source.archive.block(height);
+        busy += performance.now() - began;
+        return stored;
+      },
+    };
+    serve(server, costly);
+    const strangers = [1, 2, 3].map((i) => createSender(network, 20 + i));
+    const member = createSender(network, 30);
+    server.transport.allow([server.transport.self, member.transport.self]);
+    for (const { transport } of [server, ...strangers, member]) await transport.start();
+    const ask = (id: number): Uint8Array => encodeBackfill({ type: "request", request: { id, from: 1 } });
+    const answered = (): number => strangers.reduce((sum, { answers }) => sum + answers.length, 0);
+    const began = performance.now();
+    const EACH = 4;
+    for (const { channel } of strangers) {
+      for (let i = 0; i < EACH; i++) channel.send(server.transport.self, ask(i));
+    }
+    await until("the first answer", () => answered() > 0);
+    member.channel.send(server.transport.self, ask(1));
+    await until("the member's", () => member.answers.length === 1);
+    expect(answered()).toBeLessThan(strangers.length * EACH);
+    await until("all answers", () => answered() === strangers.length * EACH);
+    const share = busy / (performance.now() - began);
+    // The member's turn is among it, and nobody rests after the last.
+    expect(share).toBeLessThan(0.36);
+    expect(new Set(strangers.map(({ answers }) => answers.length))).toEqual(new Set([EACH]));
+  });
+
   test("a node that is behind executes and commits up to the tip, from an archive like any other", async () => {
     const network = createMemoryNetwork();
     const [server, late] = [join(network, 0), join(network, 1)] as const;

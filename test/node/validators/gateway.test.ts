@@ -23,6 +23,8 @@ const keys = [1, 2, 3, 4].map((i) => identityFromSeed(new Uint8Array(32).fill(i)
   IdentityKey,
 ];
 const BAD_BODY = 0xbb;
+const USELESS_BODY = 0xdd;
+const WARY_BODY = 0xee;
 
 const subject = {
   kind: "notarize" as const,
@@ -61,10 +63,13 @@ function recorder(): { readonly heard: string[]; readonly driver: Driver<WireBod
   return { heard, driver: driver as unknown as Driver<WireBody> };
 }
 
-async function rig(opening: "at once" | "later" = "at once") {
+const SLOW_MS = 30;
+
+async function rig(opening: "at once" | "later" | "slowly" = "at once") {
   const network = createMemoryNetwork();
   const committee = createCommittee(keys, keys[0]);
   const blocks: { peer: IdentityKey; reason: string }[] = [];
+  const opened: { readonly first: number; readonly at: number }[] = [];
   const listening = network.join(keys[0]);
   const transport: Transport = {
     ...listening,
@@ -83,11 +88,15 @@ async function rig(opening: "at once" | "later" = "at once") {
     committee,
     specs: SPECS,
     maxBlockBytes: MAX_BLOCK_BYTES,
+    admit: (_driver, _from, body) =>
+      body[0] === USELESS_BODY ? "useless" : body[0] === WARY_BODY ? "wary" : "open",
     decodeBody(bytes) {
+      opened.push({ first: bytes[0] as number, at: performance.now() });
       const body =
         bytes[0] === BAD_BODY
           ? undefined
           : ({ bytes, size: bytes.length, facts: { digest: keccakHash(bytes) } } as WireBody);
+      if (opening === "slowly") return Bun.sleep(SLOW_MS).then(() => body);
       return opening === "later" ? Promise.resolve(body) : body;
     },
   });
@@ -109,7 +118,7 @@ async function rig(opening: "at once" | "later" = "at once") {
     await own.start();
     return { own, got, send: (on: ChannelName, frame: Uint8Array) => channels[on].send(keys[0], frame) };
   };
-  return { committee, transport, gateway, heard, blocks, peer };
+  return { committee, transport, gateway, heard, blocks, opened, peer };
 }
 
 test("an honest peer is heard on every channel under its index, and never blocked", async () => {
@@ -133,6 +142,22 @@ test("a body that takes a while to open is heard when it is open, and blamed if 
   (await peer(keys[2])).send("blocks", encodeMessage({ type: "body", body: Uint8Array.of(BAD_BODY) }));
   await until("a block", () => blocks.length > 0);
   expect(blocks).toEqual([{ peer: keys[2], reason: "malformed" }]);
+});
+
+test("a body of no use is not opened and nobody is blamed; one that is opened warily is heard, and its sender rests", async () => {
+  const { heard, blocks, opened, peer } = await rig("slowly");
+  const pusher = await peer(keys[1]);
+  const push = (first: number): void =>
+    void pusher.send("blocks", encodeMessage({ type: "body", body: Uint8Array.of(first, 1) }));
+  for (const first of [USELESS_BODY, WARY_BODY, USELESS_BODY, 1]) push(first);
+  await until(
+    "both",
+    () => opened.length === 2 && heard.filter((text) => text.startsWith("body")).length === 2,
+  );
+  expect(opened.map(({ first }) => first)).toEqual([WARY_BODY, 1]);
+  const [wary, next] = opened.map(({ at }) => at) as [number, number];
+  expect(next - wary).toBeGreaterThan(8 * SLOW_MS);
+  expect(blocks).toEqual([]);
 });
 
 test("every message on any channel but its own ends its sender's connection", async () => {

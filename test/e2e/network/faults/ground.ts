@@ -1,10 +1,11 @@
 // What the network of a campaign stands on, and what can go wrong with its links: relays of our own on one loopback
-// (cuts that both ends notice, delay, jitter), or machines of their own on a bridge (packets lost by a firewall).
+// (cuts that both ends notice, delay and jitter of each connection and direction by itself, so that connections overtake
+// one another), or machines of their own on a bridge (packets lost by a firewall).
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Rng } from "#lib/rng.ts";
 import { makeNetwork, type TestNetwork } from "../../../support/network.ts";
-import { type Relay, startRelay } from "../../../support/relay.ts";
+import { type Arrivals, createArrivals, type Relay, startRelay } from "../../../support/relay.ts";
 import { insideSandbox, makeHosts, mountDisk, unmountDisk } from "../../../support/sandbox.ts";
 
 /** Bad links: begins with the call, ends with that of the answer. */
@@ -15,6 +16,8 @@ export interface Ground extends AsyncDisposable {
   readonly linkFaults: Readonly<Record<string, LinkFault>>;
   /** Whether each node's data is on a disk of its own. */
   readonly disks: boolean;
+  /** What relays delivered to each node; empty where there are none. */
+  readonly arrivals: readonly Arrivals[];
 }
 
 export type GroundName = "relays" | "namespaces";
@@ -34,7 +37,11 @@ function sides(count: number, apart: number, rng: Rng): ReadonlySet<number> {
 }
 
 /** Puts a relay into every link: the configurations then name relays instead of nodes. */
-async function insertRelays(network: TestNetwork, rng: Rng): Promise<ReadonlyMap<string, Relay>> {
+async function insertRelays(
+  network: TestNetwork,
+  rng: Rng,
+  arrivals: readonly Arrivals[],
+): Promise<ReadonlyMap<string, Relay>> {
   const tomls = network.nodes.map(({ folder }) => readFileSync(join(folder, "node.toml"), "utf8"));
   const listens = tomls.map((toml) => Number(/listen_addr = "127\.0\.0\.1:(\d+)"/.exec(toml)?.[1]));
   const relays = new Map<string, Relay>();
@@ -42,7 +49,8 @@ async function insertRelays(network: TestNetwork, rng: Rng): Promise<ReadonlyMap
     let toml = tomls[from] as string;
     for (const [to, port] of listens.entries()) {
       if (to === from) continue;
-      const relay = await startRelay(port, rng.fork());
+      const ends = { target: arrivals[to] as Arrivals, dialer: arrivals[from] as Arrivals };
+      const relay = await startRelay(port, rng.fork(), ends);
       relays.set(`${from}>${to}`, relay);
       toml = toml.replace(`@127.0.0.1:${port}"`, `@127.0.0.1:${relay.port}"`);
     }
@@ -82,13 +90,15 @@ async function onRelays({ validators, flags, rng }: GroundOptions): Promise<Grou
   await using stack = new AsyncDisposableStack();
   const network = stack.use(makeNetwork({ validators, blockTime: BLOCK_TIME_SECONDS, flags }));
   if (insideSandbox) mountDisks(network, stack);
-  const relays = await insertRelays(network, rng);
+  const arrivals = network.nodes.map(createArrivals);
+  const relays = await insertRelays(network, rng, arrivals);
   for (const relay of relays.values()) stack.defer(() => relay.close());
   const owned = stack.move();
   return {
     network,
     linkFaults: relayFaults(relays, validators),
     disks: insideSandbox,
+    arrivals,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -120,6 +130,7 @@ function onNamespaces({ validators, flags }: GroundOptions): Ground {
   return {
     network,
     disks: true,
+    arrivals: [],
     linkFaults: {
       partitionOne: (_, rng) => apart(sides(validators, 1, rng)),
       partitionHalves: (_, rng) => apart(sides(validators, validators >> 1, rng)),

@@ -1,0 +1,81 @@
+// What one connection may cost before anything it brings has a channel: the library reads pings, window updates, empty
+// frames, new streams and data for streams that are none as fast as they come, and keeps a frame of any announced length
+// until it is whole. Here all of it is counted, and the socket of a connection beyond its credit is not read for a while.
+import { KoraError } from "#lib/error.ts";
+import type { Clock } from "./clock.ts";
+import { createCredit } from "./rate.ts";
+import { createValve, type Pausable } from "./valve.ts";
+
+/**
+ * Packets and frames a second: both ends at all the quotas of all their channels, with the window updates that answer,
+ * and a few percent of a core.
+ */
+export const GUARD_UNITS_PER_SECOND = 4_000;
+/** Those at the start: whoever connects again and again brings no second's worth each time. */
+const FIRST_UNITS: number = GUARD_UNITS_PER_SECOND / 2;
+/** What opening a stream counts: the choice of its protocol takes some messages and half a millisecond. */
+const STREAM_UNITS = 100;
+/** Bytes for a stream that is none which count as one unit; those on a stream are bounded by its window. */
+const LOST_BYTES_PER_UNIT = 1_024;
+/** Largest frame that the library makes, by far: it cuts what it sends to windows. */
+export const MAX_MUXER_FRAME_BYTES: number = 2 * 1024 * 1024;
+
+/** Kinds and flags of the muxer's frames (yamux, "Framing"). */
+const DATA_FRAME = 0;
+const SYN_FLAG = 1;
+
+interface FrameHeader {
+  readonly type: number;
+  readonly flag: number;
+  readonly streamID: number;
+  readonly length: number;
+}
+
+/** The parts of the library's muxer that incoming bytes go through. */
+export interface GuardedMuxer {
+  onData(data: { readonly byteLength: number }): void;
+  handleFrame(frame: { readonly header: FrameHeader }): void;
+  readonly decoder: { readonly buffer: { readonly byteLength: number } };
+  readonly streams: readonly { readonly streamId: number }[];
+}
+
+function unitsOf({ type, flag, streamID, length }: FrameHeader, { streams }: GuardedMuxer): number {
+  if ((flag & SYN_FLAG) !== 0 && streamID !== 0) return STREAM_UNITS;
+  const lost = type === DATA_FRAME && !streams.some(({ streamId }) => streamId === streamID);
+  return lost ? 1 + length / LOST_BYTES_PER_UNIT : 1;
+}
+
+/** Makes `muxer` count what it reads from `connection`, and pause it when that is too much. */
+export function guardConnection(connection: Pausable, muxer: GuardedMuxer, clock: Clock): void {
+  const credit = createCredit(GUARD_UNITS_PER_SECOND);
+  credit.take(clock.now(), GUARD_UNITS_PER_SECOND - FIRST_UNITS);
+  const valve = createValve(connection);
+  const onData = muxer.onData.bind(muxer);
+  const handleFrame = muxer.handleFrame.bind(muxer);
+  let units = 0;
+  let waiting = false;
+
+  function rest(): void {
+    const pause = credit.wait(clock.now(), 0);
+    if (pause === 0 || waiting) return;
+    waiting = true;
+    valve.pause();
+    clock.after(pause, () => {
+      waiting = false;
+      valve.resume();
+    });
+  }
+  muxer.handleFrame = (frame) => {
+    units += unitsOf(frame.header, muxer);
+    handleFrame(frame);
+  };
+  muxer.onData = (data) => {
+    units = 1;
+    onData(data);
+    credit.take(clock.now(), units);
+    // The muxer aborts the connection for what is thrown here.
+    if (muxer.decoder.buffer.byteLength > MAX_MUXER_FRAME_BYTES)
+      throw new KoraError("a frame above the muxer's bound", { code: "OVERSIZED_FRAME" });
+    rest();
+  };
+}

@@ -1,0 +1,44 @@
+// Which bodies are worth opening. Finding the senders of a full one costs a second of a core, so that whoever pushes
+// bodies that nobody wants must not have them opened: only what was asked for, and what a view's leader pushes. Reads
+// headers; that the rest is theirs, and whether the block is right, is judged later.
+import { positionOf } from "#chain/header-rules.ts";
+import { leaderAt } from "#consensus/state.ts";
+import { headerHash } from "#crypto/digest.ts";
+import type { Driver } from "#node/consensus/driver.ts";
+import type { Body } from "#node/consensus/ports.ts";
+import { decodeHeaderOfBlock } from "#types/block.ts";
+
+/** Views ahead of this node's own whose bodies are of use soon; beyond them they are asked for when their time comes. */
+const VIEWS_AHEAD = 8;
+
+/**
+ * To be opened; to be opened while the sender rests, since it may have no right to push it; not of use, which is no
+ * fault: an answer may come after another one.
+ */
+export type Admission = "open" | "wary" | "useless";
+
+/** What the admission of bodies asks the driver. */
+export type AskedDriver = Pick<Driver<Body>, "core" | "bodyState">;
+
+/** Judges the wire form of a body from validator `from`; throws BAD_RLP for one that has no header. */
+export type Admit = (driver: AskedDriver, from: number, body: Uint8Array) => Admission;
+
+/** The admission of bodies on a chain. */
+export function createAdmission(): Admit {
+  /** The view for which each validator pushed a body last as its leader. */
+  const led = new Map<number, number>();
+  return ({ core, bodyState }, from, body) => {
+    const header = decodeHeaderOfBlock(body);
+    const state = bodyState(headerHash(header));
+    if (state === "awaited") return "open";
+    const { view } = positionOf(header);
+    if (state === "held" || view <= core.finalizedView || view > core.view + VIEWS_AHEAD) return "useless";
+    const leader = leaderAt(core, view);
+    if (leader === undefined) return "wary";
+    if (leader !== from) return "useless";
+    // A second body is no fault, and no reason to drop everything either.
+    if (led.get(from) === view) return "wary";
+    led.set(from, view);
+    return "open";
+  };
+}
