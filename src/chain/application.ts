@@ -10,7 +10,7 @@ import type { ProposalBuilder } from "./proposal.ts";
 import type { FinalizationReporter, SeedReporter } from "./reporters.ts";
 import { type BlockRules, validateBlock } from "./validate.ts";
 
-/** The application of one node. */
+/** The application of one node; the specification calls it RevmApplication where it names what executes. */
 export interface KoraApplication extends ConsensusApplication {
   /** The seed of a round is known: keccak256 of it is the prevrandao of the block's children (R13). */
   seed(block: Pick<Block, "hash" | "header">, seed: Uint8Array): void;

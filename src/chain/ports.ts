@@ -80,12 +80,20 @@ export type Verdict =
   | { readonly kind: "invalid"; readonly reason: string }
   | { readonly kind: "missing"; readonly what: "block" | "seed"; readonly digest: Hash };
 
-/** The interface between consensus and the chain. */
-export interface ConsensusApplication {
+/** What builds blocks. */
+export interface Application {
   /** Builds on `parent`; undefined if the parent's state or its round's seed cannot be had now. */
   propose(parent: Hash, context: ProposalContext): Promise<Block | undefined>;
+}
+
+/** What judges those of others too. */
+export interface VerifyingApplication extends Application {
   /** Re-executes, parent to tip; same verdict for the same block on every node. */
   verify(block: Block): Promise<Verdict>;
+}
+
+/** The interface between consensus and the chain. */
+export interface ConsensusApplication extends VerifyingApplication {
   /** Makes the block and all its ancestors final and durable, once. */
   finalize(digest: Hash, evidence: FinalizationEvidence): Promise<void>;
 }

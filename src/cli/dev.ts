@@ -46,6 +46,9 @@ function bigFlag(args: Args, name: string): bigint | undefined {
   return value === undefined ? undefined : BigInt(value);
 }
 
+const portFlag = (args: Args, name: string): number | undefined =>
+  integerFlag(args, name, { min: 0, max: 65_535 });
+
 function genesisOf(args: Args, accounts: DevAccounts): Genesis {
   const ether = bigFlag(args, "balance");
   const balance = ether === undefined ? DEV_BALANCE : ether * WEI_PER_ETHER;
@@ -103,12 +106,16 @@ export const dev: CommandRun = async ({ args, signal, out }) => {
     accounts,
     mode: modeOf(args),
     host: textFlag(args, "host") ?? "127.0.0.1",
-    port: integerFlag(args, "port", { min: 0, max: 65_535 }) ?? DEFAULT_PORT,
+    port: portFlag(args, "port") ?? DEFAULT_PORT,
+    metricsPort: portFlag(args, "metrics-port"),
     logger,
   });
   const node = await createNode(plan);
-  if (!silent) out(banner(node, accounts, mnemonic));
-  for (const address of node.rpcAddresses) out(`Listening on ${formatSocketAddress(address)}`);
-  await runToEnd(node, signal, logger);
+  const begun = (): void => {
+    if (!silent) out(banner(node, accounts, mnemonic));
+    if (node.metricsAddress !== undefined) out(`Metrics on ${formatSocketAddress(node.metricsAddress)}`);
+    for (const address of node.rpc?.addresses ?? []) out(`Listening on ${formatSocketAddress(address)}`);
+  };
+  await runToEnd(node, signal, logger, { begun });
   return 0;
 };

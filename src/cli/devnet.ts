@@ -44,6 +44,30 @@ function settingsOf(args: Args): DevnetSettings {
 
 type Say = (node: number | undefined, text: string) => void;
 
+/** Last lines of a node that the live table shows when it has failed: its error is three, and the code. */
+const TAIL = 4;
+
+/** What the live table cannot show as it comes: the last words of each node, for when it fails. */
+interface Tails {
+  readonly say: Say;
+  /** Lines of the nodes that have failed. */
+  failures(): readonly string[];
+  failed(node: number): void;
+}
+
+function createTails(): Tails {
+  const tails = new Map<number, string[]>();
+  const failed = new Set<number>();
+  return {
+    say(node, text) {
+      if (node !== undefined) tails.set(node, [...(tails.get(node) ?? []), text].slice(-TAIL));
+    },
+    failed: (node) => void failed.add(node),
+    failures: () =>
+      [...failed].flatMap((node) => (tails.get(node) ?? []).map((text) => `node${node} | ${text}`)),
+  };
+}
+
 /** Every node takes part in the key ceremony, each in its own process, over the network. */
 async function holdCeremony(places: readonly NodePlace[], say: Say, signal: AbortSignal): Promise<void> {
   const children = places.map(({ folder }, index) =>
@@ -81,6 +105,12 @@ async function ensureShares(folder: DevnetFolder, context: CommandContext, say: 
 
 const LISTENING = /^Listening on (\S+)$/;
 
+interface Hooks {
+  readonly say: Say;
+  readonly ready: (node: number, address: string) => void;
+  readonly failed: (node: number) => void;
+}
+
 interface Running {
   readonly children: readonly Child[];
   /** RPC addresses by node; empty until it listens. */
@@ -89,11 +119,7 @@ interface Running {
   readonly ended: Promise<number>;
 }
 
-function startNodes(
-  places: readonly NodePlace[],
-  say: Say,
-  ready: (node: number, address: string) => void,
-): Running {
+function startNodes(places: readonly NodePlace[], { say, ready, failed }: Hooks): Running {
   const addresses = places.map(() => "");
   const children = places.map(({ folder }, index) =>
     startChild(["--config", join(folder, "node.toml"), "--log-format", "human"], {
@@ -106,7 +132,11 @@ function startNodes(
         addresses[index] = address;
         ready(index, address);
       },
-      exited: (code) => say(index, `ended with code ${code}`),
+      exited(code) {
+        addresses[index] = "";
+        say(index, `ended with code ${code}`);
+        if (code !== 0) failed(index);
+      },
     }),
   );
   const ended = Promise.all(children.map(({ exited }) => exited)).then(
@@ -118,13 +148,14 @@ function startNodes(
 /** Draws the live table until `signal` aborts. */
 async function showTable(
   { addresses }: Running,
-  context: CommandContext,
+  { terminal }: CommandContext,
+  tails: Tails,
   signal: AbortSignal,
 ): Promise<void> {
-  const { terminal } = context;
   while (!signal.aborted) {
     const nodes = await Promise.all(addresses.filter((address) => address !== "").map(lookAt));
-    if (!signal.aborted) terminal.write(`\u001b[H\u001b[2J${statusTable(nodes)}\n\nCtrl-C stops all\n`);
+    const lines = [statusTable(nodes), "", ...tails.failures(), "Ctrl-C stops all"];
+    if (!signal.aborted) terminal.write(`\u001b[H\u001b[2J${lines.join("\n")}\n`);
     await Bun.sleep(REDRAW_MS);
   }
 }
@@ -134,16 +165,20 @@ export const devnet: CommandRun = async (context) => {
   const { args, out, terminal, signal } = context;
   const settings = settingsOf(args);
   if (hasFlag(args, "fresh")) wipe(settings.dir);
-  const live = terminal.interactive && !hasFlag(args, "json");
-  const say: Say = (node, text) => {
-    if (!live) out(node === undefined ? text : `node${node} | ${text}`);
-  };
+  const live = terminal.interactive;
+  const tell: Say = (node, text) => out(node === undefined ? text : `node${node} | ${text}`);
   const folder = openFolder(settings);
-  await ensureShares(folder, context, say);
+  await ensureShares(folder, context, tell);
   if (signal.aborted) return 0;
-  const running = startNodes(folder.places, say, (node, address) => {
-    say(node, "ready");
-    out(`Listening on ${address}`);
+  const tails = createTails();
+  const say = live ? tails.say : tell;
+  const running = startNodes(folder.places, {
+    say,
+    failed: tails.failed,
+    ready(node, address) {
+      say(node, "ready");
+      out(`Listening on ${address}`);
+    },
   });
   const stopped = new AbortController();
   const stop = (): void => {
@@ -152,7 +187,7 @@ export const devnet: CommandRun = async (context) => {
   };
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
-  if (live) void showTable(running, context, stopped.signal);
+  if (live) void showTable(running, context, tails, stopped.signal);
   const failed = await running.ended;
   stopped.abort();
   if (failed === 0 || signal.aborted) return 0;

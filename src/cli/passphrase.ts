@@ -1,6 +1,5 @@
 // Where a passphrase comes from: a file, a pipe or a descriptor (--passphrase-file /dev/fd/3), else a prompt on the
 // terminal that does not echo. Never the command line or the environment, where others can read it.
-import { readFileSync } from "node:fs";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { once } from "#lib/once.ts";
 import type { PassphraseSource } from "#node/key-files.ts";
@@ -22,10 +21,11 @@ function refuse(why: string, cause?: unknown): KoraError {
   });
 }
 
-function fromFile(path: string): string {
+/** Waits without holding up signals: a pipe may never be written to. */
+async function fromFile(path: string): Promise<string> {
   let content: string;
   try {
-    content = readFileSync(path, "utf8");
+    content = await Bun.file(path).text();
   } catch (thrown) {
     throw refuse(messageOf(thrown), thrown);
   }
@@ -34,19 +34,34 @@ function fromFile(path: string): string {
   return line;
 }
 
+/** Rejects when the command is told to stop. */
+function interrupted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const stop = (): void => reject(refuse("the command was stopped"));
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  return promise;
+}
+
 /** One line from the terminal, not shown while it is typed. */
-function ask(prompt: string): Promise<string> {
+function ask(prompt: string, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const { stdin } = process;
   // A letter of several bytes may come in two pieces.
   const decoder = new TextDecoder();
   let typed = "";
   const finish = (): void => {
+    signal.removeEventListener("abort", stop);
     stdin.off("data", onData);
     stdin.setRawMode(false);
     stdin.pause();
     process.stderr.write("\n");
   };
+  function stop(): void {
+    finish();
+    reject(refuse("the command was stopped"));
+  }
   function onData(chunk: Uint8Array): void {
     for (const letter of decoder.decode(chunk, { stream: true })) {
       if (letter === "\r" || letter === "\n") {
@@ -68,6 +83,8 @@ function ask(prompt: string): Promise<string> {
   stdin.setRawMode(true);
   stdin.resume();
   stdin.on("data", onData);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
   return promise;
 }
 
@@ -84,7 +101,7 @@ export function givesPassphrase({ args }: CommandContext): boolean {
 /** The passphrase that was given, else what is typed. Throws NO_PASSPHRASE. */
 export async function readPassphrase(context: CommandContext, prompt = "passphrase: "): Promise<string> {
   const file = textFlag(context.args, FILE_FLAG);
-  if (file !== undefined) return fromFile(file);
+  if (file !== undefined) return await Promise.race([fromFile(file), interrupted(context.signal)]);
   if (process.stdin.isTTY !== true) throw refuse("stdin is no terminal to ask on");
-  return await ask(prompt);
+  return await ask(prompt, context.signal);
 }

@@ -93,6 +93,7 @@ const DEV_FLAGS: readonly Flag[] = [
     default: "8545",
   },
   { name: "host", value: "ADDRESS", summary: "address to listen on", default: "127.0.0.1" },
+  { name: "metrics-port", value: "PORT", summary: "port of metrics and health; without it none are served" },
   { name: "accounts", short: "a", value: "N", summary: "funded accounts", default: "10" },
   { name: "balance", value: "ETH", summary: "balance of each", default: "10000" },
   {

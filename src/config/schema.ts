@@ -36,6 +36,7 @@ export interface ConsensusSection {
 }
 export interface NetworkSection {
   readonly listenAddr: string;
+  readonly dialableAddr: SocketAddress | undefined;
   readonly bootstrapPeers: readonly string[];
 }
 export interface ExecutionSection {
@@ -222,6 +223,11 @@ export const schema: Schema = {
     summary: "how validators and followers reach each other",
     keys: {
       listenAddr: { kind: peer, default: "0.0.0.0:30303", summary: "address to listen on" },
+      dialableAddr: {
+        kind: socketAddress,
+        default: undefined,
+        summary: "IP address and port under which others are told of this node; listen_addr's when left out",
+      },
       bootstrapPeers: { kind: listOf(peer), default: [], summary: "peers to start from" },
     },
   },

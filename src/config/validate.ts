@@ -1,7 +1,8 @@
-// Rules between keys that no single key can say. Throws BAD_CONFIG with the key's path.
+// Rules that no single kind of value can say, most of them between keys. Throws BAD_CONFIG with the key's path.
 import { KoraError } from "#lib/error.ts";
 import { MAX_PARTICIPANTS } from "#types/limits.ts";
 import { quorumOf } from "#types/quorum.ts";
+import { formatSocketAddress } from "./kind.ts";
 import type { Settings } from "./schema.ts";
 
 function refuse(path: string, message: string, why: string, hint: string): never {
@@ -69,9 +70,28 @@ function checkListeners({ rpc, metrics }: Settings): void {
   }
 }
 
-/** Checks what spans keys: quorum, timeouts in order, listeners apart. */
+function isIpAddress(host: string): boolean {
+  if (host.includes(":")) return URL.canParse(`http://[${host}]`);
+  return (
+    /^[\d.]+$/.test(host) && URL.canParse(`http://${host}`) && new URL(`http://${host}`).hostname === host
+  );
+}
+
+/** An address that nobody can dial would be passed on for nothing; names are not passed on. */
+function checkDialable({ network: { dialableAddr } }: Settings): void {
+  if (dialableAddr === undefined) return;
+  const { host, port } = dialableAddr;
+  const isAddress = isIpAddress(host);
+  if (isAddress && port !== 0 && host !== "0.0.0.0" && host !== "::") return;
+  const why = isAddress ? "nobody can dial it" : `${host} is no IP address`;
+  const hint = 'write the address that others reach this node at, such as "203.0.113.7:30303"';
+  refuse("network.dialable_addr", `cannot be ${formatSocketAddress(dialableAddr)}`, why, hint);
+}
+
+/** Checks what no kind of value can: quorum, timeouts in order, listeners apart, an address that can be dialled. */
 export function validateSettings(settings: Settings): void {
   checkParticipants(settings);
   checkTimeouts(settings);
   checkListeners(settings);
+  checkDialable(settings);
 }

@@ -168,11 +168,18 @@ class Execution implements BlockExecution {
   }
 }
 
+/** The executor over @ethereumjs/evm: the specification's RevmExecutor on this language's EVM. */
+export interface EvmExecutor extends BlockExecutor {
+  /** What it executes by. */
+  readonly rules: ChainRules;
+}
+
 /** Executes blocks under `rules`. */
-export function createExecutor(rules: ChainRules): BlockExecutor {
+export function createExecutor(rules: ChainRules): EvmExecutor {
   const shelf = createMachineShelf(rules);
   const blooms = createBlooms();
   return {
+    rules,
     async open(state, env, hashes, inputs = []) {
       try {
         const fork = forkOf(rules, env.number, env.timestamp);

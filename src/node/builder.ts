@@ -1,17 +1,26 @@
 // Embedding a node: built from a configuration, run until it is told to stop. The names are the specification's.
+import type { KoraApplication } from "#chain/application.ts";
 import { formatSocketAddress } from "#config/kind.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Settings } from "#config/schema.ts";
+import type { RpcServer } from "#rpc/server.ts";
 import type { Replacements } from "./committee.ts";
 import { type CreatedNode, createNode } from "./create.ts";
+import type { ConsensusEngine } from "./engine.ts";
 import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
 import type { OpenClock } from "./validators/engine.ts";
-import type { OpenTransport } from "./validators/network.ts";
+import type { NetworkService, OpenTransport } from "./validators/network.ts";
 
-/** A node that is ready to run, once. */
+/** A node that is ready to run, once. Its parts are there from when they are at work until they have ended. */
 export interface Node {
+  readonly consensus: ConsensusEngine | undefined;
+  readonly application: KoraApplication | undefined;
+  /** Of a node with others; undefined for one alone. */
+  readonly network: NetworkService | undefined;
+  /** Undefined too where no RPC is served. */
+  readonly rpc: RpcServer | undefined;
   /** Resolves when the node has stopped, rejects when it could not start or a part of it failed. */
   run(): Promise<void>;
   /** Asks it to stop; `run` resolves when it has. */
@@ -45,7 +54,7 @@ function announce(logger: Logger, node: CreatedNode, settings: Settings): void {
     genesis: node.chain.genesisHash,
     height: head.header.number,
     dataDir: settings.node.dataDir,
-    rpc: node.rpcAddresses.map(formatSocketAddress).join(" "),
+    rpc: node.rpc?.addresses.map(formatSocketAddress).join(" "),
     restoredTransactions: node.chain.restored,
   });
   if (node.metricsAddress !== undefined) {
@@ -68,12 +77,19 @@ async function close(node: AsyncDisposable, logger: Logger, patienceMs: number):
   }
 }
 
+export interface EndOptions {
+  /** Called first; the node is closed when it throws. */
+  readonly begun?: () => void;
+  /** Milliseconds that closing may take. */
+  readonly patienceMs?: number;
+}
+
 /** Runs a created node until `stop` is aborted or a part fails, then closes it. Rejects with what failed. */
 export async function runToEnd(
   node: Pick<CreatedNode, "failed"> & AsyncDisposable,
   stop: AbortSignal,
   logger: Logger,
-  patienceMs: number = CLOSE_MS,
+  { begun, patienceMs = CLOSE_MS }: EndOptions = {},
 ): Promise<void> {
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   stop.addEventListener("abort", () => resolve(), { once: true });
@@ -85,6 +101,7 @@ export async function runToEnd(
       await close(node, logger, patienceMs);
     },
   };
+  begun?.();
   await Promise.race([stopped, node.failed]);
 }
 
@@ -97,15 +114,35 @@ interface Extras extends RunHooks {
 function buildNode(settings: Settings, hooks: Extras): Node {
   const stop = new AbortController();
   const { passphrase, replacements = {}, logger = createLogger(settings.log) } = hooks;
+  let parts: CreatedNode | undefined;
   return {
     async run() {
       const plan = planOf({ settings, logger, replacements, ...(passphrase && { passphrase }) });
       const node = await createNode(plan);
-      announce(logger, node, settings);
-      hooks.onReady?.(node);
-      await runToEnd(node, stop.signal, logger);
+      parts = node;
+      const begun = (): void => {
+        announce(logger, node, settings);
+        hooks.onReady?.(node);
+      };
+      try {
+        await runToEnd(node, stop.signal, logger, { begun });
+      } finally {
+        parts = undefined;
+      }
     },
     shutdown: () => stop.abort(),
+    get consensus() {
+      return parts?.consensus;
+    },
+    get application() {
+      return parts?.application;
+    },
+    get network() {
+      return parts?.network;
+    },
+    get rpc() {
+      return parts?.rpc;
+    },
   };
 }
 

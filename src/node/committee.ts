@@ -94,6 +94,7 @@ async function networkOf(settings: Settings, passphrase: PassphraseSource): Prom
   return {
     identity,
     listen: network.listenAddr,
+    dialable: network.dialableAddr,
     peers: network.bootstrapPeers.map(parsePeerAddress),
     maxBlockBytes: settings.execution.maxBlockBytes,
   };

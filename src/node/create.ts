@@ -2,6 +2,7 @@
 // Every decision belongs to a part; here is only who knows whom.
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { KoraApplication } from "#chain/application.ts";
 import { type Chain, openChain } from "#chain/chain.ts";
 import type { JournalFile } from "#chain/pool-journal.ts";
 import type { PoolOptions } from "#chain/pool-types.ts";
@@ -13,7 +14,7 @@ import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import type { RpcLimits } from "#rpc/limits.ts";
 import type { RpcPorts } from "#rpc/ports.ts";
-import { startRpcServer } from "#rpc/server.ts";
+import { type RpcServer, startRpcServer } from "#rpc/server.ts";
 import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
@@ -25,9 +26,12 @@ import { openJournalFile } from "./journal-file.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
-import { countCalls, observeNode, timedChain } from "./observe.ts";
+import { countCalls, observeNode, watchRpc } from "./observe.ts";
+import { observedChain } from "./observed-chain.ts";
+import { createPendingSource } from "./pending.ts";
 import { createReads } from "./reads/reads.ts";
 import { startUpkeep } from "./upkeep.ts";
+import type { NetworkService } from "./validators/network.ts";
 
 /** All that is decided before a node starts. */
 export interface NodePlan {
@@ -67,8 +71,12 @@ export interface CreatedNode extends AsyncDisposable {
   readonly chain: Chain;
   readonly state: StateDb;
   readonly metrics: Metrics;
-  /** Where RPC listens, with the ports the system chose. */
-  readonly rpcAddresses: readonly SocketAddress[];
+  readonly consensus: ConsensusEngine;
+  readonly application: KoraApplication;
+  /** Undefined for a node alone. */
+  readonly network: NetworkService | undefined;
+  /** Undefined where none is served. */
+  readonly rpc: RpcServer | undefined;
   readonly metricsAddress: SocketAddress | undefined;
   /** Rejects when a part failed in a way that must stop the node; never resolves. */
   readonly failed: Promise<never>;
@@ -134,7 +142,7 @@ interface Opening {
 
 function openOwnChain(plan: NodePlan, state: StateDb, { stack, fail }: Opening): Chain {
   const { directory, genesis, limits, logger } = plan;
-  const rules = chainRules(rulesOf(plan));
+  const executor = createExecutor(chainRules(rulesOf(plan)));
   const journal =
     directory === undefined
       ? undefined
@@ -143,8 +151,8 @@ function openOwnChain(plan: NodePlan, state: StateDb, { stack, fail }: Opening):
     state,
     genesis,
     bootstrap: plan.bootstrap,
-    rules,
-    executor: createExecutor(rules),
+    rules: executor.rules,
+    executor,
     maxBlockBytes: limits.maxBlockBytes,
     maxTxs: limits.maxTxs,
     leader: plan.leader,
@@ -189,8 +197,7 @@ function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: R
   return { ...ports, dev: engine.local?.methods(ports, rpc.limits) };
 }
 
-/** Starts RPC; answers where it listens. */
-async function startRpc(rpc: RpcPlan, parts: RpcParts): Promise<readonly SocketAddress[]> {
+async function startRpc(rpc: RpcPlan, parts: RpcParts): Promise<RpcServer> {
   const server = await startRpcServer(portsOf(rpc, parts), rpc);
   parts.stack.defer(() => server.close());
   return server.addresses;
@@ -209,19 +216,22 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   announceCryptography(logger);
   const state = openState(plan, stack);
   const metrics = createMetrics();
-  const chain = timedChain(openOwnChain(plan, state, { stack, fail }), metrics);
+  const chain = observedChain(openOwnChain(plan, state, { stack, fail }), metrics);
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
-  const observed = stack.use(observeNode({ chain, state, metrics, engine, logger, directory }));
+  const observed = stack.use(observeNode({ chain, metrics, engine, logger, directory }));
   const parts = { plan, chain, state, metrics, engine, stack };
-  const rpcAddresses = plan.rpc === undefined ? [] : await startRpc(plan.rpc, parts);
+  const rpc = plan.rpc && (await startRpc(plan.rpc, parts));
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, observed));
   const owned = stack.move();
   return {
     chain,
     state,
     metrics,
-    rpcAddresses,
+    consensus: engine,
+    application: chain.application,
+    network: engine.network,
+    rpc,
     metricsAddress: operator?.address,
     failed,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -7,11 +7,14 @@ import type { DevMethodTable, PeersPort, RpcPorts, StatusPort } from "#rpc/ports
 import type { StateDb } from "#state/types.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { NetworkService } from "./validators/network.ts";
 
 /** An engine at work. Disposing it finishes the block at hand. */
 export interface ConsensusEngine extends AsyncDisposable {
   readonly status: StatusPort;
   readonly peers: PeersPort;
+  /** How it reaches the others; undefined for a node alone. */
+  readonly network: NetworkService | undefined;
   /** Why it cannot do its work now; empty when it can. Without it there is never a reason. */
   readonly concerns?: () => readonly string[];
   /** Takes a client's transaction; resolves when an accepted one survives a crash. */

@@ -57,6 +57,7 @@ function localEngine(accounts: DevAccounts, mode: MiningMode, directory: string 
     return {
       status: { nodeStatus: () => soloStatus(chain, startedAt, proposed), syncing: () => undefined },
       peers: { count: () => 0, listening: () => true },
+      network: undefined,
       submit: local.submit,
       local: {
         now: local.clock.now,
@@ -85,6 +86,8 @@ export interface LocalOptions {
   readonly mode: MiningMode;
   readonly host: string;
   readonly port: number;
+  /** Undefined serves no metrics. */
+  readonly metricsPort: number | undefined;
   readonly logger: Logger;
 }
 
@@ -114,7 +117,8 @@ export function localPlan(options: LocalOptions): NodePlan {
       limits: DEFAULT_RPC_LIMITS,
       callTimeout: CALL_TIMEOUT_MS,
     },
-    metrics: undefined,
+    metrics:
+      options.metricsPort === undefined ? undefined : { host: options.host, port: options.metricsPort },
     engine: localEngine(options.accounts, options.mode, options.directory),
     logger: options.logger,
   };

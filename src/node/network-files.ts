@@ -1,6 +1,7 @@
 // The files of a network's nodes: identities, one genesis, and a configuration each that names all the others. Makes
 // folders that are not there; starts nothing and deals no shares.
 import { mkdirSync } from "node:fs";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
 import { encodeSeed } from "#crypto/keyfiles.ts";
@@ -78,6 +79,11 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
   );
   const participants = places.map(({ identity }) => identity.slice(2)).sort();
   const pace = settings.blockTime === undefined ? [] : [`block_time = ${settings.blockTime}`];
+  // Only an address of its own can be passed on to followers.
+  const dialable =
+    settings.listenHost === place.host || isIP(place.host) === 0
+      ? []
+      : [`dialable_addr = ${JSON.stringify(hostPort(place.host, place.p2pPort))}`];
   return [
     "[node]",
     `chain_id = ${settings.chainId}`,
@@ -90,6 +96,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
     "",
     "[network]",
     `listen_addr = ${JSON.stringify(hostPort(settings.listenHost, place.p2pPort))}`,
+    ...dialable,
     `bootstrap_peers = ${quoted(peers)}`,
     "",
     "[execution]",

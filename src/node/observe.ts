@@ -2,17 +2,16 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { Chain } from "#chain/chain.ts";
 import type { AnsweredCall } from "#rpc/ports.ts";
-import type { StateDb } from "#state/types.ts";
+import type { RpcServer } from "#rpc/server.ts";
 import { watchDisk } from "./disk.ts";
 import type { ConsensusEngine } from "./engine.ts";
 import type { Logger } from "./log.ts";
-import type { Histogram, Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Readiness } from "./metrics-server.ts";
 import { buildInfo } from "./version.ts";
 
 export interface ObservedParts {
   readonly chain: Chain;
-  readonly state: StateDb;
   readonly metrics: Metrics;
   readonly engine: Pick<ConsensusEngine, "status" | "peers" | "concerns">;
   readonly logger: Logger;
@@ -102,15 +101,24 @@ function watchViews({ metrics, engine }: ObservedParts): void {
 }
 
 /** Counts and logs each block that becomes final; the result ends it. */
-function watchBlocks({ chain, state, metrics, logger }: ObservedParts): () => void {
+function watchBlocks({ chain, metrics, logger }: ObservedParts): () => void {
   const height = metrics.gauge("kora_finalized_height", "Height of the last final block.");
   const timestamp = metrics.gauge("kora_finalized_timestamp_seconds", "Timestamp of the last final block.");
+  const age = metrics.gauge(
+    "kora_finalized_age_seconds",
+    "Time since a block became final here, or since the start.",
+  );
   const transactions = metrics.counter("kora_finalized_transactions_total", "Transactions in final blocks.");
   const gas = metrics.counter("kora_finalized_gas_total", "Gas used in final blocks.");
   const log = logger.module("chain");
-  height.set(state.head().height);
+  const tip = chain.ledger.tip().header;
+  height.set(tip.number);
+  timestamp.set(tip.timestamp);
+  let finalAt = performance.now();
+  metrics.beforeScrape(() => age.set((performance.now() - finalAt) / 1000));
   return chain.service.events.snapshotPersisted.add(({ block }) => {
     const { header } = block;
+    finalAt = performance.now();
     height.set(header.number);
     timestamp.set(header.timestamp);
     transactions.add({}, block.transactions.length);
@@ -124,34 +132,6 @@ function watchBlocks({ chain, state, metrics, logger }: ObservedParts): () => vo
   });
 }
 
-/** Times what makes blocks: building and judging them, and making them durable. */
-export function timedChain(chain: Chain, metrics: Metrics): Chain {
-  const execution = metrics.histogram(
-    "kora_block_execution_seconds",
-    "Time to build or verify a block, execution and root included.",
-  );
-  const commit = metrics.histogram(
-    "kora_commit_seconds",
-    "Time to make a block and its unfinalized ancestors durable.",
-  );
-  const timed = async <T>(histogram: Histogram, work: () => Promise<T>): Promise<T> => {
-    const started = performance.now();
-    const result = await work();
-    histogram.observe((performance.now() - started) / 1000);
-    return result;
-  };
-  const { application } = chain;
-  return {
-    ...chain,
-    application: {
-      ...application,
-      propose: (parent, context) => timed(execution, () => application.propose(parent, context)),
-      verify: (block) => timed(execution, () => application.verify(block)),
-      finalize: (digest, evidence) => timed(commit, () => application.finalize(digest, evidence)),
-    },
-  };
-}
-
 /** Counts and times the answered calls of RPC. */
 export function countCalls(metrics: Metrics): (call: AnsweredCall) => void {
   const requests = metrics.counter("kora_rpc_requests_total", "Answered calls, by method and result.");
@@ -160,6 +140,17 @@ export function countCalls(metrics: Metrics): (call: AnsweredCall) => void {
     requests.add({ method, result: failed ? "error" : "ok" });
     duration.observe(milliseconds / 1000);
   };
+}
+
+/** What clients hold open. */
+export function watchRpc(metrics: Metrics, server: Pick<RpcServer, "open">): void {
+  const connections = metrics.gauge("kora_rpc_websocket_connections", "WebSocket connections that are open.");
+  const subscriptions = metrics.gauge("kora_rpc_subscriptions", "Subscriptions of all connections.");
+  metrics.beforeScrape(() => {
+    const open = server.open();
+    connections.set(open.connections);
+    subscriptions.set(open.subscriptions);
+  });
 }
 
 /** Starts watching. */

@@ -110,6 +110,7 @@ export function soloEngine(pace: Pace): StartEngine {
     return {
       status: { nodeStatus: () => soloStatus(chain, startedAt, proposed), syncing: () => undefined },
       peers: { count: () => 0, listening: () => false },
+      network: undefined,
       submit: (raw) => chain.service.submitTx(raw, "client"),
       local: undefined,
       [Symbol.asyncDispose]: () => producing[Symbol.asyncDispose](),

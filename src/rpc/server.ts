@@ -31,6 +31,8 @@ export interface RpcServer {
   /** Where it listens, with the ports the system chose. */
   readonly addresses: readonly ListenAddress[];
   /** Stops listening and closes every connection. */
+  /** What is open now: WebSocket connections, and their subscriptions. */
+  open(): { readonly connections: number; readonly subscriptions: number };
   close(): Promise<void>;
 }
 
@@ -208,5 +210,6 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     await close();
     throw error;
   }
-  return { addresses, close };
+  const open = () => ({ connections: shared.connections, subscriptions: hub.count() });
+  return { addresses, open, close };
 }

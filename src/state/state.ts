@@ -95,8 +95,8 @@ export function openStateDb(options: StateDbOptions): StateDb {
   }
 }
 
-/** Read-only access for worker threads and the command line; sees what is committed, through SQL alone. */
-export interface StateDbReader {
+/** Read-only access for other threads; sees what is committed, through SQL alone. The Rust Kora's `QmdbHandle`. */
+export interface QmdbHandle {
   readonly archive: Archive;
   at(height: Height): StateReader;
   latest(): StateReader;
@@ -104,7 +104,7 @@ export interface StateDbReader {
 }
 
 /** Opens the chain.db at `path` for reading beside its owner; throws STATE_OPEN, STATE_SCHEMA or STATE_CORRUPT. */
-export function openStateReader(path: string): StateDbReader {
+export function openStateReader(path: string): QmdbHandle {
   const store = openStore(path, { mode: "reader", synchronous: "FULL" });
   try {
     checkSchema(store);
@@ -115,7 +115,7 @@ export function openStateReader(path: string): StateDbReader {
   }
 }
 
-function readerOver(store: Store): StateDbReader {
+function readerOver(store: Store): QmdbHandle {
   const out = new Uint32Array(2);
   const fingerprint = createFingerprinter(readMarker(store).secret, out);
   const source: HistorySource = {

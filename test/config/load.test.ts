@@ -113,6 +113,13 @@ describe("mistakes", () => {
     ],
     ["[consensus]\nleader_timeout_ms = 5000", "must be above leader_timeout_ms", "raise"],
     ['[rpc]\nhttp_addr = "h:1"\nws_addr = "h:1"', "rpc.ws_addr cannot be h:1", "port of its own"],
+    [
+      '[network]\ndialable_addr = "peer1:30303"',
+      "network.dialable_addr cannot be peer1:30303",
+      "203.0.113.7",
+    ],
+    ['[network]\ndialable_addr = "0.0.0.0:30303"', "network.dialable_addr cannot be", "203.0.113.7"],
+    ['[network]\ndialable_addr = "[::1]:0"', "network.dialable_addr cannot be [::1]:0", "203.0.113.7"],
   ])("%p", (text, message, hint) => {
     const error = refusal(text);
     expect(error.exitCode).toBe(2);

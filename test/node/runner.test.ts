@@ -16,9 +16,9 @@ import { createLogger } from "#node/log.ts";
 import { productionRunner, RunnerError } from "#node/runner.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
 import type { OpenTransport } from "#node/validators/network.ts";
-import { address } from "#types/ids.ts";
-import { rpc } from "../support/kora.ts";
-import { createMemoryNetwork } from "../support/memory-transport.ts";
+import { address, type Hash, hash } from "#types/ids.ts";
+import { rpc, until } from "../support/kora.ts";
+import { createMemoryNetwork, type MemoryNetwork } from "../support/memory-transport.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kora-runner-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -135,6 +135,40 @@ describe("a committee of runners over a transport that they are given", () => {
     return loadConfig({ file }).settings;
   }
 
+  /** A follower built from a file, over the same transport: its parts are those of a node at work, while it works. */
+  async function followWithBuilder(network: MemoryNetwork, wanted: Hash): Promise<void> {
+    const file = join(home, "follower.toml");
+    const allocations = [{ address: account.address, balance: String(10n ** 20n) }];
+    writeFileSync(join(home, "genesis.json"), JSON.stringify({ chain_id: 80, allocations }));
+    writeFileSync(
+      file,
+      `[node]\ndata_dir = "follower"\n[consensus]\ngroup_public_key = "${schemes[0]?.groupPublicKey.toHex()}"\n` +
+        '[rpc]\nhttp_addr = "127.0.0.1:0"\n',
+    );
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    const node = NodeBuilder.fromToml(file)
+      .withTransport(({ identity }) => network.join(identity.publicKey))
+      .withHooks({ logger: silent, onReady: () => resolve() })
+      .build();
+    const parts = () => [node.consensus, node.application, node.network, node.rpc];
+    expect(parts()).toEqual([undefined, undefined, undefined, undefined]);
+    const running = node.run();
+    await Promise.race([ready, running]);
+    expect(node.network?.transport.peers()).toHaveLength(4);
+    const url = `http://127.0.0.1:${node.rpc?.addresses[0]?.port}`;
+    const block = await until("the final block", async () => {
+      const { result } = await rpc(url, "eth_getBlockByHash", [wanted, false]);
+      return result ?? undefined;
+    });
+    expect(node.consensus?.status.nodeStatus()).toMatchObject({ isLeader: false, peerCount: 4 });
+    const { finalizedHeight = 0 } = node.consensus?.status.nodeStatus() ?? {};
+    expect(finalizedHeight).toBeGreaterThanOrEqual(Number(block.number));
+    expect(await node.application?.exclusive(() => "its turn")).toBe("its turn");
+    node.shutdown();
+    await running;
+    expect(parts()).toEqual([undefined, undefined, undefined, undefined]);
+  }
+
   test("agrees with the schemes that it is given, and its members end when they are told to", async () => {
     const network = createMemoryNetwork();
     const stop = new AbortController();
@@ -162,7 +196,9 @@ describe("a committee of runners over a transport that they are given", () => {
       return promise;
     });
     expect((await ledgers[0]?.submitTx(await transfer(80, 0)))?.kind).toBe("accepted");
-    expect(new Set(await Promise.all(final)).size).toBe(1);
+    const hashes = new Set(await Promise.all(final));
+    expect(hashes.size).toBe(1);
+    await followWithBuilder(network, hash([...hashes][0] as string));
     stop.abort();
     expect(await Promise.all(ends)).toEqual([undefined, undefined, undefined, undefined]);
   }, 30_000);
@@ -193,7 +229,7 @@ describe("a node that is told to stop", () => {
     const lines: string[] = [];
     const logger = createLogger({ level: "warn", format: "json", write: (line) => lines.push(line) });
     const stuck = { failed, [Symbol.asyncDispose]: () => new Promise<void>(() => {}) };
-    await runToEnd(stuck, stop, logger, 20);
+    await runToEnd(stuck, stop, logger, { patienceMs: 20 });
     expect(lines.join()).toContain("not everything closed in time");
   });
 
@@ -229,7 +265,7 @@ test("NodeBuilder: a node from a file, with another chain id and folder, runs an
   const node = NodeBuilder.fromToml(file)
     .withChainId(6)
     .withDataDir(join(folder, "built"))
-    .withHooks({ logger: silent, onReady: ({ rpcAddresses }) => resolve(rpcAddresses[0]?.port ?? 0) })
+    .withHooks({ logger: silent, onReady: ({ rpc: server }) => resolve(server?.addresses[0]?.port ?? 0) })
     .build();
   const running = node.run();
   const answer = await rpc(`http://127.0.0.1:${await ready}`, "eth_chainId");

@@ -4,7 +4,13 @@ import { expect, test } from "bun:test";
 import type { KoraApplication } from "#chain/application.ts";
 import { ConsensusError } from "#chain/errors.ts";
 import type { LedgerView } from "#chain/ledger.ts";
-import type { ConsensusApplication, Mempool, SeedTracker, SnapshotStore } from "#chain/ports.ts";
+import type {
+  ConsensusApplication,
+  Mempool,
+  SeedTracker,
+  SnapshotStore,
+  VerifyingApplication,
+} from "#chain/ports.ts";
 import { createProposalBuilder, type ProposalBuilder } from "#chain/proposal.ts";
 import {
   createFinalizationReporter,
@@ -16,6 +22,7 @@ import type { LedgerEvents, LedgerService } from "#chain/service.ts";
 import { NodeConfig } from "#config/load.ts";
 import { allKeys } from "#config/schema.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
+import { createExecutor, type EvmExecutor } from "#execution/executor.ts";
 import type { BlockExecutor } from "#execution/types.ts";
 import { type Node, NodeBuilder } from "#node/builder.ts";
 import type { ConsensusEngine } from "#node/engine.ts";
@@ -30,6 +37,7 @@ import { loadThresholdScheme } from "#node/threshold-files.ts";
 import { createMarshal, type Marshal } from "#node/validators/marshal.ts";
 import { type NetworkService, openNetwork } from "#node/validators/network.ts";
 import { type RpcServer, startRpcServer } from "#rpc/server.ts";
+import { openStateReader, type QmdbHandle } from "#state/state.ts";
 import type { QmdbBatchable, QmdbGettable, StateDb } from "#state/types.ts";
 import { type BootstrapConfig, NO_BOOTSTRAP } from "#types/genesis.ts";
 
@@ -37,15 +45,20 @@ import { type BootstrapConfig, NO_BOOTSTRAP } from "#types/genesis.ts";
 interface Named {
   LedgerView: Pick<LedgerView, "mempool" | "snapshots" | "seeds" | "state">;
   ConsensusApplication: Pick<ConsensusApplication, "propose" | "verify" | "finalize">;
+  VerifyingApplication: Pick<VerifyingApplication, "propose" | "verify">;
+  /** And RevmApplication: one application, on the EVM that this language has. */
   KoraApplication: Pick<KoraApplication, "propose" | "verify" | "finalize">;
   ProposalBuilder: Pick<ProposalBuilder, "build">;
   Mempool: Mempool;
   SnapshotStore: Pick<SnapshotStore, "insert" | "markPersisted" | "isPersisted" | "prune">;
   SeedTracker: Pick<SeedTracker, "insert" | "get">;
   BlockExecutor: BlockExecutor;
+  /** RevmExecutor. */
+  EvmExecutor: Pick<EvmExecutor, "open" | "rules">;
   StateDb: StateDb;
   QmdbGettable: QmdbGettable;
   QmdbBatchable: QmdbBatchable;
+  QmdbHandle: QmdbHandle;
   FinalizationReporter: Pick<FinalizationReporter, "report">;
   SeedReporter: Pick<SeedReporter, "report">;
   Marshal: Marshal;
@@ -56,7 +69,7 @@ interface Named {
   LedgerEvents: Pick<LedgerEvents, "transactionSubmitted" | "seedUpdated" | "snapshotPersisted">;
   NodeConfig: NodeConfig;
   NodeBuilder: Pick<NodeBuilder, "withChainId" | "withDataDir" | "build">;
-  Node: Pick<Node, "run" | "shutdown">;
+  Node: Pick<Node, "consensus" | "application" | "network" | "rpc" | "run" | "shutdown">;
   NodeRunner: Pick<NodeRunner, "run">;
   NodeRunContext: Pick<NodeRunContext, "settings" | "openTransport">;
   ProductionRunner: Pick<ProductionRunner, "run" | "withRpc" | "runStandalone">;
@@ -71,6 +84,8 @@ test("every type of the specification has its members", () => {
 
 test("what makes them is a function by the same name, or creates or opens one", () => {
   const makers = [
+    createExecutor,
+    openStateReader,
     createProposalBuilder,
     createFinalizationReporter,
     createSeedReporter,
@@ -101,6 +116,7 @@ test.each([
   "consensus.threshold",
   "consensus.participants",
   "network.listen_addr",
+  "network.dialable_addr",
   "network.bootstrap_peers",
   "execution.gas_limit",
   "execution.block_time",

@@ -272,6 +272,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
         syncing: network.marshal.progress,
       },
       peers: network.port,
+      network,
       concerns() {
         const connected = participants.filter((key) => network.transport.isConnected(key)).length;
         return [...watch.concerns(connected), ...clockWatch.concerns()];

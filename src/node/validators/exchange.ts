@@ -1,6 +1,7 @@
 // How a node that only follows finds more peers than it was told of: it asks those it is connected with, and dials whom
 // they name. A record counts under its owner's signature; it is passed on only while its owner is connected, and an
 // address only to those for whom it can mean the same machine. Members of the committee answer, and ask nobody.
+import type { SocketAddress } from "#config/kind.ts";
 import { type Identity, verifyIdentity } from "#crypto/identity.ts";
 import { KoraError } from "#lib/error.ts";
 import { type Reach, reachOf } from "#net/address.ts";
@@ -31,6 +32,8 @@ export interface ExchangeOptions {
   readonly spec: ChannelSpec;
   readonly committee: Committee;
   readonly identity: Identity;
+  /** Where others can dial this node, if the operator says so. */
+  readonly dialable: SocketAddress | undefined;
   readonly genesis: Hash;
 }
 
@@ -50,14 +53,13 @@ function isFresh({ time }: PeerRecord): boolean {
   return age <= RECORD_SECONDS && age >= -AHEAD_SECONDS;
 }
 
-/** This node's own record, where it listens on an address that others can dial. */
-function ownRecord({ transport, identity, genesis }: ExchangeOptions): PeerRecord | undefined {
-  const found = transport
-    .listening()
-    .map(placeOf)
-    .find(({ host }) => reachOf(host) !== undefined);
+/** This node's own record, where it is known, or listens, on an address that others can dial. */
+function ownRecord({ transport, identity, dialable, genesis }: ExchangeOptions): PeerRecord | undefined {
+  const places = dialable === undefined ? transport.listening().map(placeOf) : [dialable];
+  const found = places.find(({ host }) => reachOf(host) !== undefined);
   if (found === undefined) return undefined;
-  const place = { key: identity.publicKey, ...found, time: seconds() };
+  const { host, port } = found;
+  const place = { key: identity.publicKey, host: host.toLowerCase(), port, time: seconds() };
   return { ...place, signature: identity.sign(recordMessage(genesis, place)) };
 }
 

@@ -199,6 +199,7 @@ export function followerEngine(plan: FollowerPlan): StartEngine {
         syncing: pursuit.progress,
       },
       peers: network.port,
+      network,
       concerns: () => [
         ...judged.concerns(),
         ...concernsOf(network.port.count(), pursuit, performance.now() - finalAt, plan.slowestPace),

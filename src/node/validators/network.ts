@@ -1,5 +1,6 @@
 // What a validator and a follower have in common towards the network: the transport, final blocks served and fetched,
 // transactions relayed, final blocks announced. Opened before the transport starts, closed in reverse.
+import type { SocketAddress } from "#config/kind.ts";
 import type { Identity } from "#crypto/identity.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
@@ -34,6 +35,8 @@ export interface NetworkPlan {
   readonly identity: Identity;
   /** As host:port or multiaddr. */
   readonly listen: string;
+  /** Where others can dial it, when that is not where it listens. */
+  readonly dialable: SocketAddress | undefined;
   readonly peers: readonly PeerAddress[];
   readonly maxBlockBytes: number;
   /** Instead of libp2p. */
@@ -112,8 +115,9 @@ export async function openNetwork(
   const marshal = stack.use(createMarshal(chain, backfill));
   const relayed = { transport, committee, spec: specs.transactions, topic: TRANSACTION_TOPIC };
   stack.use(startRelay({ ...relayed, service, pending }));
-  const { identity } = plan;
-  stack.use(startExchange({ transport, spec: specs.peers, committee, identity, genesis: chain.genesisHash }));
+  const { identity, dialable } = plan;
+  const genesis = chain.genesisHash;
+  stack.use(startExchange({ transport, spec: specs.peers, committee, identity, dialable, genesis }));
   watchTraffic(metrics, transport);
   const finality = { transport, spec: finalityTopic(maxBlockBytes), maxBlockBytes };
   stack.use(startAnnouncing({ ...finality, chain, verifier, announced }));

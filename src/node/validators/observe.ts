@@ -4,6 +4,8 @@ import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
 import type { Logger } from "#node/log.ts";
 import type { Metrics } from "#node/metrics.ts";
+import type { Certificate } from "#types/certificate.ts";
+import type { Vote } from "#types/vote.ts";
 
 /** Seconds beyond the slowest healthy pace after which a chain without a new final block is a concern. */
 const PATIENCE_SECONDS = 30;
@@ -14,6 +16,9 @@ const FAULT_KINDS: readonly Fault["kind"][] = [
   "nullifyAndFinalize",
 ];
 
+/** Own proposals that wait for their notarization; an older one has lost. */
+const MAX_OPEN_PROPOSALS = 16;
+
 export interface ConsensusWatch {
   /** This validator's own proposal is about to leave. */
   proposed(view: number): void;
@@ -21,6 +26,45 @@ export interface ConsensusWatch {
   recorded(record: JournalRecord): void;
   /** Why this validator cannot do its work now; empty when it can. */
   concerns(peers: number): readonly string[];
+}
+
+interface Duties {
+  proposed(view: number): void;
+  voted(vote: Vote): void;
+  certified(certificate: Certificate): void;
+}
+
+/** What this validator does of what it should: votes in time, and proposals that others vote for. */
+function watchDuties(metrics: Metrics): Duties {
+  const votes = metrics.counter("kora_consensus_votes_total", "Votes that this validator signed, by kind.");
+  const missed = metrics.counter(
+    "kora_consensus_votes_missed_total",
+    "Views that were notarized before this validator voted in them.",
+  );
+  const accepted = metrics.counter(
+    "kora_consensus_proposals_notarized_total",
+    "Blocks that this validator proposed and that were notarized.",
+  );
+  for (const counter of [missed, accepted]) counter.add({}, 0);
+  const open = new Set<number>();
+  let lastVoted = 0;
+  let lastJudged = 0;
+  return {
+    proposed(view) {
+      open.add(view);
+      if (open.size > MAX_OPEN_PROPOSALS) open.delete(Math.min(...open));
+    },
+    voted({ kind, view }) {
+      votes.add({ kind });
+      if (kind === "notarize") lastVoted = Math.max(lastVoted, view);
+    },
+    certified({ kind, view }) {
+      if (kind === "nullify" || view <= lastJudged) return;
+      lastJudged = view;
+      if (view > lastVoted) missed.add();
+      if (open.delete(view)) accepted.add();
+    },
+  };
 }
 
 /** Watches a validator; `core` is asked when something happens and at scrapes, `now` is its monotonic clock in ms. */
@@ -43,7 +87,7 @@ export function watchConsensus(
     "Views in which the signing guard kept this validator from voting.",
   );
   refusals.add({}, 0);
-  const votes = metrics.counter("kora_consensus_votes_total", "Votes that this validator signed, by kind.");
+  const duties = watchDuties(metrics);
   const faults = metrics.counter(
     "kora_consensus_faults_total",
     "Pairs of contradicting signed votes that this validator keeps as evidence, by kind.",
@@ -62,11 +106,15 @@ export function watchConsensus(
   }
   metrics.beforeScrape(() => countRefusals(core()));
   return {
-    proposed: (view) => log.debug("proposal sent", { view }),
+    proposed(view) {
+      duties.proposed(view);
+      log.debug("proposal sent", { view });
+    },
     recorded(record) {
       countRefusals(core());
-      if (record.type === "vote") votes.add({ kind: record.vote.kind });
+      if (record.type === "vote") duties.voted(record.vote);
       if (record.type === "fault") faults.add({ kind: record.fault.kind });
+      if (record.type === "certificate") duties.certified(record.certificate);
       if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
       const { kind, view } = record.certificate;
       if (kind === "finalize") {

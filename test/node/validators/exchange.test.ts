@@ -2,6 +2,7 @@
 // that mean the same to whoever hears of them.
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { parseSocketAddress } from "#config/kind.ts";
 import { type Identity, identityFromSeed } from "#crypto/identity.ts";
 import { reachOf } from "#net/address.ts";
 import type { Offence } from "#net/score.ts";
@@ -37,7 +38,7 @@ afterEach(() => {
 });
 
 /** An exchange of node 1 over a transport that only notes what it is asked to do. */
-function rig(options: { listening?: string[]; member?: boolean } = {}) {
+function rig(options: { listening?: string[]; dialable?: string; member?: boolean } = {}) {
   const peers = new Map<IdentityKey, string>();
   const sent: { to: IdentityKey; message: ExchangeMessage }[] = [];
   const dialled: PeerAddress[] = [];
@@ -66,7 +67,13 @@ function rig(options: { listening?: string[]; member?: boolean } = {}) {
     report: (_peer: IdentityKey, offence: Offence) => offences.push(offence),
   } as unknown as Transport;
   const committee = createCommittee(options.member === true ? [key(1)] : [], key(1));
-  closing.push(startExchange({ transport, spec: SPEC, committee, identity: identity(1), genesis: GENESIS }));
+  const { dialable } = options;
+  closing.push(
+    startExchange({
+      ...{ transport, spec: SPEC, committee, identity: identity(1), genesis: GENESIS },
+      dialable: dialable === undefined ? undefined : parseSocketAddress(dialable),
+    }),
+  );
   return {
     sent,
     dialled,
@@ -103,6 +110,16 @@ describe("a follower", () => {
     const { sent, connect } = rig({ listening: ["0.0.0.0:30303", "[::]:30303"] });
     connect(2, "10.0.0.2:1");
     expect(sent[0]?.message).toEqual({ type: "ask", own: undefined });
+  });
+
+  test.each([
+    ["203.0.113.7:31303", { host: "203.0.113.7", port: 31_303 }],
+    ["[2001:DB8::1]:30303", { host: "2001:db8::1", port: 30_303 }],
+  ])("names the address %s that its operator says, wherever it listens", (dialable, named) => {
+    const { sent, connect } = rig({ listening: ["0.0.0.0:30303"], dialable });
+    connect(2, "9.9.9.2:1");
+    const asked = sent[0]?.message as Extract<ExchangeMessage, { type: "ask" }>;
+    expect(asked.own).toMatchObject({ key: key(1), ...named });
   });
 
   test("dials no address that means another machine here than it does there", () => {

@@ -69,6 +69,38 @@ test("views that the guard barred are counted once each, from zero", () => {
   expect(value("kora_signing_guard_refusals_total")).toBe(3);
 });
 
+test("votes that came too late or never are counted, and own proposals that others voted for", () => {
+  const { watch, certificate, value } = rig();
+  const figures = () => [
+    value("kora_consensus_votes_missed_total"),
+    value("kora_consensus_proposals_notarized_total"),
+  ];
+  const vote = (view: number): JournalRecord => ({
+    type: "vote",
+    vote: {
+      ...{ kind: "notarize", epoch: 0, view, parentView: 0, payload: ZERO_HASH, signer: 0 },
+      ...{ partial: new Uint8Array(0), seedPartial: new Uint8Array(0), envelope: new Uint8Array(0) },
+    },
+  });
+  expect(figures()).toEqual([0, 0]);
+  watch.proposed(1);
+  watch.recorded(vote(1));
+  watch.recorded(certificate("notarize", 1));
+  watch.recorded(certificate("finalize", 1));
+  expect(figures()).toEqual([0, 1]);
+  watch.proposed(2);
+  watch.recorded(certificate("nullify", 2));
+  watch.recorded(certificate("notarize", 3));
+  watch.recorded(vote(3));
+  watch.recorded(certificate("finalize", 3));
+  expect(figures()).toEqual([1, 1]);
+  // Of proposals that led nowhere only some are remembered.
+  for (let view = 10; view < 30; view++) watch.proposed(view);
+  watch.recorded(certificate("notarize", 10));
+  watch.recorded(certificate("notarize", 29));
+  expect(figures()).toEqual([3, 2]);
+});
+
 test("evidence is counted by kind, from zero", () => {
   const { watch, value } = rig();
   const counted = (kind: string): number => value(`kora_consensus_faults_total{kind="${kind}"}`);

@@ -54,8 +54,9 @@ try {
   let builder = NodeBuilder.fromSettings(settings)
     .withTransport(await transportOf(settings))
     .withHooks({
-      onReady({ rpcAddresses }) {
-        for (const address of rpcAddresses) console.log(`Listening on ${formatSocketAddress(address)}`);
+      onReady({ rpc }) {
+        for (const address of rpc?.addresses ?? [])
+          console.log(`Listening on ${formatSocketAddress(address)}`);
       },
     });
   if (VALIDATOR_CLOCK !== undefined) builder = builder.withClock(wrongClock(JSON.parse(VALIDATOR_CLOCK)));
