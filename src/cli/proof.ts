@@ -99,8 +99,13 @@ interface Proven {
 /** The values that an answer of kora_getProof proves under `header`. */
 function provenValues(answer: Json, header: Header): Proven {
   const at = Number(answer["blockNumber"]);
+  // Of later blocks a root says nothing, so whatever is claimed of them would seem to hold.
+  if (!(Number.isSafeInteger(at) && at >= 0 && at <= header.number)) {
+    throw wrong(`block ${answer["blockNumber"]} is none that block ${header.number} could prove`);
+  }
   const of = address(String(answer["address"]));
-  const keys = (answer["slots"] as readonly Json[]).map(({ key }) => hash(String(key)));
+  if (!Array.isArray(answer["slots"])) throw wrong("it has no slots");
+  const keys = (answer["slots"] as readonly Json[]).map((slot) => hash(String(slot?.["key"])));
   const height = at === header.number ? undefined : at;
   const proof = decodeProof(bytesIn(answer, "proof"));
   const { account, slots } = verifyState(header.stateRoot, of, keys, proof, height);

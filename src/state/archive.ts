@@ -83,6 +83,8 @@ function queryLogs(store: Store, query: LogQuery): readonly LogPosition[] {
     sql += ` AND ${condition.column} IN (${marks(condition.values)})`;
     values.push(...condition.values);
   }
+  // Positions that ask for nothing still ask that the log has them.
+  if (query.topics.length > 0) sql += ` AND length(l.topics) >= ${32 * query.topics.length}`;
   sql += " ORDER BY 1, 3 LIMIT ?";
   values.push(query.limit + 1);
   return store

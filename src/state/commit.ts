@@ -95,6 +95,7 @@ export function fold(base: Base, layer: Layer): void {
       else if (prev === NONE) index.insert(high, low, run.start + i);
       else index.replace(high, low, prev, run.start + i);
     }
+    base.log.remember(run);
     base.tree.apply(patch);
     index.setFloor(patch.floorSN);
   }

@@ -180,13 +180,6 @@ function hashed(message: Uint8Array): Uint8Array {
   return key;
 }
 
-/** Hashed key of a preimage: H(0x01 ‖ address) or H(0x02 ‖ address ‖ incarnation ‖ slot). */
-export function keyOfPreimage(preimage: Uint8Array): Uint8Array {
-  const isAccount = preimage.length === 20;
-  (isAccount ? accountPart : slotPart).set(preimage);
-  return hashed(isAccount ? accountMessage : slotMessage);
-}
-
 /** Hashed key of an account. */
 export function accountKey(address: Address): Uint8Array {
   accountPart.setFromHex(address.slice(2));

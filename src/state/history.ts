@@ -186,9 +186,11 @@ export class HistoryIndex implements HistoryReader {
     this.#recentCount = 0;
   }
 
-  /** Starts merging the youngest group of neighbours of one level, if there is one. */
-  #startMerge(): Merge | undefined {
+  /** Starts merging the youngest group of neighbours of one level, if there is one, of what reaches past `keepFrom`. */
+  #startMerge(keepFrom: number): Merge | undefined {
     const tables = this.#tables;
+    const drop = `UPDATE ${tables.runs} SET state = ${TRASH} WHERE state = ${LIVE} AND hi <= ?`;
+    this.#store.prepare(drop).run(keepFrom);
     const select = `SELECT id, level, lo, hi FROM ${tables.runs} WHERE state = ${LIVE} ORDER BY lo`;
     const runs = this.#store.prepare(select).all().map(toRun);
     const readChunks = this.#store.prepare(
@@ -235,7 +237,7 @@ export class HistoryIndex implements HistoryReader {
     this.#sweep(Math.ceil(budget / CHUNK_ENTRIES));
     const keepFrom = this.#keepFrom();
     while (budget > 0) {
-      this.#merge ??= this.#startMerge();
+      this.#merge ??= this.#startMerge(keepFrom);
       if (this.#merge === undefined) return;
       budget = mergeSome(this.#merge, budget, keepFrom);
       if (budget > 0) this.#finishMerge(this.#merge);
@@ -287,25 +289,38 @@ export class HistoryIndex implements HistoryReader {
 
 /** Moves up to `budget` entries of a merge; returns what is left of it, above zero only at the end. */
 function mergeSome({ target, cursors, writer }: Merge, budget: number, keepFrom: number): number {
-  for (; budget > 0; budget--) {
-    let least: RunCursor | undefined;
-    let high = 0;
-    let low = 0;
-    for (const cursor of cursors) {
-      if (cursor.at === cursor.words.length && !cursor.more()) continue;
-      const h = cursor.words[cursor.at] as number;
-      const l = cursor.words[cursor.at + 1] as number;
+  // The next entries of all runs side by side: most of a merge is finding the least of them.
+  const open = cursors.filter((cursor) => cursor.at < cursor.words.length || cursor.more());
+  const highs = new Uint32Array(open.length);
+  const lows = new Uint32Array(open.length);
+  const look = (i: number): void => {
+    const { words, at } = open[i] as RunCursor;
+    highs[i] = words[at] as number;
+    lows[i] = words[at + 1] as number;
+  };
+  for (let i = 0; i < open.length; i++) look(i);
+  for (let count = open.length; budget > 0 && count > 0; budget--) {
+    let least = 0;
+    let high = highs[0] as number;
+    for (let i = 1; i < count; i++) {
+      const h = highs[i] as number;
       // Of equals the older run comes first: its SNs are lower.
-      if (least === undefined || h < high || (h === high && l < low)) {
-        least = cursor;
+      if (h < high || (h === high && (lows[i] as number) < (lows[least] as number))) {
+        least = i;
         high = h;
-        low = l;
       }
     }
-    if (least === undefined) return budget;
-    const sn = least.run.lo + (least.words[least.at + 2] as number);
-    if (sn >= keepFrom && sn < least.run.hi) writer.add(high, low, sn - target.lo);
-    least.at += ENTRY_WORDS;
+    const cursor = open[least] as RunCursor;
+    const sn = cursor.run.lo + (cursor.words[cursor.at + 2] as number);
+    if (sn >= keepFrom && sn < cursor.run.hi) writer.add(high, lows[least] as number, sn - target.lo);
+    cursor.at += ENTRY_WORDS;
+    if (cursor.at < cursor.words.length || cursor.more()) {
+      look(least);
+      continue;
+    }
+    open.splice(least, 1);
+    count--;
+    for (let i = least; i < count; i++) look(i);
   }
-  return 0;
+  return budget;
 }

@@ -6,7 +6,7 @@ import { Reader, Writer } from "#lib/codec.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import type { Base } from "./base.ts";
 import { HASH_BYTES, TWIG_BITS_BYTES, TWIG_LEAVES, twigCount } from "./format.ts";
-import type { Marker } from "./recovery.ts";
+import type { Marker } from "./marker.ts";
 
 const MAGIC = 0x4b4f5241;
 const FORMAT = 1;

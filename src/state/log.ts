@@ -3,6 +3,7 @@
 import { assert } from "#lib/assert.ts";
 import { type OpRun, opOfRun } from "./appender.ts";
 import { TWIG_LEAVES } from "./format.ts";
+import { NewestOps } from "./newest.ts";
 import { orderOf } from "./order.ts";
 import type { Row, Statement, Store, Value } from "./store.ts";
 
@@ -30,6 +31,7 @@ export class OpLog {
   /** What is cached at the place of each SN (its lowest bits): the SN, and its op. */
   readonly #cachedSNs: Float64Array = new Float64Array(CACHED_OPS).fill(-1);
   readonly #cachedOps: (Uint8Array | undefined)[] = new Array(CACHED_OPS);
+  readonly #newest = new NewestOps();
   #ahead: readonly Row[] = [];
   #aheadFrom = 0;
   /** Rollbacks there had been when the cache was last valid. */
@@ -60,7 +62,7 @@ export class OpLog {
 
   #cached(sn: number): Uint8Array | undefined {
     const place = sn & (CACHED_OPS - 1);
-    return this.#cachedSNs[place] === sn ? this.#cachedOps[place] : undefined;
+    return this.#cachedSNs[place] === sn ? this.#cachedOps[place] : this.#newest.find(sn);
   }
 
   /** The op at `sn`, which must be held: anything else is corruption. The bytes must not be changed. */
@@ -105,9 +107,11 @@ export class OpLog {
 
   /** Like op, for SNs walked one after the other, up or down: leaves the cache alone. */
   walk(sn: number): Uint8Array {
+    const held = this.#newest.find(sn);
+    if (held !== undefined) return held;
     let row = this.#ahead[sn - this.#aheadFrom];
     if (row === undefined) {
-      this.#aheadFrom = sn < this.#aheadFrom ? Math.max(0, sn - AHEAD + 1) : sn;
+      this.#aheadFrom = sn === this.#aheadFrom - 1 ? Math.max(0, sn - AHEAD + 1) : sn;
       this.#ahead = this.#selectRange.all(this.#aheadFrom, this.#aheadFrom + AHEAD);
       row = this.#ahead[sn - this.#aheadFrom];
     }
@@ -121,7 +125,6 @@ export class OpLog {
 
   /** Appends inside the running transaction. */
   append(run: OpRun): void {
-    this.#ahead = [];
     const whole = run.count - (run.count % INSERTED_AT_ONCE);
     const row = (i: number): [number, Uint8Array, number] => {
       const op = opOfRun(run, i);
@@ -137,23 +140,28 @@ export class OpLog {
     for (let i = whole; i < run.count; i++) this.#insert.run(...row(i));
   }
 
+  /** Keeps the ops of `run`, which are committed by now, at hand. */
+  remember(run: OpRun): void {
+    this.#newest.add(run);
+  }
+
   /** Deletes all from `sn` on, inside the running transaction. */
   truncate(sn: number): void {
     this.#store.prepare("DELETE FROM ops WHERE sn >= ?").run(sn);
     this.forget();
   }
 
-  /** Deletes all below `sn`, a twig's first, inside the running transaction. */
+  /** Deletes all below `sn`, a twig's first, inside the running transaction: nobody may ask for these any more. */
   dropBelow(sn: number): void {
     assert(sn % TWIG_LEAVES === 0, "whole twigs are dropped");
     this.#store.prepare("DELETE FROM ops WHERE sn < ?").run(sn);
-    this.forget();
   }
 
   /** Forgets all cached ops: they may have been replaced. */
   forget(): void {
     this.#cachedSNs.fill(-1);
     this.#cachedOps.fill(undefined);
+    this.#newest.clear();
     this.#ahead = [];
   }
 }

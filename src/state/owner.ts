@@ -1,5 +1,6 @@
 // The owner of chain.db at work: who may build on, commit, return to and read what. One per data directory.
 // Opening it is state.ts's business, how a batch is built batch.ts's, how rows are written commit.ts's.
+import { keccakHash } from "#crypto/hash.ts";
 import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -13,6 +14,7 @@ import { openBlockRows } from "./blocks.ts";
 import { createWriters, fold, type Writers } from "./commit.ts";
 import { HistoryIndex, OP_TABLES } from "./history.ts";
 import { removeIndexFile, writeIndexFile } from "./indexfile.ts";
+import { readMarker } from "./marker.ts";
 import { openNotes } from "./notes.ts";
 import { Prover } from "./proof.ts";
 import {
@@ -24,7 +26,7 @@ import {
   openCode,
   openLatest,
 } from "./readers.ts";
-import { readMarker, recover } from "./recovery.ts";
+import { recover } from "./recovery.ts";
 import { pruneBelow, type Rollback, rollbackTarget, rollbackTo } from "./rollback.ts";
 import type {
   Archive,
@@ -56,6 +58,7 @@ function checkNext(head: Head | undefined, { batch, record }: Finalized): void {
   if (record.stateRoot !== batch.root) throw wrong("its state root is not that of its batch");
   if (record.height !== batch.height) throw wrong("its height is not that of its batch");
   if (decodeHeader(record.header).stateRoot !== batch.root) throw wrong("its header has another state root");
+  if (keccakHash(record.header) !== record.hash) throw wrong("its header has another hash");
   if (head === undefined) return;
   if (record.height !== head.height + 1) throw wrong(`the head is at ${head.height}`);
   if (record.parentHash !== head.hash) throw wrong(`its parent is not the head ${head.hash}`);

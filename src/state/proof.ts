@@ -40,8 +40,17 @@ import {
 const CACHED_HEAPS = 16;
 /** Nodes over dead twigs kept; they never change. */
 const CACHED_NODES = 4_096;
-/** Keys of other times looked at while searching the key before an absent one at an old height. */
-const MAX_NEIGHBOURS = 10_000;
+/** Twigs that one proof may read anew, about 3 ms each: the thread that makes proofs is the one that makes blocks. */
+const MAX_TWIGS_READ = 64;
+/** Keys of other times that one proof may look at, about 0.1 ms each, while searching those before absent ones. */
+const MAX_NEIGHBOURS = 1_000;
+
+function tooDear(why: string): KoraError {
+  return new KoraError(`the proof would take too long to make: ${why}`, {
+    code: "PROOF_UNAVAILABLE",
+    hint: "ask for fewer slots at a time, or for a later height",
+  });
+}
 
 /** Makes proofs about the committed state. */
 export class Prover {
@@ -49,6 +58,9 @@ export class Prover {
   readonly #source: HistorySource;
   readonly #heaps: LruMap<number, Uint8Array> = createLru(CACHED_HEAPS);
   readonly #nodes: LruMap<string, Uint8Array> = createLru(CACHED_NODES);
+  /** What the proof being made may still spend. */
+  #twigsLeft = 0;
+  #neighboursLeft = 0;
 
   constructor(base: Base, source: HistorySource) {
     this.#base = base;
@@ -77,6 +89,7 @@ export class Prover {
     if ((twig + 1) * TWIG_LEAVES > tree.extent.nextSN) return tree.young;
     let heap = this.#heaps.get(twig);
     if (heap === undefined) {
+      if (this.#twigsLeft-- === 0) throw tooDear(`it is about more than ${MAX_TWIGS_READ} twigs`);
       heap = heapOf(tree.empty, this.opsOf(twig));
       this.#heaps.set(twig, heap);
     }
@@ -153,7 +166,7 @@ export class Prover {
     const below = store.prepare("SELECT key FROM keys WHERE key < ? ORDER BY key DESC LIMIT 1");
     const goneBelow = store.prepare("SELECT key FROM gone WHERE key < ? ORDER BY key DESC LIMIT 1");
     let at = key;
-    for (let step = 0; step < MAX_NEIGHBOURS; step++) {
+    while (this.#neighboursLeft-- > 0) {
       const present = below.get(at)?.[0] as Uint8Array | undefined;
       const gone = goneBelow.get(at)?.[0] as Uint8Array | undefined;
       if (present === undefined && gone === undefined) at = sentinelKey();
@@ -162,10 +175,7 @@ export class Prover {
       const found = this.#aliveBefore(at, bound);
       if (found !== undefined) return found;
     }
-    throw new KoraError("the key before this one at that height is too far to find", {
-      code: "PROOF_UNAVAILABLE",
-      hint: "ask for a later height",
-    });
+    throw tooDear("many keys came or went since that height beside those that are absent");
   }
 
   /** SN of the op that replaced the one at `sn`. */
@@ -197,6 +207,8 @@ export class Prover {
    */
   prove(address: Address, slots: readonly Hash[], height?: number): Uint8Array {
     assert(slots.length <= MAX_PROOF_SLOTS, `a proof covers at most ${MAX_PROOF_SLOTS} slots`);
+    this.#twigsLeft = MAX_TWIGS_READ;
+    this.#neighboursLeft = MAX_NEIGHBOURS;
     const bound = height === undefined ? undefined : this.#boundOf(height);
     const proveKey = (key: Uint8Array): { proof: KeyProof; found: Found | undefined } =>
       bound === undefined ? this.#proveNow(key) : this.#proveThen(key, bound);

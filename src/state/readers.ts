@@ -9,7 +9,6 @@ import { type Base, findKey, type Layer, type View, viewOf } from "./base.ts";
 import {
   accountKey,
   decodeAccount,
-  keyOfPreimage,
   OP_KEY,
   opIsLive,
   opValue,
@@ -69,15 +68,17 @@ export function openCode(store: Store): (codeHash: Hash) => Uint8Array {
   };
 }
 
-/** Calls `visit` with preimage and key of every existing slot key of one incarnation until it returns true. */
+/** Calls `visit` with preimage and key of every slot key of one incarnation in `table` until it returns true. */
 function someSlot(
   store: Store,
-  address: Address,
-  incarnation: number,
+  table: "keys" | "gone",
+  { address, incarnation }: { readonly address: Address; readonly incarnation: number },
   visit: (preimage: Uint8Array, key: Uint8Array) => boolean,
 ): boolean {
+  // A key may have gone more than once.
   const page = store.prepare(
-    `SELECT preimage, key FROM keys WHERE preimage > ? AND preimage <= ? ORDER BY preimage LIMIT ${PAGE}`,
+    `SELECT preimage, key FROM ${table} WHERE preimage > ? AND preimage <= ? GROUP BY preimage
+       ORDER BY preimage LIMIT ${PAGE}`,
   );
   const all = slotPreimage(address, incarnation, `0x${"ff".repeat(32)}` as Hash);
   let from: Uint8Array = all.slice(0, 28);
@@ -124,7 +125,7 @@ export function openLatest(base: Base, code: (codeHash: Hash) => Uint8Array): La
     code,
     hasStorage(address) {
       const account = record(address);
-      return account !== undefined && someSlot(base.store, address, account.incarnation, () => true);
+      return account !== undefined && someSlot(base.store, "keys", { address, ...account }, () => true);
     },
     follow(layer) {
       view = viewOf(base, undefined);
@@ -196,7 +197,7 @@ export function openBatchReader(store: Store, ground: () => Ground): RecordReade
       if (written.size === 0) return below.hasStorage(address);
       const account = below.record(address);
       if (account === undefined) return false;
-      return someSlot(store, address, account.incarnation, (preimage) => {
+      return someSlot(store, "keys", { address, ...account }, (preimage) => {
         const slot = `0x${preimage.subarray(28).toHex()}`;
         return !written.has(slot) && below.storage(address, slot as Hash).length > 0;
       });
@@ -239,7 +240,6 @@ export function openAt(source: HistorySource, height: number): RecordReader {
   if (typeof bound !== "number") {
     throw new KoraError(`no block at height ${height}`, { code: "STATE_UNKNOWN", details: { height } });
   }
-  const gone = store.prepare("SELECT preimage FROM gone WHERE preimage > ? AND preimage <= ? AND sn >= ?");
   const check = (): void => {
     const held = store.prepare("SELECT oldest FROM meta").get()?.[0] as number;
     if (height < held) throw pruned(height, held);
@@ -281,12 +281,10 @@ export function openAt(source: HistorySource, height: number): RecordReader {
       reading(() => {
         const account = record(address);
         if (account === undefined) return false;
-        const alive = (key: Uint8Array): boolean => valueBefore(source, key, bound) !== undefined;
-        if (someSlot(store, address, account.incarnation, (_, key) => alive(key))) return true;
-        const all = slotPreimage(address, account.incarnation, `0x${"ff".repeat(32)}` as Hash);
-        return gone
-          .all(all.slice(0, 28), all, bound)
-          .some(([preimage]) => alive(keyOfPreimage(preimage as Uint8Array)));
+        const alive = (_: Uint8Array, key: Uint8Array): boolean =>
+          valueBefore(source, key, bound) !== undefined;
+        const slots = { address, ...account };
+        return someSlot(store, "keys", slots, alive) || someSlot(store, "gone", slots, alive);
       }),
   };
 }

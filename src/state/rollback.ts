@@ -15,8 +15,10 @@ import {
   twigCount,
 } from "./format.ts";
 import type { HistoryIndex } from "./history.ts";
+import { readMarker } from "./marker.ts";
+import { Marks } from "./marks.ts";
 import { pruned } from "./readers.ts";
-import { loadLeftRoots, readMarker } from "./recovery.ts";
+import { loadLeftRoots } from "./recovery.ts";
 import type { Extent } from "./tree.ts";
 
 /** Twigs that one call of prune drops at most: bounds the time it takes. */
@@ -28,21 +30,16 @@ export interface Rollback {
   readonly blocks: BlockRows;
 }
 
-/** Bits of the twigs from the earlier floor's on, undone op by op; the index follows. */
+/** Bits of the twigs from the earlier floor's on, undone op by op; index and keys follow. */
 function undoOps({ base }: Rollback, target: Extent): Uint8Array {
-  const { store, log, index, tree, fingerprint, fingerprintOut } = base;
-  const { nextSN } = tree.extent;
+  const { store, log, index, tree } = base;
+  const { nextSN, floorSN } = tree.extent;
+  const marks = new Marks(base, target.floorSN, nextSN);
   const firstTwig = Math.floor(target.floorSN / TWIG_LEAVES);
-  const bits = new Uint8Array((twigCount(nextSN) - firstTwig) * TWIG_BITS_BYTES);
-  const heldFrom = Math.floor(tree.extent.floorSN / TWIG_LEAVES);
-  for (let twig = heldFrom; twig < twigCount(nextSN); twig++) {
+  for (let twig = Math.floor(floorSN / TWIG_LEAVES); twig < twigCount(nextSN); twig++) {
     const held = tree.bits(twig);
-    if (held !== undefined) bits.set(held, (twig - firstTwig) * TWIG_BITS_BYTES);
+    if (held !== undefined) marks.bits.set(held, (twig - firstTwig) * TWIG_BITS_BYTES);
   }
-  const flip = (sn: number): void => {
-    const leaf = sn - firstTwig * TWIG_LEAVES;
-    bits[leaf >> 3] = (bits[leaf >> 3] as number) ^ (1 << (leaf & 7));
-  };
   const forgetKey = store.prepare("DELETE FROM keys WHERE key = ?");
   const restoreKey = store.prepare(
     "INSERT INTO keys(key, preimage) SELECT key, preimage FROM gone WHERE sn = ?",
@@ -50,26 +47,11 @@ function undoOps({ base }: Rollback, target: Extent): Uint8Array {
   index.setFloor(target.floorSN);
   for (let sn = nextSN - 1; sn >= target.nextSN; sn--) {
     const op = log.walk(sn);
-    const key = op.slice(OP_KEY, OP_KEY + HASH_BYTES);
-    fingerprint(key, 0);
-    const high = fingerprintOut[0] as number;
-    const low = fingerprintOut[1] as number;
-    const prev = opPrev(op);
-    if (!opIsLive(op)) {
-      index.insert(high, low, prev);
-      restoreKey.run(sn);
-    } else {
-      flip(sn);
-      if (prev === NONE) {
-        index.remove(high, low, sn);
-        forgetKey.run(key);
-      } else {
-        index.replace(high, low, sn, prev);
-      }
-    }
-    if (prev !== NONE) flip(prev);
+    marks.undo(sn, op);
+    if (!opIsLive(op)) restoreKey.run(sn);
+    else if (opPrev(op) === NONE) forgetKey.run(op.subarray(OP_KEY, OP_KEY + HASH_BYTES));
   }
-  return bits.slice(0, (twigCount(target.nextSN) - firstTwig) * TWIG_BITS_BYTES);
+  return marks.between(target.floorSN, target.nextSN);
 }
 
 /** The state of an earlier block. */

@@ -137,6 +137,14 @@ export function openStore(path: string, options: StoreOptions): Store {
       });
     }
   };
+  const rollBack = (): void => {
+    try {
+      // SQLite may have rolled back by itself (disk full): then there is nothing left to roll back.
+      if (database.inTransaction) database.run("ROLLBACK");
+    } catch {
+      // What failed first is what its reader has to know; an open transaction is undone when the file is opened.
+    }
+  };
   const transact = <T>(begin: string, work: () => T): T => {
     guard(() => database.run(begin));
     try {
@@ -144,8 +152,7 @@ export function openStore(path: string, options: StoreOptions): Store {
       guard(() => database.run("COMMIT"));
       return result;
     } catch (error) {
-      // SQLite may have rolled back by itself (disk full): then there is nothing left to roll back.
-      if (database.inTransaction) database.run("ROLLBACK");
+      rollBack();
       throw error;
     }
   };

@@ -91,11 +91,11 @@ function put(flat: Flat, index: number, source: Uint8Array, from: number): void 
   if (index >= flat.end) flat.end = index + 1;
 }
 
-/** Forgets records below `index`; the room is taken back once it is half of the buffer. */
+/** Forgets records below `index`; the room is given back once it is half of the buffer. */
 function forget(flat: Flat, index: number): void {
   const dropped = index - flat.first;
   if (dropped <= 0 || dropped * flat.width * 2 < flat.data.length) return;
-  flat.data.copyWithin(0, dropped * flat.width, (flat.end - flat.first) * flat.width);
+  flat.data = flat.data.slice(dropped * flat.width, (flat.end - flat.first) * flat.width);
   flat.first = index;
 }
 

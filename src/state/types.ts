@@ -72,7 +72,7 @@ export interface LogQuery {
   readonly to: Height;
   /** Any of these; empty means all. */
   readonly addresses: readonly Address[];
-  /** Per position any of these; empty or missing position means all. */
+  /** Per position any of these; empty means all logs that have one there, missing all. */
   readonly topics: readonly (readonly Hash[])[];
   /** At most this many results; one more is returned when there are more. */
   readonly limit: number;

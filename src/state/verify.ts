@@ -183,6 +183,8 @@ function requireRoot(proof: OpProof, root: Uint8Array): void {
 
 /** Checks that the witness was alive in the block at `height` (undefined: in the root's own state). */
 function requireAlive({ witness, successor }: KeyProof, root: Uint8Array, height: number | undefined): void {
+  if (height !== undefined && !(Number.isSafeInteger(height) && height >= 0))
+    throw malformed("no such height");
   requireRoot(witness, root);
   if (!opIsLive(witness.op)) throw wrong("the witness is a deletion");
   if (height !== undefined && opHeight(witness.op) > height)
@@ -205,7 +207,8 @@ function requireAlive({ witness, successor }: KeyProof, root: Uint8Array, height
 
 /**
  * What `key` held: its value, or undefined when the proof shows it absent. Throws PROOF_FAILED or BAD_PROOF.
- * With `height`, the state of that block, proved under the root of it or of a later one.
+ * With `height`, the state of that block, proved under the root of it or of a later one: that the root is not of an
+ * earlier one, whose log says nothing of what came after, is for the caller to know.
  */
 export function verifyKey(
   root: Uint8Array,
@@ -293,7 +296,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const floorSN = from.u64();
   const first = Math.floor(floorSN / TWIG_LEAVES);
   const count = twigCount(nextSN) - first;
-  if (floorSN > nextSN || count > MAX_MANIFEST_TWIGS || count < 0)
+  if (floorSN > nextSN || count > MAX_MANIFEST_TWIGS || count < 1)
     throw malformed("floor and tip do not fit");
   if (from.remaining !== peakLevels(first).length * HASH_BYTES + count * TWIG_BYTES)
     throw malformed("length");

@@ -110,6 +110,9 @@ describe("proofs", () => {
     expect(() => verifyState(db.head().root, changed, [], then)).toThrow();
     expect(() => verifyState(db.head().root, changed, [], then, BLOCKS - 1)).toThrow();
     expect(() => verifyState(ZERO_HASH, changed, [], then, at)).toThrow();
+    for (const none of [Number.NaN, -1, at + 0.5, Number.POSITIVE_INFINITY]) {
+      expect(() => verifyState(db.head().root, changed, [], then, none)).toThrow("no such height");
+    }
     const now = decodeProof(db.prove(changed, []));
     expect(() => verifyState(db.head().root, addressAt(0), [], now)).toThrow();
   });

@@ -194,13 +194,20 @@ test(
     expect(held.err).toBe("");
     expect(held.code).toBe(0);
     expect(BigInt(JSON.parse(held.out).proven.account.balance)).toBe(parseEther(String(acknowledged.length)));
-    for (const part of ["proof", "certificate", "header"]) {
-      const text = JSON.stringify(answer).replace(
+    const text = JSON.stringify(answer);
+    const edited = ["proof", "certificate", "header"].map((part) =>
+      text.replace(
         new RegExp(`("${part}":"0x[0-9a-f]{200})(.)`),
         (_, start, digit) => `${start}${digit === "0" ? "1" : "0"}`,
-      );
-      expect(text).not.toBe(JSON.stringify(answer));
-      writeFileSync(file, text);
+      ),
+    );
+    // A block that the anchor is too old to know, or none at all.
+    for (const blockNumber of ["0xffffff", "latest", -1])
+      edited.push(JSON.stringify({ ...answer, blockNumber }));
+    edited.push(JSON.stringify({ ...answer, slots: 7 }));
+    for (const forged of edited) {
+      expect(forged).not.toBe(text);
+      writeFileSync(file, forged);
       const refused = verify();
       expect(refused.code).toBe(1);
       expect(refused.err).toContain("the proof does not hold");
