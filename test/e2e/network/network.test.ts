@@ -22,7 +22,9 @@ import {
 
 const MINUTE = 60_000;
 const MNEMONIC = "test test test test test test test test test test test junk";
-const network = makeNetwork({ validators: 4, blockTime: 0.2 });
+// Whoever waits for a block of an idle chain waits for an empty one.
+const flags = ["--execution-empty-block-interval", "0.5"];
+const network = makeNetwork({ validators: 4, blockTime: 0.2, flags });
 afterAll(async () => await network[Symbol.asyncDispose]());
 const [first, second, third, fourth] = network.nodes as [TestNode, TestNode, TestNode, TestNode];
 
