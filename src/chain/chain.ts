@@ -17,6 +17,7 @@ import { positionOf } from "./header-rules.ts";
 import { createHistory, type History } from "./history.ts";
 import { createLedgerView, type LedgerView } from "./ledger.ts";
 import { createOpenedTransactions } from "./opened.ts";
+import { createPendingDrafts, type PendingDrafts } from "./pending-block.ts";
 import { assertDev, createPendingInputs, type PendingInputs } from "./pending-inputs.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createPoolJournal, type JournalFile, type PoolJournal } from "./pool-journal.ts";
@@ -67,6 +68,7 @@ export interface Chain {
   readonly service: LedgerService;
   readonly history: History;
   readonly inputs: PendingInputs;
+  readonly pending: PendingDrafts;
   /** The running epoch: 0 until a rollback. */
   epoch(): number;
   /** Opens the bytes of a body; senders that were found before are not recovered again. */
@@ -165,6 +167,13 @@ export function openChain(options: ChainOptions): Chain {
     service: createLedgerService({ pool, opened, journal, events, blobs: options.pool.blobs, senders }),
     history,
     inputs,
+    pending: createPendingDrafts({
+      ledger,
+      rules,
+      settings: options.leader,
+      bootstrap,
+      inputsOf: inputs.for,
+    }),
     restored: journal === undefined ? 0 : restorePool(pool, journal),
   };
 }

@@ -8,7 +8,7 @@ import type { Block } from "#types/block.ts";
 import { decodeHeader, type Header } from "#types/header.ts";
 import { bytesOf, type Hash, type Height, height } from "#types/ids.ts";
 import { BLOCK_HASH_WINDOW } from "#types/limits.ts";
-import type { Mempool, SeedTracker, SnapshotStore } from "./ports.ts";
+import type { Mempool, SeedTracker, Snapshot, SnapshotStore } from "./ports.ts";
 import { seedHash } from "./snapshots.ts";
 
 /** Bodies held above the finalized tip; a body pushed out is fetched again when it is needed. */
@@ -47,6 +47,13 @@ export interface LedgerView {
   body(digest: Hash): Block | undefined;
   /** The tip or an executed block; undefined when there is no state for it here. */
   parent(digest: Hash): ParentView | undefined;
+  /** Consensus certified a block above the tip: until it certifies another, the next one is to stand on it. */
+  certify(digest: Hash): void;
+  /**
+   * Executed blocks from above the tip up to the certified one, oldest first; none where no block above the tip is
+   * certified, or where one of them has not been executed here.
+   */
+  certified(): readonly Snapshot[];
   /** Blocks from above the tip up to and including `digest`. */
   ancestry(digest: Hash): Ancestry;
   /** Hashes of the transactions in those blocks. */
@@ -99,6 +106,7 @@ export function createLedgerView(
   const bodies = new Map<Hash, Block>();
   const finalHashes = createHashWindow(state);
   let tip = readTip(state, seeds);
+  let certifiedTip: Hash | undefined;
 
   const isArchived = (digest: Hash): boolean => state.archive.heightOf(digest) !== undefined;
 
@@ -139,6 +147,15 @@ export function createLedgerView(
       const { block, batch } = snapshot;
       return { header: block.header, hash: block.hash, batch, reader: batch };
     },
+    certify(digest) {
+      if (bodies.has(digest)) certifiedTip = digest;
+    },
+    certified() {
+      const way = certifiedTip === undefined ? undefined : ancestry(certifiedTip);
+      if (way?.kind !== "complete") return [];
+      const executed = way.blocks.map(({ hash }) => snapshots.get(hash));
+      return executed.includes(undefined) ? [] : (executed as Snapshot[]);
+    },
     ancestry,
     inFlight(digest) {
       const way = ancestry(digest);
@@ -155,10 +172,12 @@ export function createLedgerView(
       for (const [digest, body] of bodies) {
         if (body.header.number <= header.number) bodies.delete(digest);
       }
+      if (certifiedTip !== undefined && !bodies.has(certifiedTip)) certifiedTip = undefined;
       seeds.prune(height(Math.max(0, header.number - BLOCK_HASH_WINDOW)));
     },
     reset() {
       bodies.clear();
+      certifiedTip = undefined;
       snapshots.clear();
       finalHashes.clear();
       tip = readTip(state, seeds);

@@ -35,6 +35,27 @@ export function overlayReader(base: StateReader, changes: StateChanges): StateRe
   };
 }
 
+function followed(before: AccountChange | undefined, after: AccountChange): AccountChange {
+  if (before === undefined) return after;
+  const anew = after.reset || after.account === undefined || before.account === undefined;
+  if (anew) return { ...after, reset: true };
+  const storage = new Map([...before.storage, ...after.storage]);
+  return { account: after.account, reset: before.reset, storage };
+}
+
+/** What several blocks change together, oldest first. */
+export function mergeChanges(blocks: readonly StateChanges[]): StateChanges {
+  const accounts = new Map<Address, AccountChange>();
+  const code = new Map<Hash, Uint8Array>();
+  for (const changes of blocks) {
+    for (const [address, change] of changes.accounts) {
+      accounts.set(address, followed(accounts.get(address), change));
+    }
+    for (const [codeHash, bytes] of changes.code) code.set(codeHash, bytes);
+  }
+  return { accounts, code };
+}
+
 const ABSENT: Account = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH };
 
 function applyInput(account: Account, input: StateInput, code: Map<Hash, Uint8Array>): Account {

@@ -44,6 +44,8 @@ export interface PoolStore {
   /** Pending transactions that carry an authorization of an account (EIP-7702). */
   readonly authorities: Map<Address, number>;
   readonly totals: PoolTotals;
+  /** Rises whenever an account's list changes: the same number, the same transactions. */
+  revision: number;
   sequence: number;
   expiredAt: number;
   /** While the pool stays full: what pays no more than `tip` per gas at the base fee `at` finds no room. */
@@ -61,6 +63,7 @@ export function createPoolStore(parts: PoolParts): PoolStore {
     byHash: new Map(),
     authorities: new Map(),
     totals: { count: 0, executable: 0, bytes: 0 },
+    revision: 0,
     sequence: 0,
     expiredAt: parts.now(),
     floor: undefined,
@@ -92,6 +95,7 @@ export function settle(store: PoolStore, account: PoolAccount, change: () => rea
   const before = account.executable;
   const beforeAll = account.entries.length;
   const promoted = change();
+  store.revision++;
   store.totals.executable += account.executable - before;
   store.totals.count += account.entries.length - beforeAll;
   if (account.entries.length < beforeAll) store.floor = undefined;

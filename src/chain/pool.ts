@@ -35,6 +35,8 @@ export interface Pool extends Mempool {
   nextNonce(sender: Address): bigint;
   content(): { readonly pending: PoolSection; readonly queued: PoolSection };
   status(): { readonly pending: number; readonly queued: number; readonly bytes: number };
+  /** Another number each time what the pool holds may have changed. */
+  readonly revision: number;
   /** Whether a block at the next base fee would take anything. */
   hasExecutable(): boolean;
   /** Takes a transaction out, leaving a gap. */
@@ -155,6 +157,9 @@ export function createPool(parts: PoolParts): Pool {
       queued: totals.count - totals.executable,
       bytes: totals.bytes,
     }),
+    get revision() {
+      return store.revision;
+    },
     hasExecutable() {
       const { baseFeePerGas } = headOf(store);
       const limits = { baseFeePerGas, blobBaseFee: 0n, inFlight: new Set<Hash>() };

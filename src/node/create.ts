@@ -174,33 +174,42 @@ interface RpcParts {
 }
 
 function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: RpcParts): RpcPorts {
-  const now = engine.local?.now ?? (() => Math.floor(Date.now() / 1000));
-  const calls = createReads({
+  const { local } = engine;
+  const now = local?.now ?? (() => Math.floor(Date.now() / 1000));
+  const reads = createReads({
     state,
     history: chain.history,
     rules: rulesOf(plan),
     timeLimit: rpc.callTimeout,
     workers: Math.max(1, availableParallelism() - 1),
   });
-  stack.use(calls);
+  stack.use(reads);
+  const pending = createPendingSource({
+    drafts: chain.pending,
+    pool: chain.pool,
+    now,
+    monotonic: () => performance.now(),
+    execute: reads.pending,
+  });
   const log = plan.logger.module("rpc");
   const ports = {
     identity: { clientVersion: plan.clientVersion, chainId: plan.genesis.chainId },
     status: engine.status,
     peers: engine.peers,
     pool: createPoolPort(chain, engine.submit),
-    chain: createChainPort({ chain, state, leader: plan.leader, now }),
-    calls,
+    chain: createChainPort({ chain, state, now, pending, estimatesPending: local !== undefined }),
+    calls: reads,
     report: (error: unknown, method: string) => log.error("a method failed", { method, error }),
     answered: countCalls(metrics),
   };
-  return { ...ports, dev: engine.local?.methods(ports, rpc.limits) };
+  return { ...ports, dev: local?.methods(ports, rpc.limits) };
 }
 
 async function startRpc(rpc: RpcPlan, parts: RpcParts): Promise<RpcServer> {
   const server = await startRpcServer(portsOf(rpc, parts), rpc);
   parts.stack.defer(() => server.close());
-  return server.addresses;
+  watchRpc(parts.metrics, server);
+  return server;
 }
 
 /**

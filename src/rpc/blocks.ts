@@ -21,28 +21,51 @@ export function heightOf(chain: ChainPort, ref: BlockRef): Height | undefined {
   }
 }
 
-/** The block, or undefined when there is none such. */
-export function blockAt(chain: ChainPort, ref: BlockRef): BlockParts | undefined {
-  if (ref.kind === "latest") return chain.head();
-  if (ref.kind === "pending") return { ...chain.pending(), hash: undefined };
+/**
+ * What `read` makes of the block, or of undefined when there is none such. At once, but for a pending block: that may
+ * have to be built first.
+ */
+export function withBlock<T>(
+  chain: ChainPort,
+  ref: BlockRef,
+  read: (block: BlockParts | undefined) => T,
+): T | Promise<T> {
+  if (ref.kind === "pending") {
+    return chain
+      .pending()
+      .then(({ header, transactions }) => read({ header, transactions, hash: undefined }));
+  }
+  if (ref.kind === "latest") return read(chain.head());
   const found = heightOf(chain, ref);
-  return found === undefined ? undefined : chain.block(found);
+  return read(found === undefined ? undefined : chain.block(found));
 }
 
-/** Where a state is read: the newest state includes what the local chain wrote after its head. */
-function statePlace(chain: ChainPort, ref: BlockRef): Height | "latest" | "pending" {
-  if (ref.kind === "latest" || ref.kind === "pending") return ref.kind;
+/** Where a final state is read: the newest one includes what the local chain wrote after its head. */
+function statePlace(
+  chain: ChainPort,
+  ref: Exclude<BlockRef, { readonly kind: "pending" }>,
+): Height | "latest" {
+  if (ref.kind === "latest") return ref.kind;
   const found = heightOf(chain, ref);
   if (found === undefined) throw serverError("header not found");
   return found === chain.head().header.number ? "latest" : height(found);
 }
 
-/** The state after a block; throws `header not found`, and STATE_PRUNED past the window. */
-export function stateAt(chain: ChainPort, ref: BlockRef): StateReader {
-  return chain.state(statePlace(chain, ref));
+/**
+ * What `read` makes of the state after a block; as `withBlock`, so that nothing moves below the reading. Throws
+ * `header not found`, and STATE_PRUNED past the window.
+ */
+export function withState<T>(
+  chain: ChainPort,
+  ref: BlockRef,
+  read: (state: StateReader) => T,
+): T | Promise<T> {
+  if (ref.kind === "pending") return chain.pending().then(({ view }) => read(chain.stateOf(view)));
+  return read(chain.state(statePlace(chain, ref)));
 }
 
-/** What calls run on; throws as `stateAt`. */
-export function viewAt(chain: ChainPort, ref: BlockRef): CallView {
+/** What calls run on; throws as `withState`. */
+export function viewAt(chain: ChainPort, ref: BlockRef): CallView | Promise<CallView> {
+  if (ref.kind === "pending") return chain.pending().then(({ view }) => view);
   return chain.view(statePlace(chain, ref));
 }

@@ -50,16 +50,18 @@ function header(fields: Header, hash: Hash | null): JsonObject {
   return json;
 }
 
-/** A header as `newHeads` and `eth_getHeaderBy*` give it. */
-export function headerJson(fields: Header, hash: Hash): JsonObject {
-  return header(fields, hash);
-}
-
 /** What a block is made of; `hash` is undefined for the pending one. */
 export interface BlockParts {
   readonly header: Header;
   readonly hash: Hash | undefined;
   readonly transactions: readonly SignedTransaction[];
+}
+
+/** A header as `newHeads` and `eth_getHeaderBy*` give it. A pending one has no hash and no nonce. */
+export function headerJson(block: Pick<BlockParts, "header" | "hash">): JsonObject {
+  const json = header(block.header, block.hash ?? null);
+  if (block.hash === undefined) json["nonce"] = null;
+  return json;
 }
 
 /** Bytes of an RLP item whose payload has `length` bytes and is not a single small byte. */
@@ -76,10 +78,9 @@ function blockSize(block: BlockParts): number {
   return rlpLength(encodeHeader(block.header).length + rlpLength(transactions) + 1 + withdrawals);
 }
 
-/** A block with its transactions whole or as hashes. A pending one has no hash and no nonce. */
+/** A block with its transactions whole or as hashes. */
 export function blockJson(block: BlockParts, full: boolean): JsonObject {
-  const json = header(block.header, block.hash ?? null);
-  if (block.hash === undefined) json["nonce"] = null;
+  const json = headerJson(block);
   json["size"] = toQuantity(blockSize(block));
   json["uncles"] = [];
   if (block.header.withdrawalsRoot !== undefined) json["withdrawals"] = [];

@@ -1,6 +1,6 @@
 // eth_: blocks, headers, uncles (never any) and counts.
-import { blockAt, heightOf } from "./blocks.ts";
-import { blockJson, headerJson, receiptJson, toQuantity } from "./encode.ts";
+import { heightOf, withBlock } from "./blocks.ts";
+import { type BlockParts, blockJson, headerJson, receiptJson, toQuantity } from "./encode.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, type BlockRef, blockNumber, blockRef, boolean, hashOf, index } from "./params.ts";
 import type { ChainPort } from "./ports.ts";
@@ -26,19 +26,13 @@ function blockReceipts(chain: ChainPort, ref: BlockRef): unknown {
 }
 
 export function ethBlockMethods(chain: ChainPort): Methods {
-  const block = (ref: BlockRef, full: boolean): unknown => {
-    const found = blockAt(chain, ref);
-    return found === undefined ? null : blockJson(found, full);
-  };
-  const header = (ref: BlockRef): unknown => {
-    const found = blockAt(chain, ref);
-    return found?.hash === undefined ? null : headerJson(found.header, found.hash);
-  };
-  const count = (ref: BlockRef): unknown => {
-    const found = blockAt(chain, ref);
-    return found === undefined ? null : toQuantity(found.transactions.length);
-  };
-  const uncles = (ref: BlockRef): unknown => (blockAt(chain, ref) === undefined ? null : "0x0");
+  /** Of the block, or null where there is none such. */
+  const of = (ref: BlockRef, read: (block: BlockParts) => unknown): unknown =>
+    withBlock(chain, ref, (block) => (block === undefined ? null : read(block)));
+  const block = (ref: BlockRef, full: boolean): unknown => of(ref, (found) => blockJson(found, full));
+  const header = (ref: BlockRef): unknown => of(ref, headerJson);
+  const count = (ref: BlockRef): unknown => of(ref, (found) => toQuantity(found.transactions.length));
+  const uncles = (ref: BlockRef): unknown => of(ref, () => "0x0");
   const noUncle = (args: Arguments): null => {
     args.required(1, index);
     return null;

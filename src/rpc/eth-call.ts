@@ -1,4 +1,5 @@
 // eth_: simulated calls. Decodes, hands the task to the calls port and words its answer; executes nothing here.
+import { TRANSACTION_GAS } from "#execution/intrinsic.ts";
 import { toHex } from "#lib/bytes.ts";
 import type { Header } from "#types/header.ts";
 import { viewAt } from "./blocks.ts";
@@ -7,8 +8,8 @@ import { accessListJson, type JsonObject, toQuantity } from "./encode.ts";
 import { type RpcError, serverError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import { type Arguments, type BlockRef, blockRef, LATEST, PENDING } from "./params.ts";
-import type { CallAnswer, CallTask, RpcPorts } from "./ports.ts";
+import { type Arguments, blockRef, LATEST } from "./params.ts";
+import type { CallAnswer, CallTask, CallView, RpcPorts } from "./ports.ts";
 import { revertError } from "./revert.ts";
 
 /** The error a client gets for a call that did not succeed. */
@@ -31,20 +32,32 @@ function failureOf(answer: Exclude<CallAnswer, { readonly status: "rejected" }>)
 
 /** What a method assumes where a client says nothing. */
 interface Defaults {
-  readonly block: BlockRef;
+  readonly view: () => CallView | Promise<CallView>;
+  /** Gas of a call that asks for none, or for less than `leastGas`. */
   readonly gas: (header: Header) => bigint;
+  readonly leastGas: bigint;
 }
 
 /** A task from (call, block, state overrides, block overrides). */
-function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments, defaults: Defaults): CallTask {
+async function taskOf(
+  ports: RpcPorts,
+  limits: RpcLimits,
+  args: Arguments,
+  defaults: Defaults,
+): Promise<CallTask> {
   const fields = args.required(0, callFields);
-  const view = viewAt(ports.chain, args.optional(1, blockRef) ?? defaults.block);
+  const ref = args.optional(1, blockRef);
+  const view = await (ref === undefined ? defaults.view() : viewAt(ports.chain, ref));
   const overrides = args.optional(3, blockOverrides);
+  const asked = fields.gas;
   const baseFee = overrides?.baseFeePerGas ?? view.header.baseFeePerGas ?? 0n;
   return {
     view,
     request: callRequest(
-      { ...fields, gas: fields.gas ?? defaults.gas(view.header) },
+      {
+        ...fields,
+        gas: asked === undefined || asked < defaults.leastGas ? defaults.gas(view.header) : asked,
+      },
       ports.identity.chainId,
       baseFee,
       limits.gasCap,
@@ -55,23 +68,28 @@ function taskOf(ports: RpcPorts, limits: RpcLimits, args: Arguments, defaults: D
 }
 
 export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
-  const { calls } = ports;
-  const reading: Defaults = { block: LATEST, gas: () => limits.gasCap };
-  // What is going to be sent runs in the next block: contracts that read the clock cost differently there.
-  const sending: Defaults = { block: PENDING, gas: (header) => header.gasLimit };
+  const { calls, chain } = ports;
+  const reading: Defaults = { view: () => viewAt(chain, LATEST), gas: () => limits.gasCap, leastGas: 0n };
+  const sending: Defaults = {
+    view: () => chain.sendingView(),
+    gas: (header) => header.gasLimit,
+    leastGas: 0n,
+  };
+  /** Whoever offers less than any transaction takes wants to know how much it takes, as geth has it. */
+  const estimating: Defaults = { ...sending, leastGas: TRANSACTION_GAS };
   return {
     eth_call: method(4, async (args) => {
-      const answer = await calls.call(taskOf(ports, limits, args, reading));
+      const answer = await calls.call(await taskOf(ports, limits, args, reading));
       if (answer.status !== "success") throw callError(answer);
       return toHex(answer.output);
     }),
     eth_estimateGas: method(4, async (args) => {
-      const answer = await calls.estimateGas(taskOf(ports, limits, args, sending));
+      const answer = await calls.estimateGas(await taskOf(ports, limits, args, estimating));
       if (answer.status !== "estimated") throw callError(answer);
       return toQuantity(answer.gas);
     }),
     eth_createAccessList: method(4, async (args): Promise<JsonObject> => {
-      const answer = await calls.createAccessList(taskOf(ports, limits, args, sending));
+      const answer = await calls.createAccessList(await taskOf(ports, limits, args, sending));
       if (answer.status === "rejected") throw callError(answer);
       const error = failureOf(answer.call);
       return {

@@ -1,16 +1,16 @@
 // eth_: fee suggestions and history, computed from the blocks themselves.
 import { createLru } from "#lib/bounded.ts";
 import type { Block } from "#types/block.ts";
+import type { Header } from "#types/header.ts";
 import { type Hash, type Height, height } from "#types/ids.ts";
-import type { Receipt } from "#types/receipt.ts";
 import type { Transaction } from "#types/transaction.ts";
 import { heightOf } from "./blocks.ts";
 import { toQuantity } from "./encode.ts";
 import { invalidParams, serverError } from "./errors.ts";
 import { MAX_FEE_HISTORY, MAX_FEE_PERCENTILES } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import { type Arguments, blockNumber, hexOrDecimal, listOf } from "./params.ts";
-import type { ChainPort } from "./ports.ts";
+import { type Arguments, type BlockRef, blockNumber, hexOrDecimal, listOf } from "./params.ts";
+import type { ChainPort, UnfinalizedBlock } from "./ports.ts";
 import { createPause } from "./slice.ts";
 
 /** Blocks a tip suggestion looks at (geth's). */
@@ -75,7 +75,8 @@ export function createTipOracle(chain: ChainPort): () => bigint {
 }
 
 /** Tips at the given percentiles of the block's gas. */
-function rewards(block: Block, receipts: readonly Receipt[], percentiles: readonly number[]): bigint[] {
+function rewards(block: UnfinalizedBlock, percentiles: readonly number[]): bigint[] {
+  const { receipts } = block;
   const baseFee = block.header.baseFeePerGas ?? 0n;
   const sorted = block.transactions
     .map(({ tx }, index) => ({ tip: tipOf(tx, baseFee), gas: receipts[index]?.gasUsed ?? 0n }))
@@ -109,19 +110,53 @@ function percentilesOf(args: Arguments): readonly number[] {
   return list;
 }
 
-/** The base and blob fee of the block after `at`. */
-function feesAfter(chain: ChainPort, at: Height): { readonly base: bigint; readonly blob: bigint } {
+/** Blocks whose fees are told, by height, and the header after the newest of them. */
+interface FeeBlocks {
+  readonly newest: number;
+  /** `whole`: transactions and receipts are looked at too. */
+  at(number: number, whole: boolean): UnfinalizedBlock | undefined;
+  readonly next: Header | undefined;
+}
+
+function finalBlocks(chain: ChainPort, newest: Height): FeeBlocks {
   const head = chain.head().header.number;
-  const next = at >= head ? chain.pending().header : chain.block(height(at + 1))?.header;
-  return { base: next?.baseFeePerGas ?? 0n, blob: next === undefined ? 0n : chain.blobBaseFee(next) };
+  return {
+    newest,
+    at(number, whole) {
+      const block = chain.block(height(number));
+      const receipts = whole && block !== undefined ? chain.receipts(block.header.number) : undefined;
+      return block && { ...block, receipts: receipts ?? [] };
+    },
+    next: newest >= head ? chain.nextHeader() : chain.block(height(newest + 1))?.header,
+  };
+}
+
+/** Final blocks, and above them those that are pending. */
+async function pendingBlocks(chain: ChainPort): Promise<FeeBlocks> {
+  const pending = await chain.pending();
+  const { base } = pending.view;
+  const above: readonly UnfinalizedBlock[] = [...pending.ancestors, pending];
+  const final = finalBlocks(chain, base);
+  return {
+    newest: base + above.length,
+    at: (number, whole) => (number > base ? above[number - base - 1] : final.at(number, whole)),
+    next: chain.nextHeader(pending.header),
+  };
+}
+
+async function feeBlocks(chain: ChainPort, ref: BlockRef): Promise<FeeBlocks> {
+  if (ref.kind === "pending") return pendingBlocks(chain);
+  const newest = heightOf(chain, ref);
+  if (newest === undefined) throw serverError("request beyond head block");
+  return finalBlocks(chain, newest);
 }
 
 async function feeHistory(chain: ChainPort, args: Arguments): Promise<unknown> {
   const wanted = Math.min(args.required(0, hexOrDecimal), MAX_FEE_HISTORY);
   const ref = args.required(1, blockNumber);
   const percentiles = percentilesOf(args);
-  const newest = ref.kind === "pending" ? chain.head().header.number : heightOf(chain, ref);
-  if (newest === undefined) throw serverError("request beyond head block");
+  const blocks = await feeBlocks(chain, ref);
+  const { newest, next } = blocks;
   const count = Math.min(wanted, newest + 1);
   if (count === 0) return { oldestBlock: "0x0", gasUsedRatio: [] };
   const oldest = newest - count + 1;
@@ -133,7 +168,7 @@ async function feeHistory(chain: ChainPort, args: Arguments): Promise<unknown> {
   const pause = createPause();
   for (let at = oldest; at <= newest; at++) {
     await pause();
-    const block = chain.block(height(at));
+    const block = blocks.at(at, percentiles.length > 0);
     if (block === undefined) throw serverError(`block ${at} is not held`);
     const { header } = block;
     const maxBlobGas = chain.maxBlobGas(header);
@@ -142,14 +177,13 @@ async function feeHistory(chain: ChainPort, args: Arguments): Promise<unknown> {
     ratios.push(Number(header.gasUsed) / Number(header.gasLimit));
     blobRatios.push(maxBlobGas === 0n ? 0 : Number(header.blobGasUsed ?? 0n) / Number(maxBlobGas));
     if (percentiles.length === 0) continue;
-    reward.push(rewards(block, chain.receipts(header.number) ?? [], percentiles).map(toQuantity));
+    reward.push(rewards(block, percentiles).map(toQuantity));
   }
-  const after = feesAfter(chain, newest);
   return {
     oldestBlock: toQuantity(oldest),
-    baseFeePerGas: [...base, toQuantity(after.base)],
+    baseFeePerGas: [...base, toQuantity(next?.baseFeePerGas ?? 0n)],
     gasUsedRatio: ratios,
-    baseFeePerBlobGas: [...blobBase, toQuantity(after.blob)],
+    baseFeePerBlobGas: [...blobBase, toQuantity(next === undefined ? 0n : chain.blobBaseFee(next))],
     blobGasUsedRatio: blobRatios,
     ...(percentiles.length > 0 && { reward }),
   };
@@ -159,8 +193,8 @@ export function ethFeeMethods(chain: ChainPort, suggestTip: () => bigint): Metho
   return {
     eth_gasPrice: method(0, () => toQuantity(suggestTip() + (chain.head().header.baseFeePerGas ?? 0n))),
     eth_maxPriorityFeePerGas: method(0, () => toQuantity(suggestTip())),
-    eth_baseFee: method(0, () => toQuantity(chain.pending().header.baseFeePerGas ?? 0n)),
-    eth_blobBaseFee: method(0, () => toQuantity(chain.blobBaseFee(chain.pending().header))),
+    eth_baseFee: method(0, () => toQuantity(chain.nextHeader().baseFeePerGas ?? 0n)),
+    eth_blobBaseFee: method(0, () => toQuantity(chain.blobBaseFee(chain.nextHeader()))),
     eth_feeHistory: method(3, (args) => feeHistory(chain, args)),
   };
 }

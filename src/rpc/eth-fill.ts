@@ -1,7 +1,6 @@
 // eth_fillTransaction: a transaction with all that its sender left out, unsigned. Changes nothing.
 import { EMPTY_BYTES, toHex } from "#lib/bytes.ts";
 import { encodeTransaction, type Transaction } from "#types/transaction.ts";
-import { viewAt } from "./blocks.ts";
 import { type CallFields, callFields, callRequest, checkChainId, checkFees } from "./call-params.ts";
 import { type JsonObject, transactionFields } from "./encode.ts";
 import { serverError } from "./errors.ts";
@@ -9,7 +8,7 @@ import { callError } from "./eth-call.ts";
 import { createTipOracle } from "./eth-fees.ts";
 import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
-import { Arguments, PENDING } from "./params.ts";
+import { Arguments } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
 
 const MAX_WORD = 2n ** 256n - 1n;
@@ -17,7 +16,7 @@ const UNSIGNED = { yParity: 0, r: 0n, s: 0n };
 
 async function gasOf(ports: RpcPorts, limits: RpcLimits, call: CallFields): Promise<bigint> {
   if (call.gas !== undefined) return call.gas;
-  const view = viewAt(ports.chain, PENDING);
+  const view = await ports.chain.sendingView();
   const { baseFeePerGas, gasLimit } = view.header;
   const sized = { ...call, gas: gasLimit };
   const request = callRequest(sized, ports.identity.chainId, baseFeePerGas ?? 0n, limits.gasCap);
@@ -72,7 +71,7 @@ async function fill(
     to: call.to,
     signature: UNSIGNED,
   };
-  const base = ports.chain.pending().header.baseFeePerGas ?? 0n;
+  const base = ports.chain.nextHeader().baseFeePerGas ?? 0n;
   const old = call.gasPrice ?? (call.type === 0n || call.type === 1n ? base + suggestTip() : undefined);
   return old === undefined
     ? marketed(call, common, chainId, base, suggestTip())

@@ -40,7 +40,7 @@ export function ethNodeMethods({ chain, identity, status }: RpcPorts): Methods {
     }),
     eth_accounts: method(0, () => []),
     eth_requestAccounts: method(0, () => []),
-    eth_coinbase: method(0, () => chain.pending().header.coinbase),
+    eth_coinbase: method(0, () => chain.nextHeader().coinbase),
     eth_mining: method(0, () => false),
     eth_hashrate: method(0, () => "0x0"),
     eth_capabilities: method(0, () => capabilities(chain)),

@@ -1,8 +1,9 @@
 // eth_: balances, nonces, code and storage at any block that is held.
 import { type Hex, padLeft, toHex } from "#lib/bytes.ts";
 import type { StateReader } from "#state/types.ts";
+import type { Account } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
-import { heightOf, stateAt } from "./blocks.ts";
+import { heightOf, withState } from "./blocks.ts";
 import { toQuantity } from "./encode.ts";
 import { invalidParams, NOT_SUPPORTED, RpcError, serverError } from "./errors.ts";
 import { MAX_STORAGE_SLOTS } from "./limits.ts";
@@ -30,9 +31,7 @@ function word(state: StateReader, address: Address, slot: Hash): Hex {
 }
 
 /** Slots of several accounts: `{address: [slot, …]}` gives `{address: [value, …]}`. */
-function storageValues(chain: ChainPort, args: Arguments): unknown {
-  const wanted = args.required(0, object);
-  const state = stateAt(chain, blockArgument(args, 1));
+function storageValues(wanted: Readonly<Record<string, unknown>>, state: StateReader): unknown {
   let left = MAX_STORAGE_SLOTS;
   const answer: Record<string, readonly Hex[]> = {};
   for (const key of Object.keys(wanted)) {
@@ -49,52 +48,61 @@ function storageValues(chain: ChainPort, args: Arguments): unknown {
 function proof(chain: ChainPort, args: Arguments): unknown {
   const address = args.required(0, addressOf);
   const slots = args.optional(1, listOf(storageKey, MAX_STORAGE_SLOTS)) ?? [];
-  const height = heightOf(chain, blockArgument(args, 2));
+  const ref = blockArgument(args, 2);
+  if (ref.kind === "pending") throw serverError("a proof needs a finalized block, the pending one is none");
+  const height = heightOf(chain, ref);
   if (height === undefined) throw serverError("header not found");
   return chain.proof(address, slots, height);
 }
 
 export function ethStateMethods(chain: ChainPort, pool: PoolPort): Methods {
-  const account = (args: Arguments, blockIndex: number) => {
+  /** What `read` makes of the account that the first argument names, in the state that the second one names. */
+  const ofAccount = (
+    args: Arguments,
+    read: (account: Account | undefined, state: StateReader) => unknown,
+  ): unknown => {
     const address = args.required(0, addressOf);
-    const state = stateAt(chain, blockArgument(args, blockIndex));
-    return { state, found: state.account(address) };
+    return withState(chain, blockArgument(args, 1), (state) => read(state.account(address), state));
   };
   return {
-    eth_getBalance: method(2, (args) => toQuantity(account(args, 1).found?.balance ?? 0n)),
+    eth_getBalance: method(2, (args) => ofAccount(args, (found) => toQuantity(found?.balance ?? 0n))),
     eth_getTransactionCount: method(2, (args) => {
+      // More than a pending block may hold: a sender numbers on after all that waits, whether or not it fits.
       if (blockArgument(args, 1).kind === "pending") {
         return toQuantity(pool.nextNonce(args.required(0, addressOf)));
       }
-      return toQuantity(account(args, 1).found?.nonce ?? 0n);
+      return ofAccount(args, (found) => toQuantity(found?.nonce ?? 0n));
     }),
-    eth_getCode: method(2, (args) => {
-      const { state, found } = account(args, 1);
-      return found === undefined ? "0x" : toHex(state.code(found.codeHash));
-    }),
+    eth_getCode: method(2, (args) =>
+      ofAccount(args, (found, state) => (found === undefined ? "0x" : toHex(state.code(found.codeHash)))),
+    ),
     eth_getStorageAt: method(3, (args) => {
       const address = args.required(0, addressOf);
       const slot = args.required(1, storageKey);
-      return word(stateAt(chain, blockArgument(args, 2)), address, slot);
+      return withState(chain, blockArgument(args, 2), (state) => word(state, address, slot));
     }),
-    eth_getStorageValues: method(2, (args) => storageValues(chain, args)),
-    eth_getAccount: method(2, (args) => {
-      const { found } = account(args, 1);
-      if (found === undefined) return null;
-      return {
-        balance: toQuantity(found.balance),
-        nonce: toQuantity(found.nonce),
-        codeHash: found.codeHash,
-      };
+    eth_getStorageValues: method(2, (args) => {
+      const wanted = args.required(0, object);
+      return withState(chain, blockArgument(args, 1), (state) => storageValues(wanted, state));
     }),
-    eth_getAccountInfo: method(2, (args) => {
-      const { state, found } = account(args, 1);
-      return {
+    eth_getAccount: method(2, (args) =>
+      ofAccount(args, (found) =>
+        found === undefined
+          ? null
+          : {
+              balance: toQuantity(found.balance),
+              nonce: toQuantity(found.nonce),
+              codeHash: found.codeHash,
+            },
+      ),
+    ),
+    eth_getAccountInfo: method(2, (args) =>
+      ofAccount(args, (found, state) => ({
         balance: toQuantity(found?.balance ?? 0n),
         nonce: toQuantity(found?.nonce ?? 0n),
         code: found === undefined ? "0x" : toHex(state.code(found.codeHash)),
-      };
-    }),
+      })),
+    ),
     eth_getProof: method(3, () => {
       const why = "eth_getProof is not supported: the state root is not an Ethereum trie";
       throw new RpcError(NOT_SUPPORTED, `${why}; use kora_getProof(address, slots, block)`);

@@ -3,7 +3,7 @@ import { toHex } from "#lib/bytes.ts";
 import type { Block } from "#types/block.ts";
 import type { Hash } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
-import { blockAt } from "./blocks.ts";
+import { withBlock } from "./blocks.ts";
 import { type JsonObject, placeIn, receiptJson, transactionJson } from "./encode.ts";
 import { RpcError, SYNC_TIMEOUT, serverError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -59,17 +59,20 @@ export function transactionByHash(chain: ChainPort, pool: PoolPort, hash: Hash):
   return waiting === undefined ? null : transactionJson(waiting, undefined);
 }
 
-function atPlace(chain: ChainPort, ref: BlockRef, position: number): JsonObject | null {
-  const block = blockAt(chain, ref);
-  const transaction = block?.transactions[position];
-  if (block === undefined || transaction === undefined) return null;
-  if (block.hash === undefined) return transactionJson(transaction, undefined);
-  return transactionJson(transaction, { ...placeIn(block.header, block.hash), index: position });
+function atPlace(chain: ChainPort, ref: BlockRef, position: number): unknown {
+  return withBlock(chain, ref, (block) => {
+    const transaction = block?.transactions[position];
+    if (block === undefined || transaction === undefined) return null;
+    if (block.hash === undefined) return transactionJson(transaction, undefined);
+    return transactionJson(transaction, { ...placeIn(block.header, block.hash), index: position });
+  });
 }
 
-function rawAtPlace(chain: ChainPort, ref: BlockRef, position: number): string {
-  const transaction = blockAt(chain, ref)?.transactions[position];
-  return transaction === undefined ? "0x" : toHex(transaction.raw);
+function rawAtPlace(chain: ChainPort, ref: BlockRef, position: number): unknown {
+  return withBlock(chain, ref, (block) => {
+    const transaction = block?.transactions[position];
+    return transaction === undefined ? "0x" : toHex(transaction.raw);
+  });
 }
 
 async function submit(pool: PoolPort, args: Arguments): Promise<Hash> {

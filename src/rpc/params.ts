@@ -192,7 +192,7 @@ export type BlockRef =
   | { readonly kind: "hash"; readonly hash: Hash };
 
 export const LATEST: BlockRef = { kind: "latest" };
-export const PENDING: BlockRef = { kind: "pending" };
+const PENDING: BlockRef = { kind: "pending" };
 
 /** A block number or tag. */
 export function blockNumber(value: unknown): BlockRef {

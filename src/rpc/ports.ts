@@ -104,6 +104,23 @@ export interface CallView {
   readonly hash: Hash;
   readonly base: Height;
   readonly overlay: StateChanges | undefined;
+  /** Hashes of the blocks between `base` and the one of `header`, oldest first. */
+  readonly above: readonly Hash[];
+}
+
+/** A block above the head, with what executing it has cost. */
+export interface UnfinalizedBlock {
+  readonly header: Header;
+  readonly transactions: readonly SignedTransaction[];
+  readonly receipts: readonly Pick<Receipt, "gasUsed">[];
+}
+
+/** The block that a leader here would build now: on the certified tip, from the pool. Never proposed, so without hash. */
+export interface PendingBlock extends UnfinalizedBlock {
+  /** Certified blocks between the head and this one, oldest first. */
+  readonly ancestors: readonly UnfinalizedBlock[];
+  /** The state after it. */
+  readonly view: CallView;
 }
 
 /** A block that is final, with what its execution answered. */
@@ -119,11 +136,20 @@ export interface ChainPort extends Omit<History, "clear"> {
   blobBaseFee(header: Header): bigint;
   /** Blob gas a block of this header's fork may hold; 0 before blobs. */
   maxBlobGas(header: Header): bigint;
-  /** Block that would follow the head now: header as far as it is known, transactions in order, no final hash. */
-  pending(): { readonly header: Header; readonly transactions: readonly SignedTransaction[] };
+  /** Header that would follow `parent` (default: the head), as far as it is known before its transactions. */
+  nextHeader(parent?: Header): Header;
+  /** May be as old as what built it took, several times over, where the pool changes all the time. */
+  pending(): Promise<PendingBlock>;
   /** State of a finalized height (`latest` includes what the local chain has written since); throws STATE_PRUNED. */
-  state(at: Height | "latest" | "pending"): StateReader;
-  view(at: Height | "latest" | "pending"): CallView;
+  state(at: Height | "latest"): StateReader;
+  /** State of a view; throws STATE_PRUNED. */
+  stateOf(view: CallView): StateReader;
+  view(at: Height | "latest"): CallView;
+  /**
+   * What a transaction sent now is estimated on, in the next block: with all that is pending on a local chain, as anvil
+   * does; on the head's state elsewhere, as geth does.
+   */
+  sendingView(): CallView | Promise<CallView>;
   /** Proof of an account and slots at a height, as JSON-ready data; throws STATE_PRUNED. */
   proof(address: Address, slots: readonly Hash[], at: Height): unknown;
   /** Calls back once per finalized block, in order; the result ends it. */

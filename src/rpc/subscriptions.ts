@@ -59,7 +59,7 @@ type Groups = Readonly<Record<Topic["kind"], Map<string, Subscription>>>;
 function announceBlock(groups: Groups, finalized: FinalizedBlock): void {
   const { block } = finalized;
   if (groups.newHeads.size > 0) {
-    const text = JSON.stringify(headerJson(block.header, block.hash));
+    const text = JSON.stringify(headerJson(block));
     for (const { id, send } of groups.newHeads.values()) send(notification(id, text));
   }
   if (groups.logs.size === 0) return;

@@ -5,18 +5,11 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { overlayReader } from "#chain/overlay.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { createChainPort } from "#node/chain-port.ts";
+import { createPendingSource } from "#node/pending.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { createWorkerPool } from "#node/reads/worker-pool.ts";
-import type { CallTask } from "#rpc/ports.ts";
-import {
-  type Address,
-  address,
-  EMPTY_CODE_HASH,
-  type Height,
-  hash,
-  height,
-  ZERO_ADDRESS,
-} from "#types/ids.ts";
+import type { CallTask, CallView } from "#rpc/ports.ts";
+import { type Address, address, EMPTY_CODE_HASH, type Height, hash, height } from "#types/ids.ts";
 import { openTestChain, TEST_CHAIN_ID, testAddress, transfer } from "../support/chain.ts";
 import { memoryState } from "../support/memory-state.ts";
 
@@ -26,19 +19,38 @@ const LOOP = fromHex("0x5b5f56");
 const RULES = { chainId: TEST_CHAIN_ID, transactionGasCap: false };
 
 const chain = openTestChain();
+const pendingReads = createReads({
+  state: chain.state,
+  history: chain.history,
+  rules: RULES,
+  timeLimit: 10_000,
+  workers: 1,
+});
 const port = createChainPort({
   chain,
   state: chain.state,
-  leader: () => ({ feeRecipient: ZERO_ADDRESS, gasLimit: 30_000_000n }),
   now: () => 0,
+  pending: createPendingSource({
+    drafts: chain.pending,
+    pool: chain.pool,
+    now: () => 0,
+    monotonic: () => performance.now(),
+    execute: pendingReads.pending,
+  }),
+  estimatesPending: true,
 });
+const viewOf = async (at: Height | "latest" | "pending"): Promise<CallView> =>
+  at === "pending" ? (await port.pending()).view : port.view(at);
 const reads = (timeLimit: number, workers = 2) =>
   createReads({ state: chain.state, history: chain.history, rules: RULES, timeLimit, workers });
-afterAll(() => chain.close());
+afterAll(() => {
+  pendingReads[Symbol.dispose]();
+  chain.close();
+});
 
-function task(code: Uint8Array, at: Height | "latest" | "pending" = "latest", gas = 10n ** 12n): CallTask {
+function task(code: Uint8Array, view: CallView = port.view("latest"), gas = 10n ** 12n): CallTask {
   return {
-    view: port.view(at),
+    view,
     request: { from: testAddress(0), to: CONTRACT, gas, gasPrice: 0n, value: 0n, data: new Uint8Array(0) },
     stateOverrides: new Map([[CONTRACT, { code }]]),
     blockOverrides: undefined,
@@ -56,8 +68,9 @@ describe("a read in a thread", () => {
     await chain.produce();
     await chain.produce();
     for (const at of ["latest", height(1), "pending"] as const) {
-      const quick = await small.call(task(countdown(2), at));
-      const slow = await small.call(task(countdown(200_000), at));
+      const view = await viewOf(at);
+      const quick = await small.call(task(countdown(2), view));
+      const slow = await small.call(task(countdown(200_000), view));
       expect(quick.status).toBe("success");
       expect(slow).toMatchObject({ status: "success" });
       if (quick.status !== "success" || slow.status !== "success") throw new Error("unreachable");
@@ -67,9 +80,9 @@ describe("a read in a thread", () => {
 
   test("estimates and access lists come from there too", async () => {
     using small = reads(20_000);
-    const estimate = await small.estimateGas(task(countdown(30_000), "latest", 30_000_000n));
+    const estimate = await small.estimateGas(task(countdown(30_000), port.view("latest"), 30_000_000n));
     expect(estimate).toMatchObject({ status: "estimated" });
-    const list = await small.createAccessList(task(countdown(30_000), "latest", 30_000_000n));
+    const list = await small.createAccessList(task(countdown(30_000), port.view("latest"), 30_000_000n));
     expect(list).toMatchObject({ status: "listed", call: { status: "success" } });
   }, 30_000);
 

@@ -2,12 +2,14 @@
 // answer what the test says. What the handlers do with them is what is tested.
 
 import type { LocatedLog } from "#chain/history.ts";
+import { overlayReader } from "#chain/overlay.ts";
 import { headerHash, recoverSender } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import type { CallResult } from "#execution/types.ts";
 import { KoraError } from "#lib/error.ts";
 import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
+import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
 import { type Header, NO_EXTRA_DATA, ZERO_NONCE } from "#types/header.ts";
 import {
@@ -135,6 +137,8 @@ export interface FakeNode {
   /** Listeners that are attached. */
   listeners(): number;
   syncing: boolean;
+  /** What the pending block changes. */
+  above: StateChanges | undefined;
   calls: CallsPort;
 }
 
@@ -181,6 +185,7 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
     blocks,
     reported,
     syncing: false,
+    above: undefined,
     calls: {
       call: refused,
       estimateGas: refused,
@@ -234,10 +239,22 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
     oldestState: () => height(0),
     blobBaseFee: () => 1n,
     maxBlobGas: () => 786_432n,
-    pending: () => ({
-      header: headerAt(blocks.length, head().hash, []),
-      transactions: [...waiting.values()],
-    }),
+    nextHeader: (parent = head().header) => headerAt(parent.number + 1, headerHash(parent), []),
+    async pending() {
+      const transactions = [...waiting.values()];
+      const header = headerAt(blocks.length, head().hash, transactions);
+      const receipts = receiptsOf(transactions);
+      const { base } = chain.view("latest");
+      return {
+        header,
+        transactions,
+        receipts,
+        ancestors: [],
+        view: { header, hash: ZERO_HASH, base, overlay: node.above, above: [] },
+      };
+    },
+    stateOf: ({ overlay }) => (overlay === undefined ? state : overlayReader(state, overlay)),
+    sendingView: async () => (await chain.pending()).view,
     state(at) {
       if (at === 1) {
         throw new KoraError("state of block 1 is pruned, the oldest held is 2", { code: "STATE_PRUNED" });
@@ -246,7 +263,8 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
     },
     view: (at) => {
       const block = typeof at === "number" ? (blocks[at] as Block) : head();
-      return { header: block.header, hash: block.hash, base: block.header.number, overlay: undefined };
+      const { header, hash } = block;
+      return { header, hash, base: header.number, overlay: undefined, above: [] };
     },
     proof: (address, slots, at) => ({ address, slots, height: at }),
     onFinalized: listener(blockListeners),

@@ -147,7 +147,7 @@ describe("fees", () => {
     expect(history["reward"]?.[2]).toEqual(["0x77359400", "0x77359400", "0x2540be400"]);
     expect(history["reward"]?.[0]).toEqual(["0x0", "0x0", "0x0"]);
     expect(await result("eth_feeHistory", 2, "0x1", [])).toMatchObject({ oldestBlock: "0x0" });
-    expect(await result("eth_feeHistory", "3", "pending")).toMatchObject({ oldestBlock: "0x0" });
+    expect(await result("eth_feeHistory", "3", "pending")).toMatchObject({ oldestBlock: "0x1" });
     expect(await result("eth_feeHistory", "0x0", "latest", [])).toEqual({
       oldestBlock: "0x0",
       gasUsedRatio: [],

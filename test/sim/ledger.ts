@@ -208,7 +208,6 @@ class RealLedger implements Ledger {
     const application = createChainApplication({
       chain,
       clock: { now: hooks.now, wall: hooks.wall },
-      certified: () => {},
       fail: (error) => {
         this.#failure ??= { error };
         this.#giveUp();

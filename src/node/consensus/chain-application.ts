@@ -5,6 +5,7 @@ import type { OpenedBody } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { Verdict } from "#chain/ports.ts";
+import { seedHash } from "#chain/snapshots.ts";
 import { KoraError } from "#lib/error.ts";
 import { type Block, encodeBlock } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
@@ -60,8 +61,6 @@ export function openNewBody(
 export interface ChainApplicationParts {
   readonly chain: Chain;
   readonly clock: Pick<ClockPort, "now" | "wall">;
-  /** The certified tip moved: what "pending" builds on. */
-  readonly certified: (digest: Hash) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -80,7 +79,7 @@ function verdictOf(verdict: Verdict): BodyVerdict {
 
 /** The application port over `chain`. */
 export function createChainApplication(parts: ChainApplicationParts): ApplicationPort<ChainBody> {
-  const { chain, clock, certified, fail } = parts;
+  const { chain, clock, fail } = parts;
   const { ledger, application, history } = chain;
   const known = (digest: Hash): number | undefined => {
     const tip = ledger.tip();
@@ -133,6 +132,11 @@ export function createChainApplication(parts: ChainApplicationParts): Applicatio
       const block = at === undefined || at === 0 ? undefined : history.block(at);
       return block && bodyOf(block);
     },
-    certifiedTip: certified,
+    certifiedTip(digest, seed) {
+      const at = ledger.body(digest)?.header.number;
+      if (at === undefined) return;
+      if (seed !== undefined) ledger.seeds.insert(digest, at, seedHash(seed), seed);
+      ledger.certify(digest);
+    },
   };
 }

@@ -283,7 +283,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
         this.#certify(effect);
         break;
       case "certifiedTip":
-        application.certifiedTip(effect.payload);
+        application.certifiedTip(effect.payload, this.core.rounds.get(effect.view)?.seed);
         break;
       case "finalize":
         this.#bodies.giveUp(effect.certificate.view);

@@ -75,8 +75,8 @@ export interface ApplicationPort<B extends Body> {
   isFinal(digest: Hash): boolean;
   /** A body of the archive. */
   body(digest: Hash): B | undefined;
-  /** The certified tip moved. */
-  certifiedTip(digest: Hash): void;
+  /** The certified tip moved; `seed` is the seed signature of its round. */
+  certifiedTip(digest: Hash, seed: Uint8Array | undefined): void;
 }
 
 export interface NetworkPort<B extends Body> {

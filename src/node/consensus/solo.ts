@@ -170,7 +170,7 @@ class Producer implements SoloProducer {
   #application(): ApplicationPort<ChainBody> {
     const fail = (error: unknown): void => this.#fail(error);
     const { chain } = this.#parts;
-    const inner = createChainApplication({ chain, clock: this.#clock(), certified() {}, fail });
+    const inner = createChainApplication({ chain, clock: this.#clock(), fail });
     return {
       ...inner,
       build: (request, done) => {

@@ -3,10 +3,11 @@
 import { blockEnv } from "#chain/execute.ts";
 import type { History, WeighedLogQuery } from "#chain/history.ts";
 import { overlayReader } from "#chain/overlay.ts";
+import { executePending, type PendingOutcome, type PendingTask } from "#chain/pending-block.ts";
 import type { Calls } from "#execution/call.ts";
 import type { ChainRulesOptions } from "#execution/rules.ts";
-import type { CallBudget, CallContext, CallOptions } from "#execution/types.ts";
-import type { CallTask } from "#rpc/ports.ts";
+import type { BlockExecutor, BlockHashes, CallBudget, CallContext, CallOptions } from "#execution/types.ts";
+import type { CallTask, CallView } from "#rpc/ports.ts";
 import type { StateReader } from "#state/types.ts";
 import type { Height } from "#types/ids.ts";
 
@@ -21,7 +22,10 @@ export type CallJob = {
   readonly kind: "call" | "estimateGas" | "createAccessList";
   readonly task: CallTask;
 };
-export type Job = CallJob | { readonly kind: "logs"; readonly query: WeighedLogQuery };
+export type Job =
+  | CallJob
+  | { readonly kind: "logs"; readonly query: WeighedLogQuery }
+  | { readonly kind: "pending"; readonly task: PendingTask };
 
 /** A job and the milliseconds after which it ends by itself. */
 export interface Order {
@@ -45,15 +49,23 @@ export interface Sources {
   state(at: Height): StateReader;
   readonly history: Pick<History, "block" | "logs">;
   readonly calls: Calls;
+  readonly executor: BlockExecutor;
+}
+
+/** Where a read stands: on a finalized height, and what lies above it in memory. */
+type Ground = Pick<CallView, "base" | "overlay" | "above">;
+
+/** The state there. */
+export function stateOn(state: Sources["state"], { base, overlay }: Ground): StateReader {
+  return overlay === undefined ? state(base) : overlayReader(state(base), overlay);
+}
+
+function hashesOn(history: Sources["history"], { base, above }: Ground): BlockHashes {
+  return (at) => (at <= base ? history.block(at)?.hash : above[at - base - 1]);
 }
 
 function contextOf({ state, history }: Sources, { view }: CallTask): CallContext {
-  const base = state(view.base);
-  return {
-    state: view.overlay === undefined ? base : overlayReader(base, view.overlay),
-    env: blockEnv(view.header),
-    hashes: (at) => (at <= view.base ? history.block(at)?.hash : undefined),
-  };
+  return { state: stateOn(state, view), env: blockEnv(view.header), hashes: hashesOn(history, view) };
 }
 
 /** Runs a call; `abandoned` when the budget was not enough. */
@@ -65,6 +77,19 @@ export function performCall(sources: Sources, { kind, task }: CallJob, budget: C
     ...(blockOverrides && { blockOverrides }),
   };
   return sources.calls[kind](contextOf(sources, task), task.request, options);
+}
+
+/** Executes a pending block; at the deadline it holds what it has. */
+export function performPending(
+  { executor, state, history }: Sources,
+  task: PendingTask,
+  expired: () => boolean,
+): Promise<PendingOutcome> {
+  return executePending(
+    { executor, state: stateOn(state, task), hashes: hashesOn(history, task) },
+    task,
+    expired,
+  );
 }
 
 /** Whether a call was ended by its budget. */

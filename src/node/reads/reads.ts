@@ -2,12 +2,14 @@
 // in a thread, so that no read delays a block. Answers are the same either way.
 
 import type { History, LocatedLog } from "#chain/history.ts";
+import type { PendingOutcome, PendingTask } from "#chain/pending-block.ts";
 import { createCalls } from "#execution/call.ts";
+import { createExecutor } from "#execution/executor.ts";
 import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import type { CallBudget } from "#execution/types.ts";
 import type { AccessListAnswer, CallAnswer, CallsPort, CallTask, EstimateAnswer } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
-import { type CallJob, isAbandoned, performCall, type Sources } from "./job.ts";
+import { type CallJob, isAbandoned, type Job, performCall, performPending, type Sources } from "./job.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
 export interface ReadsOptions {
@@ -27,35 +29,76 @@ const IDLE_MS = 30_000;
 /** Work units and milliseconds of a call between two blocks: most reads of contracts need a tenth of it. */
 const INLINE_UNITS = 2_000;
 const INLINE_MS = 2;
+/** Gas of a pending block that is executed between two blocks: some transfers, but nothing that takes milliseconds. */
+const INLINE_GAS = 200_000n;
 
 function inlineBudget(): CallBudget {
   const end = performance.now() + INLINE_MS;
   return { units: INLINE_UNITS, expired: () => performance.now() > end };
 }
 
-/** The calls port over an open database. Closing ends its threads. */
-export function createReads(options: ReadsOptions): CallsPort & Disposable {
-  const { state, history, rules, timeLimit, workers } = options;
-  const boot = { path: state.path, rules };
+/** Whether a pending block is executed between two blocks: by what its transactions may burn. */
+function isSmall({ opening, candidates }: PendingTask): boolean {
+  let gas = 0n;
+  for (const { tx } of [...opening, ...candidates]) gas += tx.gasLimit;
+  return gas <= INLINE_GAS;
+}
+
+/** What runs reads: the calls port, and the executor of pending blocks. */
+export interface Reads extends CallsPort, Disposable {
+  /**
+   * Executes a pending block: inline when it is small, else in a thread of its own, so that heavy calls do not keep it
+   * waiting. One at a time. Rejects as calls do.
+   */
+  pending(task: PendingTask): Promise<PendingOutcome>;
+}
+
+/** Reads over an open database. Closing ends their threads. */
+export function createReads(options: ReadsOptions): Reads {
+  const { state, history, timeLimit, workers } = options;
+  const boot = { path: state.path, rules: options.rules };
   const pool = createWorkerPool({ workers, queue: MAX_WAITING, idle: IDLE_MS, boot });
+  const pendingPool = createWorkerPool({ workers: 1, queue: 1, idle: IDLE_MS, boot });
+  const rules = chainRules(options.rules);
   const sources: Sources = {
     state: (at) => (at === state.head().height ? state.latest() : state.at(at)),
     history,
-    calls: createCalls(chainRules(rules)),
+    calls: createCalls(rules),
+    executor: createExecutor(rules),
+  };
+  // A block that was committed meanwhile has moved the newest state under what ran inline: a thread reads one height.
+  const unmoved = async <T>(inline: () => Promise<T>): Promise<T | undefined> => {
+    const before = state.head().hash;
+    const moved = (): boolean => state.head().hash !== before;
+    try {
+      const value = await inline();
+      return moved() ? undefined : value;
+    } catch (error) {
+      if (!moved()) throw error;
+      return undefined;
+    }
   };
   const run = async (kind: CallJob["kind"], task: CallTask): Promise<unknown> => {
     const job: CallJob = { kind, task };
-    const before = state.head().hash;
-    const value = await performCall(sources, job, inlineBudget());
-    // A block that was committed meanwhile has moved the newest state under the call: a thread reads one height.
-    if (!isAbandoned(value) && state.head().hash === before) return value;
-    return pool.run(job, timeLimit);
+    const value = await unmoved(() => performCall(sources, job, inlineBudget()));
+    return value === undefined || isAbandoned(value) ? pool.run(job, timeLimit) : value;
+  };
+  const pending = async (task: PendingTask): Promise<PendingOutcome> => {
+    const inline = isSmall(task)
+      ? await unmoved(() => performPending(sources, task, () => false))
+      : undefined;
+    const job: Job = { kind: "pending", task };
+    return inline ?? (pendingPool.run(job, timeLimit) as Promise<PendingOutcome>);
   };
   return {
     call: (task) => run("call", task) as Promise<CallAnswer>,
     estimateGas: (task) => run("estimateGas", task) as Promise<EstimateAnswer>,
     createAccessList: (task) => run("createAccessList", task) as Promise<AccessListAnswer>,
     logs: (query) => pool.run({ kind: "logs", query }, timeLimit) as Promise<readonly LocatedLog[]>,
-    [Symbol.dispose]: () => pool.close(),
+    pending,
+    [Symbol.dispose]() {
+      pool.close();
+      pendingPool.close();
+    },
   };
 }

@@ -2,10 +2,19 @@
 // with what it reads; the pool ends it.
 import { createHistory, type History } from "#chain/history.ts";
 import { createCalls } from "#execution/call.ts";
+import { createExecutor } from "#execution/executor.ts";
 import { chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { openStateReader } from "#state/state.ts";
-import { isAbandoned, type Order, type Outcome, performCall, type Sources, type WorkerBoot } from "./job.ts";
+import {
+  isAbandoned,
+  type Order,
+  type Outcome,
+  performCall,
+  performPending,
+  type Sources,
+  type WorkerBoot,
+} from "./job.ts";
 
 declare const self: Worker;
 
@@ -13,10 +22,12 @@ type ThreadSources = Sources & { readonly history: History };
 
 function openSources({ path, rules }: WorkerBoot): ThreadSources {
   const reader = openStateReader(path);
+  const known = chainRules(rules);
   return {
     state: (at) => reader.at(at),
     history: createHistory(reader.archive),
-    calls: createCalls(chainRules(rules)),
+    calls: createCalls(known),
+    executor: createExecutor(known),
   };
 }
 
@@ -25,7 +36,11 @@ async function perform(sources: ThreadSources, { job, timeLimit }: Order): Promi
   sources.history.clear();
   if (job.kind === "logs") return { kind: "done", value: sources.history.logs(job.query) };
   const end = performance.now() + timeLimit;
-  const value = await performCall(sources, job, { expired: () => performance.now() > end });
+  const expired = (): boolean => performance.now() > end;
+  if (job.kind === "pending") {
+    return { kind: "done", value: await performPending(sources, job.task, expired) };
+  }
+  const value = await performCall(sources, job, { expired });
   if (!isAbandoned(value)) return { kind: "done", value };
   return {
     kind: "error",

@@ -170,7 +170,7 @@ function openConsensus(
   const clock = stack.use(openClock(() => driver.wake()));
   const watch = watchConsensus(parts.metrics, log, () => driver.core, clock.now);
   const clockWatch = watchClock(clock.wall);
-  const application = createChainApplication({ chain, clock, certified: () => {}, fail });
+  const application = createChainApplication({ chain, clock, fail });
   const gateway = createGateway<ChainBody>({
     transport,
     committee,
