@@ -2,6 +2,7 @@
 // Knows nothing of what is not final.
 import { keccakHash } from "#crypto/hash.ts";
 import { assert } from "#lib/assert.ts";
+import { createLru } from "#lib/bounded.ts";
 import { decodeRlp, rlpBytes, rlpList } from "#lib/rlp.ts";
 import type { Archive, LogQuery, StoredBlock } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
@@ -29,6 +30,8 @@ export interface WeighedLogQuery extends LogQuery {
 
 export interface History {
   block(height: Height): Block | undefined;
+  /** The block's hash, without decoding the block. */
+  hashAt(height: Height): Hash | undefined;
   heightOf(hash: Hash): Height | undefined;
   receipts(height: Height): readonly Receipt[] | undefined;
   /** One receipt, without decoding the others. */
@@ -45,6 +48,9 @@ export interface History {
 
 /** Stored bytes of the blocks whose decoded form is kept; decoded, small blocks take about eight times that. */
 export const DECODED_BLOCKS_BYTES: number = 4 * 1024 * 1024;
+
+/** Hashes of blocks that are remembered: twice as far as a call can look back. */
+const REMEMBERED_HASHES = 512;
 
 interface Decoded {
   readonly block: Block;
@@ -108,6 +114,7 @@ function allReceipts(decoded: Decoded): readonly Receipt[] {
 /** The history that an archive holds. */
 export function createHistory(archive: Archive): History {
   const cache = createCache(archive);
+  const hashes = createLru<Height, Hash>(REMEMBERED_HASHES);
   const locate = (height: Height, transactionIndex: number, logIndex: number): LocatedLog => {
     const decoded = cache.get(height);
     const receipts = decoded === undefined ? [] : allReceipts(decoded);
@@ -130,6 +137,13 @@ export function createHistory(archive: Archive): History {
   };
   return {
     block: (height) => cache.get(height)?.block,
+    hashAt(height) {
+      const known = hashes.get(height);
+      if (known !== undefined) return known;
+      const found = archive.block(height)?.hash;
+      if (found !== undefined) hashes.set(height, found);
+      return found;
+    },
     heightOf: (hash) => archive.heightOf(hash),
     receipts(height) {
       const decoded = cache.get(height);
@@ -155,6 +169,9 @@ export function createHistory(archive: Archive): History {
     },
     certificate: (height) => archive.block(height)?.certificate,
     oldestState: () => archive.oldestState(),
-    clear: () => cache.clear(),
+    clear() {
+      cache.clear();
+      hashes.clear();
+    },
   };
 }

@@ -43,6 +43,8 @@ function rpcPlan(section: RpcSection): RpcPlan {
       maxBatch: section.maxBatch,
       maxRequestBytes: section.maxRequestBytes,
       maxResponseBytes: section.maxResponseBytes,
+      // An answer of the size that the operator allows always fits.
+      maxBytesOutgoing: Math.max(DEFAULT_RPC_LIMITS.maxBytesOutgoing, section.maxResponseBytes),
       maxConnections: section.maxConnections,
       maxSubscriptions: section.maxSubscriptions,
       maxLogRange: section.maxLogRange,

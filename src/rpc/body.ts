@@ -4,6 +4,8 @@
 export interface ByteBudget {
   /** Counts `bytes` as held; false, with nothing counted, where they would pass the bound. */
   take(bytes: number): boolean;
+  /** Counts `bytes` whatever is held: for short words that say that there is no room. */
+  add(bytes: number): void;
   giveBack(bytes: number): void;
 }
 
@@ -15,6 +17,9 @@ export function createByteBudget(max: number): ByteBudget {
       if (held + bytes > max) return false;
       held += bytes;
       return true;
+    },
+    add(bytes) {
+      held += bytes;
     },
     giveBack(bytes) {
       held -= bytes;

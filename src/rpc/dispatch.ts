@@ -1,8 +1,10 @@
 // JSON-RPC 2.0 from text to text: parsing, batches, bounds, errors. Knows no transport and no method's meaning.
+import type { ByteBudget } from "./body.ts";
 import {
   INTERNAL_ERROR,
   INVALID_REQUEST,
   invalidParams,
+  LIMIT_EXCEEDED,
   methodNotFound,
   PARSE_ERROR,
   RESPONSE_TOO_LARGE,
@@ -10,19 +12,24 @@ import {
   TIMEOUT,
   toRpcError,
 } from "./errors.ts";
-import { BATCH_TIME, type RpcLimits } from "./limits.ts";
+import { BATCH_TIME, ERROR_CHARACTERS, type RpcLimits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { Arguments } from "./params.ts";
 import type { AnsweredCall } from "./ports.ts";
 import { createPause } from "./slice.ts";
 import type { Subscriber } from "./subscriptions.ts";
 
-/** Answers one message; the empty string when nothing is to be said (notifications only). */
+/**
+ * Answers one message; the empty string when nothing is to be said (notifications only). The characters of an answer
+ * count as held in the outbox: whoever sends it, or drops it, gives them back.
+ */
 export type Dispatch = (message: string, subscriber: Subscriber | undefined) => string | Promise<string>;
 
 export interface DispatchOptions {
   readonly methods: ReadonlyMap<string, Method>;
   readonly limits: RpcLimits;
+  /** Characters of all answers that are made and not yet sent. */
+  readonly outbox: ByteBudget;
   /** Where an unexpected error goes; never to the client. */
   readonly report: (error: unknown, method: string) => void;
   /** Told of every answered call of a known method. */
@@ -32,6 +39,7 @@ export interface DispatchOptions {
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
 const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");
 const TOO_LARGE = new RpcError(RESPONSE_TOO_LARGE, "response too large");
+const NO_ROOM = new RpcError(LIMIT_EXCEEDED, "too many bytes of answers are being sent");
 const TIMED_OUT = new RpcError(TIMEOUT, "request timed out");
 
 /** A response without a result. `id` is JSON. */
@@ -43,6 +51,18 @@ export function errorResponse(id: string, error: RpcError): string {
 
 function resultResponse(id: string, result: unknown): string {
   return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result) ?? "null"}}`;
+}
+
+/** An answer that may not be refused, counted. */
+function said({ outbox }: DispatchOptions, text: string): string {
+  outbox.add(text.length);
+  return text;
+}
+
+/** An answer of at most `most` characters, counted; or what is said in its place. */
+function held(options: DispatchOptions, id: string, text: string, most: number): string {
+  if (text.length > most) return said(options, errorResponse(id, TOO_LARGE));
+  return options.outbox.take(text.length) ? text : said(options, errorResponse(id, NO_ROOM));
 }
 
 /** The id as JSON; undefined for what cannot be one. A missing id makes a notification: the empty string. */
@@ -88,7 +108,8 @@ function answer(
 ): string | Promise<string> {
   const request = parseRequest(value);
   const { id } = request;
-  if ("error" in request) return id === "" ? "" : errorResponse(id, request.error);
+  const { maxResponseBytes } = options.limits;
+  if ("error" in request) return id === "" ? "" : said(options, errorResponse(id, request.error));
   const started = performance.now();
   const settled = (failed: boolean): void => {
     if (options.answered === undefined || !options.methods.has(request.method)) return;
@@ -96,15 +117,14 @@ function answer(
   };
   const finish = (result: unknown): string => {
     settled(false);
-    if (id === "") return "";
-    const text = resultResponse(id, result);
-    return text.length > options.limits.maxResponseBytes ? errorResponse(id, TOO_LARGE) : text;
+    return id === "" ? "" : held(options, id, resultResponse(id, result), maxResponseBytes);
   };
   const fail = (thrown: unknown): string => {
     settled(true);
     const known = toRpcError(thrown);
     if (known === undefined) options.report(thrown, request.method);
-    return id === "" ? "" : errorResponse(id, known ?? INTERNAL);
+    const most = Math.max(maxResponseBytes, ERROR_CHARACTERS);
+    return id === "" ? "" : held(options, id, errorResponse(id, known ?? INTERNAL), most);
   };
   try {
     const result = call(options, request, subscriber);
@@ -123,6 +143,20 @@ function firstId(batch: readonly unknown[]): string {
   return "null";
 }
 
+/** Characters of a message that is looked at although it will be refused. */
+const LOOK_CHARACTERS = 4_096;
+
+/** The id, as JSON, under which a message that is not going to be answered is refused; "null" for a long one. */
+export function idIn(message: string): string {
+  if (message.length > LOOK_CHARACTERS) return "null";
+  try {
+    const value: unknown = JSON.parse(message);
+    return firstId(Array.isArray(value) ? value : [value]);
+  } catch {
+    return "null";
+  }
+}
+
 function overlaps({ methods }: DispatchOptions, value: unknown): boolean {
   const request = parseRequest(value);
   return "method" in request && methods.get(request.method)?.overlaps === true;
@@ -138,9 +172,12 @@ async function answerBatch(
   subscriber: Subscriber | undefined,
 ): Promise<string> {
   const { maxBatch, maxResponseBytes } = options.limits;
-  if (batch.length === 0) return errorResponse("null", new RpcError(INVALID_REQUEST, "empty batch"));
+  if (batch.length === 0) {
+    return said(options, errorResponse("null", new RpcError(INVALID_REQUEST, "empty batch")));
+  }
   if (batch.length > maxBatch) {
-    return `[${errorResponse(firstId(batch), new RpcError(INVALID_REQUEST, "batch too large"))}]`;
+    const refused = errorResponse(firstId(batch), new RpcError(INVALID_REQUEST, "batch too large"));
+    return said(options, `[${refused}]`);
   }
   const parts: string[] = [];
   let size = 0;
@@ -159,7 +196,7 @@ async function answerBatch(
     const mayOverlap = overlaps(options, value);
     if (!mayOverlap && started.length > 0) await finish();
     const refusal = size > maxResponseBytes ? TOO_LARGE : performance.now() > end ? TIMED_OUT : undefined;
-    const part = refusal === undefined ? answer(options, value, subscriber) : refuse(value, refusal);
+    const part = refusal === undefined ? answer(options, value, subscriber) : refuse(options, value, refusal);
     if (mayOverlap) started.push(part);
     else take(typeof part === "string" ? part : await part);
     // A turn given away for nothing would let a block begin between two transactions sent together.
@@ -167,12 +204,15 @@ async function answerBatch(
     if (turn !== undefined) await turn;
   }
   await finish();
-  return parts.length === 0 ? "" : `[${parts.join(",")}]`;
+  if (parts.length === 0) return "";
+  // What stands between the parts and around them: one character for each, and one more.
+  options.outbox.add(parts.length + 1);
+  return `[${parts.join(",")}]`;
 }
 
-function refuse(value: unknown, error: RpcError): string {
+function refuse(options: DispatchOptions, value: unknown, error: RpcError): string {
   const { id } = parseRequest(value);
-  return id === "" ? "" : errorResponse(id, error);
+  return id === "" ? "" : said(options, errorResponse(id, error));
 }
 
 /** The dispatcher of a server. */
@@ -182,7 +222,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     try {
       value = JSON.parse(message);
     } catch {
-      return errorResponse("null", new RpcError(PARSE_ERROR, "parse error"));
+      return said(options, errorResponse("null", new RpcError(PARSE_ERROR, "parse error")));
     }
     return Array.isArray(value)
       ? answerBatch(options, value, subscriber)

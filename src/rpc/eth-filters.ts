@@ -1,5 +1,5 @@
 // eth_: log queries and polled filters. A filter's changes are read from the chain when they are asked for.
-import { type Height, height } from "#types/ids.ts";
+import { type Hash, type Height, height } from "#types/ids.ts";
 import { logJson } from "./encode.ts";
 import { serverError } from "./errors.ts";
 import { transactionByHash } from "./eth-transactions.ts";
@@ -9,6 +9,7 @@ import { createLogReader, logFilter, logsOf } from "./log-query.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, type BlockRef, boolean, text } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
+import { createPause } from "./slice.ts";
 
 /** The filter methods, and what has to be called when the server stops. */
 export interface FilterMethods {
@@ -17,6 +18,30 @@ export interface FilterMethods {
 }
 
 const EMPTY_FILTER = logFilter({});
+
+/** Room in an answer for what stands around its result. */
+const AROUND_CHARACTERS = 256;
+
+/** Transactions, as many as an answer holds; those that were dropped since are left out. */
+async function wholeTransactions(
+  { chain, pool }: RpcPorts,
+  hashes: readonly Hash[],
+  maxCharacters: number,
+): Promise<{ readonly found: unknown[]; readonly looked: number }> {
+  const found: unknown[] = [];
+  const pause = createPause();
+  let room = maxCharacters - AROUND_CHARACTERS;
+  let looked = 0;
+  for (const hash of hashes) {
+    await pause();
+    const transaction = transactionByHash(chain, pool, hash);
+    room -= transaction === null ? 0 : JSON.stringify(transaction).length + 1;
+    if (room < 0 && found.length > 0) break;
+    if (transaction !== null) found.push(transaction);
+    looked++;
+  }
+  return { found, looked };
+}
 
 export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMethods {
   const { chain, pool, calls } = ports;
@@ -28,10 +53,14 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
   const recent = createHashRing(MAX_FILTER_CHANGES);
   const stopPending = pool.onPending((transaction) => recent.push(transaction.hash));
 
-  const newBlocks = (filter: Extract<Filter, { kind: "block" }>): unknown[] => {
+  const newBlocks = async (filter: Extract<Filter, { kind: "block" }>): Promise<unknown[]> => {
     const to = Math.min(head(), filter.cursor + MAX_FILTER_BLOCKS);
     const hashes: unknown[] = [];
-    for (let at = filter.cursor + 1; at <= to; at++) hashes.push(chain.block(height(at))?.hash);
+    const pause = createPause();
+    for (let at = filter.cursor + 1; at <= to; at++) {
+      await pause();
+      hashes.push(chain.hashAt(height(at)));
+    }
     filter.cursor = to;
     return hashes;
   };
@@ -49,13 +78,19 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     return found.map(logJson);
   };
 
-  const newPending = (filter: Extract<Filter, { kind: "pending" }>): unknown[] => {
+  const newPending = async (filter: Extract<Filter, { kind: "pending" }>): Promise<unknown[]> => {
     const hashes = recent.after(filter.cursor);
-    filter.cursor = recent.last;
-    return filter.full ? hashes.map((hash) => transactionByHash(chain, pool, hash)) : [...hashes];
+    const first = recent.last - hashes.length;
+    if (!filter.full) {
+      filter.cursor = recent.last;
+      return [...hashes];
+    }
+    const { found, looked } = await wholeTransactions(ports, hashes, limits.maxResponseBytes);
+    filter.cursor = first + looked;
+    return found;
   };
 
-  const changes = (filter: Filter): unknown => {
+  const changes = (filter: Filter): Promise<unknown[]> => {
     if (filter.kind === "block") return newBlocks(filter);
     if (filter.kind === "logs") return newLogs(filter);
     return newPending(filter);
@@ -72,7 +107,7 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     eth_newPendingTransactionFilter: method(1, (args) =>
       store.install({ kind: "pending", full: args.optional(0, boolean) ?? false, cursor: recent.last }),
     ),
-    eth_getFilterChanges: method(1, (args) => changes(store.use(id(args)))),
+    eth_getFilterChanges: method(1, (args) => store.poll(id(args), changes)),
     eth_getFilterLogs: method(1, async (args) => {
       const filter = store.use(id(args));
       if (filter.kind !== "logs") throw serverError("filter not found");

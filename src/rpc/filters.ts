@@ -1,8 +1,10 @@
-// Installed filters: each has a cursor and is polled. Bounded in number; one that nobody polls is forgotten.
+// Installed filters: each has a cursor and is polled. Bounded in number and in what they name; one that nobody polls
+// is forgotten.
 import type { Hash } from "#types/ids.ts";
 import { toQuantity } from "./encode.ts";
 import { serverError } from "./errors.ts";
-import type { RpcLimits } from "./limits.ts";
+import { MAX_LOG_TERMS, type RpcLimits } from "./limits.ts";
+import { termsOf } from "./log-index.ts";
 import type { LogFilter } from "./log-query.ts";
 
 /** `cursor`: last height (of a pending filter: last number in the ring of hashes) that was answered. */
@@ -13,15 +15,21 @@ export type Filter =
 
 interface Entry {
   readonly filter: Filter;
+  /** Addresses and topics it names. */
+  readonly terms: number;
   usedAt: number;
+  /** The poll that is being answered, or the last one that was. */
+  turn: Promise<unknown>;
 }
 
 /** Filters by id, in the order of their last use. */
 export interface FilterStore {
-  /** Installs a filter and answers its id. */
+  /** Installs a filter and answers its id; the ones idle longest give way. */
   install(filter: Filter): string;
   /** The filter, which counts as a use; throws `filter not found`. */
   use(id: string): Filter;
+  /** A use that moves its cursor: one after the other, so that nothing is answered twice. */
+  poll<T>(id: string, work: (filter: Filter) => T | Promise<T>): Promise<T>;
   remove(id: string): boolean;
   readonly size: number;
 }
@@ -34,30 +42,50 @@ export function randomId(): string {
 /** `now` in milliseconds. */
 export function createFilterStore(limits: RpcLimits, now: () => number): FilterStore {
   const entries = new Map<string, Entry>();
+  let terms = 0;
+  const remove = (id: string): boolean => {
+    terms -= entries.get(id)?.terms ?? 0;
+    return entries.delete(id);
+  };
   const forgetIdle = (): void => {
     const deadline = now() - limits.filterIdle;
     for (const [id, entry] of entries) {
-      if (entry.usedAt >= deadline && entries.size <= limits.maxFilters) return;
-      entries.delete(id);
+      const fits = entries.size <= limits.maxFilters && terms <= MAX_LOG_TERMS;
+      if (fits && entry.usedAt >= deadline) return;
+      remove(id);
     }
+  };
+  const touch = (id: string): Entry => {
+    forgetIdle();
+    const entry = entries.get(id);
+    if (entry === undefined) throw serverError("filter not found");
+    entries.delete(id);
+    entries.set(id, entry);
+    entry.usedAt = now();
+    return entry;
   };
   return {
     install(filter) {
       const id = randomId();
-      entries.set(id, { filter, usedAt: now() });
+      const entry = {
+        filter,
+        terms: filter.kind === "logs" ? termsOf(filter.filter) : 0,
+        usedAt: now(),
+        turn: Promise.resolve(),
+      };
+      entries.set(id, entry);
+      terms += entry.terms;
       forgetIdle();
       return id;
     },
-    use(id) {
-      forgetIdle();
-      const entry = entries.get(id);
-      if (entry === undefined) throw serverError("filter not found");
-      entries.delete(id);
-      entries.set(id, entry);
-      entry.usedAt = now();
-      return entry.filter;
+    use: (id) => touch(id).filter,
+    poll(id, work) {
+      const entry = touch(id);
+      const done = entry.turn.then(() => work(entry.filter));
+      entry.turn = done.catch(() => undefined);
+      return done;
     },
-    remove: (id) => entries.delete(id),
+    remove,
     get size() {
       return entries.size;
     },
@@ -67,7 +95,7 @@ export function createFilterStore(limits: RpcLimits, now: () => number): FilterS
 /** The youngest hashes of pending transactions, numbered from 1 on. */
 export interface HashRing {
   push(hash: Hash): void;
-  /** Hashes numbered above `cursor` that are still held. */
+  /** Hashes numbered above `cursor` that are still held, up to the youngest. */
   after(cursor: number): readonly Hash[];
   /** Number of the youngest. */
   readonly last: number;

@@ -11,10 +11,16 @@ export interface RpcLimits {
   readonly maxRequests: number;
   /** Bytes of all requests that are being received or answered, short ones over HTTP left out. */
   readonly maxBytesInFlight: number;
+  /** Characters of all answers that are made or sent and not yet taken, short ones over HTTP left out. */
+  readonly maxBytesOutgoing: number;
+  /** Milliseconds that a client has to read what it was sent, whoever else needs the room. */
+  readonly readingTime: number;
   /** WebSocket connections at once. */
   readonly maxConnections: number;
   /** Subscriptions of one connection. */
   readonly maxSubscriptions: number;
+  /** Subscriptions of all connections. */
+  readonly maxAllSubscriptions: number;
   /** Requests of one connection that are being answered. */
   readonly maxInFlight: number;
   /** Bytes a connection may leave unread before it is closed. */
@@ -41,8 +47,12 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxResponseBytes: 64 * 1024 * 1024,
   maxRequests: 4_096,
   maxBytesInFlight: 256 * 1024 * 1024,
+  maxBytesOutgoing: 256 * 1024 * 1024,
+  // An answer of the largest size at 100 Mbit/s.
+  readingTime: 5_000,
   maxConnections: 500,
   maxSubscriptions: 1_024,
+  maxAllSubscriptions: 10_000,
   maxInFlight: 1_024,
   maxBacklogBytes: 16 * 1024 * 1024,
   maxFilters: 10_000,
@@ -56,6 +66,10 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
 
 /** Addresses of one log query, and topics in one of its positions (geth's). */
 export const MAX_LOG_ALTERNATIVES = 1_000;
+/** Addresses and topics that all log filters, and all log subscriptions, name together: about a hundred bytes each. */
+export const MAX_LOG_TERMS = 500_000;
+/** A tenth of that for the subscriptions of one connection. */
+export const MAX_CONNECTION_LOG_TERMS = 50_000;
 /** Positions a log has topics for. */
 export const MAX_TOPIC_POSITIONS = 4;
 /** Blocks of one fee history (geth's). */
@@ -70,6 +84,8 @@ export const MAX_FILTER_CHANGES = 10_000;
 export const MAX_FILTER_BLOCKS = 1_000;
 /** Log queries over more blocks run in a worker: each block with a hit has to be decoded. */
 export const INLINE_LOG_RANGE = 4;
+/** Characters of an error that an answer may have whatever its bound is. */
+export const ERROR_CHARACTERS: number = 64 * 1024;
 /** Milliseconds of work on one request before others may run. */
 export const WORK_SLICE = 8;
 /** Milliseconds after which the rest of a batch is refused: well before its connection counts as idle. */

@@ -2,7 +2,6 @@
 
 import type { LocatedLog, WeighedLogQuery } from "#chain/history.ts";
 import { type Address, type Hash, type Height, height } from "#types/ids.ts";
-import type { Log } from "#types/receipt.ts";
 import { toQuantity } from "./encode.ts";
 import { invalidParams, serverError } from "./errors.ts";
 import { INLINE_LOG_RANGE, MAX_LOG_ALTERNATIVES, MAX_TOPIC_POSITIONS, type RpcLimits } from "./limits.ts";
@@ -60,16 +59,6 @@ export function logFilter(value: unknown): LogFilter {
     addresses: field(fields, "address", addresses) ?? [],
     topics: field(fields, "topics", topics) ?? [],
   };
-}
-
-/** Whether a log fits the criteria. */
-export function matches(criteria: LogCriteria, log: Log): boolean {
-  if (criteria.addresses.length > 0 && !criteria.addresses.includes(log.address)) return false;
-  if (criteria.topics.length > log.topics.length) return false;
-  return criteria.topics.every((any, position) => {
-    const topic = log.topics[position];
-    return any.length === 0 || (topic !== undefined && any.includes(topic));
-  });
 }
 
 interface Range {

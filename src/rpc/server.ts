@@ -10,6 +10,7 @@ import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
 import { createMethodTable } from "./methods.ts";
+import { bodyOf, createOutbox, type Outbox } from "./outbox.ts";
 import type { RpcPorts } from "./ports.ts";
 import { createSubscriptionHub, type SubscriptionHub } from "./subscriptions.ts";
 
@@ -30,9 +31,9 @@ export interface RpcServerOptions extends AccessOptions {
 export interface RpcServer {
   /** Where it listens, with the ports the system chose. */
   readonly addresses: readonly ListenAddress[];
-  /** Stops listening and closes every connection. */
   /** What is open now: WebSocket connections, and their subscriptions. */
   open(): { readonly connections: number; readonly subscriptions: number };
+  /** Stops listening and closes every connection. */
   close(): Promise<void>;
 }
 
@@ -49,6 +50,7 @@ interface Shared {
   readonly hub: SubscriptionHub;
   readonly admit: (address: string) => boolean;
   readonly bytes: ByteBudget;
+  readonly outbox: Outbox;
   requests: number;
   connections: number;
 }
@@ -86,7 +88,7 @@ async function post(shared: Shared, request: Request, address: string): Promise<
     const headers = request.headers.has("origin")
       ? { ...JSON_TYPE, ...corsHeaders(options, request) }
       : JSON_TYPE;
-    return new Response(answer, { headers });
+    return new Response(bodyOf(shared.outbox, answer), { headers });
   } catch (error) {
     return refusal(400, `the request could not be read: ${messageOf(error)}`);
   } finally {
@@ -102,7 +104,7 @@ function socketData(shared: Shared, address: string) {
       shared.connections++;
       connection = createConnection(
         {
-          send: (message) => void socket.send(message),
+          send: (message) => socket.send(message) !== 0,
           backlog: () => socket.getBufferedAmount(),
           terminate: () => socket.terminate(),
         },
@@ -111,6 +113,9 @@ function socketData(shared: Shared, address: string) {
     },
     message(_socket: BunSocket, message: string | Uint8Array): void {
       connection?.message(typeof message === "string" ? message : new TextDecoder().decode(message));
+    },
+    drain(): void {
+      connection?.drained();
     },
     close(): void {
       if (connection === undefined) return;
@@ -179,17 +184,21 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
   const { limits } = options;
   const methods = createMethodTable(ports, limits, options.namespaces);
   const hub = createSubscriptionHub(ports, limits);
+  const now = (): number => performance.now();
+  const outbox = createOutbox(limits, now);
   const shared: Shared = {
     options,
     dispatch: createDispatch({
       methods: methods.byName,
       limits,
+      outbox,
       report: ports.report,
       answered: ports.answered,
     }),
     hub,
-    admit: createRateLimit(limits.requestsPerSecond, () => performance.now()),
+    admit: createRateLimit(limits.requestsPerSecond, now),
     bytes: createByteBudget(limits.maxBytesInFlight),
+    outbox,
     requests: 0,
     connections: 0,
   };

@@ -132,6 +132,8 @@ export interface FakeNode {
   mine(transactions: readonly SignedTransaction[]): Block;
   /** Puts a transaction into the pool. */
   wait(transaction: SignedTransaction): void;
+  /** Takes a transaction out of the pool. */
+  drop(hash: Hash): void;
   /** Unexpected errors that were reported. */
   readonly reported: readonly unknown[];
   /** Listeners that are attached. */
@@ -207,6 +209,7 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
       waiting.set(transaction.hash, transaction);
       for (const listen of poolListeners) listen(transaction);
     },
+    drop: (hash) => void waiting.delete(hash),
     get ports() {
       return ports;
     },
@@ -220,6 +223,7 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
   const chain: ChainPort = {
     head,
     block: (at) => blocks[at],
+    hashAt: (at) => blocks[at]?.hash,
     heightOf: (wanted) => blocks.find((block) => block.hash === wanted)?.header.number,
     receipts: (at) => receipts[at],
     receipt: (at, index) => receipts[at]?.[index],

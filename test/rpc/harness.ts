@@ -1,4 +1,6 @@
 // Calls methods of a fake node through the dispatcher, as a transport would, and reads the answer back.
+
+import { createByteBudget } from "#rpc/body.ts";
 import { createDispatch, type Dispatch } from "#rpc/dispatch.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "#rpc/limits.ts";
 import { createMethodTable } from "#rpc/methods.ts";
@@ -32,8 +34,14 @@ export function harness(
   subscriber?: Subscriber,
 ): Harness {
   const bounds = { ...DEFAULT_RPC_LIMITS, ...limits };
+  const outbox = createByteBudget(bounds.maxBytesOutgoing);
   const table = createMethodTable(node.ports, bounds, undefined);
-  const dispatch = createDispatch({ methods: table.byName, limits: bounds, report: node.ports.report });
+  const dispatch = createDispatch({
+    methods: table.byName,
+    limits: bounds,
+    outbox,
+    report: node.ports.report,
+  });
   const call = async (method: string, ...params: unknown[]): Promise<Answer> => {
     const text = await dispatch(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }), subscriber);
     return JSON.parse(text) as Answer;

@@ -114,6 +114,47 @@ describe("filters", () => {
     expect(() => store.use(ids[0] as string)).toThrow("filter not found");
   });
 
+  test("what filters name is bounded too, and the ones idle longest give way", () => {
+    const store = createFilterStore(DEFAULT_RPC_LIMITS, () => 0);
+    const topics = Array.from({ length: 4 }, () => Array.from({ length: 1_000 }, (_, i) => hash(word(i))));
+    const filter = { addresses: [], topics, from: undefined, to: undefined, blockHash: undefined };
+    const small = store.install({ kind: "block", cursor: 0 });
+    const ids = Array.from({ length: 125 }, () => store.install({ kind: "logs", filter, cursor: 0 }));
+    expect(store.size).toBe(126);
+    store.use(small);
+    store.install({ kind: "logs", filter, cursor: 0 });
+    expect(store.size).toBe(126);
+    expect(() => store.use(ids[0] as string)).toThrow("filter not found");
+    expect(store.use(small)).toEqual({ kind: "block", cursor: 0 });
+    expect(store.remove(ids[1] as string)).toBe(true);
+    store.install({ kind: "logs", filter, cursor: 0 });
+    expect(store.use(ids[2] as string)).toBeDefined();
+  });
+
+  test("two polls of a filter at once answer each log once", async () => {
+    const { node, result } = harness();
+    const logs = await result("eth_newFilter", { address: TOKEN });
+    for (let i = 0; i < 8; i++) node.mine(i === 2 ? oneOfEach(50n) : []);
+    const found = await Promise.all([1, 2, 3].map(() => result("eth_getFilterChanges", logs)));
+    expect(found.map((each) => (each as unknown[]).length)).toEqual([3, 0, 0]);
+  });
+
+  test("whole pending transactions: dropped ones are left out, and an answer holds what its bound allows", async () => {
+    const { node, result } = harness({ maxResponseBytes: 2_500 });
+    const full = await result("eth_newPendingTransactionFilter", true);
+    const transactions = oneOfEach(50n);
+    for (const transaction of transactions) node.wait(transaction);
+    const dropped = transactions[1]?.hash;
+    node.drop(transactions[1]?.hash as never);
+    const hashes: unknown[] = [];
+    for (let polls = 0; polls < 10; polls++) {
+      const found = (await result("eth_getFilterChanges", full)) as { hash: string }[];
+      expect(JSON.stringify(found).length).toBeLessThan(2_500);
+      hashes.push(...found.map(({ hash }) => hash));
+    }
+    expect(hashes).toEqual(transactions.map(({ hash }) => hash).filter((hash) => hash !== dropped));
+  });
+
   test("a ring of hashes forgets the oldest", () => {
     const ring = createHashRing(3);
     const hashes = Array.from({ length: 5 }, (_, i) => hash(word(i)));

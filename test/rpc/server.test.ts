@@ -13,7 +13,12 @@ afterAll(async () => {
 });
 
 async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServerOptions> = {}) {
-  const node = fakeNode();
+  let fills = 0;
+  const fill = ([length]: readonly unknown[]): string => {
+    fills++;
+    return "x".repeat(Number(length));
+  };
+  const node = fakeNode({ test_fill: fill });
   const server = await startRpcServer(node.ports, {
     listen: [{ host: "127.0.0.1", port: 0 }],
     hosts: [],
@@ -27,7 +32,7 @@ async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServer
   const url = `http://127.0.0.1:${port}/`;
   const post = (body: string, headers: Record<string, string> = {}) =>
     fetch(url, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
-  return { node, server, port, url, wsUrl: `ws://127.0.0.1:${port}/`, post };
+  return { node, server, port, url, wsUrl: `ws://127.0.0.1:${port}/`, post, fills: () => fills };
 }
 
 const BLOCK_NUMBER = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}';
@@ -191,11 +196,54 @@ describe("HTTP", () => {
   });
 });
 
+describe("answers that are not read", () => {
+  const FILL = '{"jsonrpc":"2.0","id":1,"method":"test_fill","params":[12000000]}';
+  const busy = { error: { code: -32005, message: "too many bytes of answers are being sent" } };
+
+  /** A client that has asked for a long answer and reads none of it. */
+  const askUnheard = async ({ port, fills }: { port: number; fills: () => number }) => {
+    const before = fills();
+    const client = connect(port, "127.0.0.1");
+    client.pause();
+    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    client.write(`${head}content-length: ${FILL.length}\r\n\r\n${FILL}`);
+    await until("the answer to be made", () => fills() > before);
+    return client;
+  };
+
+  test("are bounded in common, whoever asked for them, and leave no trace when their clients are gone", async () => {
+    const server = await serve({ maxBytesOutgoing: 30_000_000 });
+    const { post } = server;
+    expect(((await (await post(FILL)).json()) as Answer).result).toHaveLength(12_000_000);
+    const deaf = [await askUnheard(server), await askUnheard(server)];
+    expect(await (await post(FILL)).json()).toMatchObject(busy);
+    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+    for (const client of deaf) client.destroy();
+    await until("room", async () => ((await (await post(FILL)).json()) as Answer).error === undefined);
+  }, 30_000);
+
+  test("give way after a while where others need the room", async () => {
+    const server = await serve({ maxBytesOutgoing: 20_000_000, readingTime: 200 });
+    const { post } = server;
+    const deaf = await askUnheard(server);
+    await until("room", async () => ((await (await post(FILL)).json()) as Answer).error === undefined);
+    let text = "";
+    deaf.setEncoding("latin1").on("data", (chunk: string) => {
+      text = (text + chunk).slice(-16);
+    });
+    const closed = new Promise((resolve) => deaf.on("close", resolve));
+    deaf.resume();
+    await closed;
+    // No last chunk: nobody can take what arrived for the whole.
+    expect(text.endsWith("0\r\n\r\n")).toBe(false);
+  }, 30_000);
+});
+
 describe("WebSocket", () => {
   test("a message past the bytes that all requests may hold is refused, and the socket stays", async () => {
     const { wsUrl } = await serve({ maxBytesInFlight: 200 });
     const { ws, call, messages } = await socket(wsUrl);
-    ws.send(BLOCK_NUMBER.padEnd(300));
+    ws.send(BLOCK_NUMBER.replace('"id":1', '"id":99').padEnd(300));
     await until("a refusal", () => messages.find((message) => message.error?.code === -32005));
     for (let i = 0; i < 10; i++) expect(await call("eth_blockNumber")).toMatchObject({ result: "0x2" });
     ws.close();
@@ -309,6 +357,6 @@ describe("WebSocket", () => {
     await server.close();
     await until("the connection to close", () => closedWith() !== undefined);
     expect(node.listeners()).toBe(0);
-    expect(post(BLOCK_NUMBER)).rejects.toThrow();
+    await expect(post(BLOCK_NUMBER)).rejects.toThrow();
   });
 });

@@ -47,7 +47,7 @@ export type Outcome =
 export interface Sources {
   /** The state after a finalized block; throws STATE_PRUNED. */
   state(at: Height): StateReader;
-  readonly history: Pick<History, "block" | "logs">;
+  readonly history: Pick<History, "hashAt" | "logs">;
   readonly calls: Calls;
   readonly executor: BlockExecutor;
 }
@@ -61,7 +61,7 @@ export function stateOn(state: Sources["state"], { base, overlay }: Ground): Sta
 }
 
 function hashesOn(history: Sources["history"], { base, above }: Ground): BlockHashes {
-  return (at) => (at <= base ? history.block(at)?.hash : above[at - base - 1]);
+  return (at) => (at <= base ? history.hashAt(at) : above[at - base - 1]);
 }
 
 function contextOf({ state, history }: Sources, { view }: CallTask): CallContext {
