@@ -2,7 +2,8 @@
 // A decoder consumes everything or throws BAD_ENCODING; callers facing peers turn that into a verdict.
 import { KoraError } from "./error.ts";
 
-function malformed(why: string): KoraError {
+/** The error of a decoder: BAD_ENCODING, and what is wrong with the bytes. */
+export function malformed(why: string): KoraError {
   return new KoraError(`malformed encoding: ${why}`, { code: "BAD_ENCODING" });
 }
 
@@ -49,6 +50,11 @@ export class Writer {
     return this;
   }
 
+  /** Yes or no as 1 or 0. */
+  flag(value: boolean): this {
+    return this.u8(value ? 1 : 0);
+  }
+
   /** Bytes whose length the format fixes. */
   raw(bytes: Uint8Array): this {
     const offset = this.#reserve(bytes.length);
@@ -59,6 +65,20 @@ export class Writer {
   /** Bytes behind a u32 length. */
   bytes(bytes: Uint8Array): this {
     return this.u32(bytes.length).raw(bytes);
+  }
+
+  /** Items behind a u32 count. */
+  list<T>(items: readonly T[], write: (writer: Writer, item: T) => void): this {
+    this.u32(items.length);
+    for (const item of items) write(this, item);
+    return this;
+  }
+
+  /** A value behind a flag that says whether there is one. */
+  optional<T>(value: T | undefined, write: (writer: Writer, value: T) => void): this {
+    this.flag(value !== undefined);
+    if (value !== undefined) write(this, value);
+    return this;
   }
 
   /** A copy of what was written. */
@@ -101,6 +121,13 @@ export class Reader {
     return high * 0x1_0000_0000 + this.#view.getUint32(offset + 4);
   }
 
+  /** A byte that is 0 or 1. */
+  flag(): boolean {
+    const value = this.u8();
+    if (value > 1) throw malformed(`a flag is ${value}`);
+    return value === 1;
+  }
+
   /** A copy of the next `length` bytes. */
   raw(length: number): Uint8Array {
     const offset = this.#take(length);
@@ -121,6 +148,18 @@ export class Reader {
     return count;
   }
 
+  /** Items behind a u32 count of at most `max`. */
+  list<T>(max: number, read: (reader: Reader) => T): T[] {
+    const items: T[] = [];
+    for (let left = this.count(max); left > 0; left--) items.push(read(this));
+    return items;
+  }
+
+  /** The value behind a flag that says whether there is one. */
+  optional<T>(read: (reader: Reader) => T): T | undefined {
+    return this.flag() ? read(this) : undefined;
+  }
+
   get remaining(): number {
     return this.#bytes.length - this.#offset;
   }
@@ -129,4 +168,12 @@ export class Reader {
   end(): void {
     if (this.remaining !== 0) throw malformed(`${this.remaining} trailing bytes`);
   }
+}
+
+/** What `read` makes of all of `bytes`; throws BAD_ENCODING, also for what is left over. */
+export function decodeWhole<T>(bytes: Uint8Array, read: (reader: Reader) => T): T {
+  const reader = new Reader(bytes);
+  const value = read(reader);
+  reader.end();
+  return value;
 }

@@ -1,7 +1,6 @@
 // How final blocks travel to those who are behind: runs of blocks in ascending order, proven by one certificate at or
 // above their end and the headers between, so that a run costs one signature check and a hash per block.
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import { type Certificate, readCertificate, writeCertificate } from "./certificate.ts";
 
 /** Asks for final blocks from height `from` on. */
@@ -47,49 +46,32 @@ export function encodeBackfill(message: BackfillMessage): Uint8Array {
     return new Writer(16).u8(REQUEST).u32(message.request.id).u64(message.request.from).finish();
   }
   const { id, blocks, headers, certificate } = message.run;
-  const writer = new Writer(4_096).u8(RUN).u32(id).u32(blocks.length);
-  for (const block of blocks) writer.bytes(block);
-  writer.u32(headers.length);
-  for (const header of headers) writer.bytes(header);
-  writer.u8(certificate === undefined ? 0 : 1);
-  if (certificate !== undefined) writeCertificate(writer, certificate);
-  return writer.finish();
-}
-
-function malformed(why: string): KoraError {
-  return new KoraError(`malformed backfill: ${why}`, { code: "BAD_ENCODING" });
-}
-
-function readMany(reader: Reader, count: number, maxBytes: number): Uint8Array[] {
-  const items: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) items.push(reader.bytes(maxBytes));
-  return items;
+  const writer = new Writer(4_096).u8(RUN).u32(id);
+  for (const list of [blocks, headers]) writer.list(list, (_, bytes) => writer.bytes(bytes));
+  return writer.optional(certificate, writeCertificate).finish();
 }
 
 function readRun(reader: Reader, maxBlockBytes: number): BlockRun {
   const id = reader.u32();
-  const blocks = readMany(reader, reader.count(MAX_RUN_BLOCKS), maxBlockBytes);
-  const headers = readMany(reader, reader.count(MAX_RUN_HEADERS), MAX_HEADER_BYTES);
-  const has = reader.u8();
-  if (has > 1) throw malformed("a flag is 0 or 1");
-  const certificate = has === 1 ? readCertificate(reader) : undefined;
+  const blocks = reader.list(MAX_RUN_BLOCKS, () => reader.bytes(maxBlockBytes));
+  const headers = reader.list(MAX_RUN_HEADERS, () => reader.bytes(MAX_HEADER_BYTES));
+  const certificate = reader.optional(readCertificate);
   if ((certificate === undefined) !== (blocks.length === 0) || (blocks.length === 0 && headers.length > 0)) {
     throw malformed("blocks and their certificate come together");
   }
   return { id, blocks, headers, certificate };
 }
 
+function readBackfill(reader: Reader, maxBlockBytes: number): BackfillMessage {
+  const tag = reader.u8();
+  if (tag === RUN) return { type: "run", run: readRun(reader, maxBlockBytes) };
+  if (tag !== REQUEST) throw malformed("unknown kind of message");
+  return { type: "request", request: { id: reader.u32(), from: reader.u64() } };
+}
+
 /** Decodes a message that spans all of `bytes`; a block is at most `maxBlockBytes`; throws BAD_ENCODING. */
 export function decodeBackfill(bytes: Uint8Array, maxBlockBytes: number): BackfillMessage {
-  const reader = new Reader(bytes);
-  const tag = reader.u8();
-  if (tag > RUN) throw malformed("unknown tag");
-  const message: BackfillMessage =
-    tag === REQUEST
-      ? { type: "request", request: { id: reader.u32(), from: reader.u64() } }
-      : { type: "run", run: readRun(reader, maxBlockBytes) };
-  reader.end();
-  return message;
+  return decodeWhole(bytes, (reader) => readBackfill(reader, maxBlockBytes));
 }
 
 /** The wire form of an announcement. */
@@ -101,9 +83,8 @@ export function encodeFinalBlock({ certificate, block }: FinalBlock): Uint8Array
 
 /** Decodes an announcement that spans all of `bytes`; throws BAD_ENCODING. */
 export function decodeFinalBlock(bytes: Uint8Array, maxBlockBytes: number): FinalBlock {
-  const reader = new Reader(bytes);
-  const certificate = readCertificate(reader);
-  const block = reader.bytes(maxBlockBytes);
-  reader.end();
-  return { certificate, block };
+  return decodeWhole(bytes, (reader) => ({
+    certificate: readCertificate(reader),
+    block: reader.bytes(maxBlockBytes),
+  }));
 }

@@ -1,6 +1,6 @@
 // Transactions as they travel between nodes: several together, each in its wire form. What they say is judged where
 // they are pooled.
-import { Reader, Writer } from "#lib/codec.ts";
+import { decodeWhole, Writer } from "#lib/codec.ts";
 import { MAX_TRANSACTION_BYTES } from "./limits.ts";
 
 /** Transactions of one batch, and bytes after which a batch is full. */
@@ -11,17 +11,12 @@ export const MAX_BATCH_BYTES: number = BATCH_BYTES + MAX_TRANSACTION_BYTES + 4 *
 
 /** Wire form of a batch: a count, and each transaction behind its length. */
 export function encodeTransactions(batch: readonly Uint8Array[]): Uint8Array {
-  const writer = new Writer(1024).u32(batch.length);
-  for (const raw of batch) writer.bytes(raw);
-  return writer.finish();
+  return new Writer(1024).list(batch, (writer, raw) => writer.bytes(raw)).finish();
 }
 
 /** Decodes a batch that spans all of `bytes`; throws BAD_ENCODING. */
 export function decodeTransactions(bytes: Uint8Array): readonly Uint8Array[] {
-  const reader = new Reader(bytes);
-  const count = reader.count(MAX_BATCH_TRANSACTIONS);
-  const batch: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) batch.push(reader.bytes(MAX_TRANSACTION_BYTES));
-  reader.end();
-  return batch;
+  return decodeWhole(bytes, (reader) =>
+    reader.list(MAX_BATCH_TRANSACTIONS, () => reader.bytes(MAX_TRANSACTION_BYTES)),
+  );
 }

@@ -1,7 +1,6 @@
 // What a participant of the key ceremony keeps on disk, in the order it happened: replaying the records gives the
 // state back. Seeds and shares are secret; encrypting and erasing them is the store's work.
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import {
   type CeremonyInfo,
   type DealerLog,
@@ -82,7 +81,7 @@ function readStatement(reader: Reader): DealerStatement {
   if (kind === "deal") {
     return { kind, commitmentHash: reader.raw(HASH_BYTES), signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
   }
-  throw new KoraError("malformed encoding: unknown statement", { code: "BAD_ENCODING" });
+  throw malformed("unknown statement");
 }
 
 /** Canonical bytes of a record. */
@@ -107,13 +106,13 @@ export function encodeCeremonyRecord(record: CeremonyRecord): Uint8Array {
     case "final":
       return writer.bytes(record.confirms).finish();
     case "fault":
-      writer.u32(record.member).u8(CEREMONY_FAULTS.indexOf(record.fault)).u32(record.evidence.length);
-      for (const statement of record.evidence) writeStatement(writer, statement);
-      return writer.finish();
+      writer.u32(record.member).u8(CEREMONY_FAULTS.indexOf(record.fault));
+      return writer.list(record.evidence, writeStatement).finish();
   }
 }
 
-function readRecord(kind: CeremonyRecord["kind"], reader: Reader): CeremonyRecord {
+function readRecord(reader: Reader): CeremonyRecord {
+  const kind = KINDS[reader.u8()];
   switch (kind) {
     case "begin":
       return { kind, info: decodeCeremonyInfo(reader.bytes(MAX_INFO_BYTES)), seed: reader.raw(32) };
@@ -134,25 +133,15 @@ function readRecord(kind: CeremonyRecord["kind"], reader: Reader): CeremonyRecor
     case "fault": {
       const member = reader.u32();
       const fault = CEREMONY_FAULTS[reader.u8()];
-      if (fault === undefined)
-        throw new KoraError("malformed encoding: unknown fault", { code: "BAD_ENCODING" });
-      const count = reader.count(MAX_STATEMENTS);
-      return {
-        kind,
-        member,
-        fault,
-        evidence: Array.from({ length: count }, () => readStatement(reader)),
-      };
+      if (fault === undefined) throw malformed("unknown fault");
+      return { kind, member, fault, evidence: reader.list(MAX_STATEMENTS, readStatement) };
     }
+    default:
+      throw malformed("unknown record");
   }
 }
 
 /** Inverse of `encodeCeremonyRecord`; throws BAD_ENCODING. */
 export function decodeCeremonyRecord(bytes: Uint8Array): CeremonyRecord {
-  const reader = new Reader(bytes);
-  const kind = KINDS[reader.u8()];
-  if (kind === undefined) throw new KoraError("malformed encoding: unknown record", { code: "BAD_ENCODING" });
-  const record = readRecord(kind, reader);
-  reader.end();
-  return record;
+  return decodeWhole(bytes, readRecord);
 }

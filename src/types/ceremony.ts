@@ -3,8 +3,7 @@
 // decided elsewhere. Scalars, points and signatures are opaque here: their scheme checks exact lengths.
 import { assert } from "#lib/assert.ts";
 import { compareBytes } from "#lib/bytes.ts";
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import { IDENTITY_KEY_BYTES, IDENTITY_SIGNATURE_BYTES } from "./identity.ts";
 import { bytesOf, type Hash, hash } from "./ids.ts";
 import { MAX_PARTICIPANTS } from "./limits.ts";
@@ -117,17 +116,12 @@ export interface CeremonyMessage {
 const STAGES: readonly StatusStage[] = ["dealing", "agreed", "final"];
 const KINDS: readonly CeremonyBody["kind"][] = ["deal", "ack", "log", "status", "confirm", "set"];
 
-function malformed(why: string): KoraError {
-  return new KoraError(`malformed encoding: ${why}`, { code: "BAD_ENCODING" });
-}
-
 function writeKeys(writer: Writer, keys: readonly Uint8Array[]): void {
-  writer.u32(keys.length);
-  for (const key of keys) writer.raw(key);
+  writer.list(keys, (_, key) => writer.raw(key));
 }
 
 function readKeys(reader: Reader): Uint8Array[] {
-  const keys = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.raw(IDENTITY_KEY_BYTES));
+  const keys = reader.list(MAX_PARTICIPANTS, () => reader.raw(IDENTITY_KEY_BYTES));
   for (let i = 1; i < keys.length; i++) {
     if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) >= 0) {
       throw malformed("keys are not ascending");
@@ -136,47 +130,39 @@ function readKeys(reader: Reader): Uint8Array[] {
   return keys;
 }
 
+function writePrevious(writer: Writer, { polynomial, participants }: PreviousCommittee): void {
+  writeKeys(writer.bytes(polynomial), participants);
+}
+
+function readPrevious(reader: Reader): PreviousCommittee {
+  return { polynomial: reader.bytes(MAX_COMMITMENT_BYTES), participants: readKeys(reader) };
+}
+
 /** Canonical bytes of what a ceremony is about. */
 export function encodeCeremonyInfo(info: CeremonyInfo): Uint8Array {
   const writer = new Writer().raw(bytesOf(info.chain)).u64(info.round);
   writeKeys(writer, info.dealers);
   writeKeys(writer, info.players);
-  writer.u8(info.previous === undefined ? 0 : 1);
-  if (info.previous !== undefined) {
-    writer.bytes(info.previous.polynomial);
-    writeKeys(writer, info.previous.participants);
-  }
-  return writer.finish();
+  return writer.optional(info.previous, writePrevious).finish();
 }
 
 /** Inverse of `encodeCeremonyInfo`. */
 export function decodeCeremonyInfo(bytes: Uint8Array): CeremonyInfo {
-  const reader = new Reader(bytes);
-  const chain = hash(reader.raw(32));
-  const round = reader.u64();
-  const dealers = readKeys(reader);
-  const players = readKeys(reader);
-  const reshare = readFlag(reader);
-  const previous = reshare
-    ? { polynomial: reader.bytes(MAX_COMMITMENT_BYTES), participants: readKeys(reader) }
-    : undefined;
-  reader.end();
-  return { chain, round, dealers, players, previous };
-}
-
-function readFlag(reader: Reader): boolean {
-  const flag = reader.u8();
-  if (flag > 1) throw malformed(`flag is ${flag}`);
-  return flag === 1;
+  return decodeWhole(bytes, (reader) => ({
+    chain: hash(reader.raw(32)),
+    round: reader.u64(),
+    dealers: readKeys(reader),
+    players: readKeys(reader),
+    previous: reader.optional(readPrevious),
+  }));
 }
 
 function writeIndices(writer: Writer, indices: readonly number[]): void {
-  writer.u32(indices.length);
-  for (const index of indices) writer.u8(index);
+  writer.list(indices, (_, index) => writer.u8(index));
 }
 
 function readIndices(reader: Reader): number[] {
-  const indices = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => reader.u8());
+  const indices = reader.list(MAX_PARTICIPANTS, () => reader.u8());
   for (let i = 1; i < indices.length; i++) {
     if ((indices[i - 1] as number) >= (indices[i] as number)) throw malformed("indices are not ascending");
   }
@@ -189,25 +175,29 @@ function writeLog(writer: Writer, log: DealerLog): void {
 
 /** What a dealer signs of its log: everything but the signature. */
 export function encodeLogContent(log: Omit<DealerLog, "signature">): Uint8Array {
-  const writer = new Writer(1024).u8(log.dealer).bytes(log.commitment).u32(log.entries.length);
-  for (const entry of log.entries) {
-    if (entry.kind === "ack") writer.u8(0).raw(entry.signature);
-    else writer.u8(1).bytes(entry.share);
-  }
-  return writer.finish();
+  return new Writer(1024).u8(log.dealer).bytes(log.commitment).list(log.entries, writeEntry).finish();
+}
+
+function writeEntry(writer: Writer, entry: LogEntry): void {
+  const reveals = entry.kind === "reveal";
+  writer.flag(reveals);
+  if (reveals) writer.bytes(entry.share);
+  else writer.raw(entry.signature);
 }
 
 function readEntry(reader: Reader): LogEntry {
-  return readFlag(reader)
+  return reader.flag()
     ? { kind: "reveal", share: reader.bytes(MAX_SCALAR_BYTES) }
     : { kind: "ack", signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
 }
 
 function readLog(reader: Reader): DealerLog {
-  const dealer = reader.u8();
-  const commitment = reader.bytes(MAX_COMMITMENT_BYTES);
-  const entries = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readEntry(reader));
-  return { dealer, commitment, entries, signature: reader.raw(IDENTITY_SIGNATURE_BYTES) };
+  return {
+    dealer: reader.u8(),
+    commitment: reader.bytes(MAX_COMMITMENT_BYTES),
+    entries: reader.list(MAX_PARTICIPANTS, readEntry),
+    signature: reader.raw(IDENTITY_SIGNATURE_BYTES),
+  };
 }
 
 /** Canonical bytes of a log with its signature. */
@@ -219,25 +209,18 @@ export function encodeLog(log: DealerLog): Uint8Array {
 
 /** Inverse of `encodeLog`. */
 export function decodeLog(bytes: Uint8Array): DealerLog {
-  const reader = new Reader(bytes);
-  const log = readLog(reader);
-  reader.end();
-  return log;
+  return decodeWhole(bytes, readLog);
 }
 
 /** Canonical bytes of a set of logs, which must be strictly ascending by dealer. */
 export function encodeLogSet(logs: readonly DealerLog[]): Uint8Array {
-  const writer = new Writer(4096).u32(logs.length);
-  for (const log of logs) writeLog(writer, log);
-  return writer.finish();
+  return new Writer(4096).list(logs, writeLog).finish();
 }
 
 /** Inverse of `encodeLogSet`; rejects dealers that are not strictly ascending. */
 export function decodeLogSet(bytes: Uint8Array): readonly DealerLog[] {
   if (bytes.length > MAX_LOG_SET_BYTES) throw malformed(`a set of ${bytes.length} bytes`);
-  const reader = new Reader(bytes);
-  const logs = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readLog(reader));
-  reader.end();
+  const logs = decodeWhole(bytes, (reader) => reader.list(MAX_PARTICIPANTS, readLog));
   for (let i = 1; i < logs.length; i++) {
     if ((logs[i - 1] as DealerLog).dealer >= (logs[i] as DealerLog).dealer) {
       throw malformed("dealers are not ascending");
@@ -262,17 +245,12 @@ function readConfirm(reader: Reader): Confirm {
 
 /** Canonical bytes of a list of confirmations, ascending by player. */
 export function encodeConfirms(confirms: readonly Confirm[]): Uint8Array {
-  const writer = new Writer(1024).u32(confirms.length);
-  for (const confirm of confirms) writeConfirm(writer, confirm);
-  return writer.finish();
+  return new Writer(1024).list(confirms, writeConfirm).finish();
 }
 
 /** Inverse of `encodeConfirms`. */
 export function decodeConfirms(bytes: Uint8Array): readonly Confirm[] {
-  const reader = new Reader(bytes);
-  const confirms = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => readConfirm(reader));
-  reader.end();
-  return confirms;
+  return decodeWhole(bytes, (reader) => reader.list(MAX_PARTICIPANTS, readConfirm));
 }
 
 function writeBody(writer: Writer, body: CeremonyBody): void {
@@ -338,15 +316,14 @@ export function encodeCeremonyMessage(message: CeremonyMessage): Uint8Array {
   return writer.finish();
 }
 
+function readMessage(reader: Reader): CeremonyMessage {
+  const kind = KINDS[reader.u8()];
+  if (kind === undefined) throw malformed("unknown kind of message");
+  return { round: reader.u64(), ceremony: hash(reader.raw(32)), body: readBody(kind, reader) };
+}
+
 /** Inverse of `encodeCeremonyMessage`; at most `MAX_CEREMONY_MESSAGE_BYTES`. */
 export function decodeCeremonyMessage(bytes: Uint8Array): CeremonyMessage {
   if (bytes.length > MAX_CEREMONY_MESSAGE_BYTES) throw malformed(`a message of ${bytes.length} bytes`);
-  const reader = new Reader(bytes);
-  const kind = KINDS[reader.u8()];
-  if (kind === undefined) throw malformed("unknown kind of message");
-  const round = reader.u64();
-  const ceremony = hash(reader.raw(32));
-  const body = readBody(kind, reader);
-  reader.end();
-  return { round, ceremony, body };
+  return decodeWhole(bytes, readMessage);
 }

@@ -1,5 +1,5 @@
 // Certificates: q votes of one kind in one view, folded by the scheme into one signature, with the round's seed.
-import { Reader, Writer } from "#lib/codec.ts";
+import { decodeWhole, type Reader, Writer } from "#lib/codec.ts";
 import { MAX_PARTICIPANTS } from "./limits.ts";
 import { MAX_ENVELOPE_BYTES, MAX_PARTIAL_BYTES, readSubject, type Subject, writeSubject } from "./vote.ts";
 
@@ -38,8 +38,5 @@ export function encodeCertificate(certificate: Certificate): Uint8Array {
 
 /** Decodes a certificate that spans all of `bytes`; throws BAD_ENCODING. */
 export function decodeCertificate(bytes: Uint8Array): Certificate {
-  const reader = new Reader(bytes);
-  const certificate = readCertificate(reader);
-  reader.end();
-  return certificate;
+  return decodeWhole(bytes, readCertificate);
 }

@@ -1,7 +1,6 @@
 // What validators say to each other about consensus: one bounded, total wire form for every message.
 // Bodies travel as the RLP of their block; everything else is the codec of #lib.
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import { type Certificate, readCertificate, writeCertificate } from "./certificate.ts";
 import { bytesOf, type Hash, hash } from "./ids.ts";
 import { readVote, type Vote, writeVote } from "./vote.ts";
@@ -26,10 +25,6 @@ export type Message =
 /** Certificates in one message, and wants in one request. */
 export const MAX_BATCH = 64;
 
-function malformed(why: string): KoraError {
-  return new KoraError(`malformed message: ${why}`, { code: "BAD_ENCODING" });
-}
-
 const TAGS = { vote: 0, certificates: 1, request: 2, hello: 3, echo: 4, bodyRequest: 5, body: 6 } as const;
 
 /** The wire form of a message. */
@@ -40,19 +35,16 @@ export function encodeMessage(message: Message): Uint8Array {
       writeVote(writer, message.vote);
       break;
     case "certificates":
-      writer.u32(message.certificates.length);
-      for (const certificate of message.certificates) writeCertificate(writer, certificate);
+      writer.list(message.certificates, writeCertificate);
       break;
     case "request":
-      writer.u32(message.wants.length);
-      for (const want of message.wants) writer.u8(want.kind === "nullify" ? 1 : 0).u64(want.view);
+      writer.list(message.wants, (_, { kind, view }) => writer.flag(kind === "nullify").u64(view));
       break;
     case "hello":
       writer.u64(message.view);
       break;
     case "echo":
-      writer.u8(message.vote === undefined ? 0 : 1);
-      if (message.vote !== undefined) writeVote(writer, message.vote);
+      writer.optional(message.vote, writeVote);
       break;
     case "bodyRequest":
       writer.raw(bytesOf(message.digest));
@@ -64,48 +56,32 @@ export function encodeMessage(message: Message): Uint8Array {
   return writer.finish();
 }
 
-function flag(reader: Reader): boolean {
-  const value = reader.u8();
-  if (value > 1) throw malformed("a flag is 0 or 1");
-  return value === 1;
+function readWant(reader: Reader): Want {
+  return { kind: reader.flag() ? "nullify" : "notarize", view: reader.u64() };
 }
 
 function readMessage(reader: Reader, maxBody: number): Message {
   switch (reader.u8()) {
     case TAGS.vote:
       return { type: "vote", vote: readVote(reader) };
-    case TAGS.certificates: {
-      const count = reader.count(MAX_BATCH);
-      return {
-        type: "certificates",
-        certificates: Array.from({ length: count }, () => readCertificate(reader)),
-      };
-    }
-    case TAGS.request: {
-      const wants: Want[] = [];
-      for (let left = reader.count(MAX_BATCH); left > 0; left--) {
-        const kind = flag(reader) ? "nullify" : "notarize";
-        wants.push({ kind, view: reader.u64() });
-      }
-      return { type: "request", wants };
-    }
+    case TAGS.certificates:
+      return { type: "certificates", certificates: reader.list(MAX_BATCH, readCertificate) };
+    case TAGS.request:
+      return { type: "request", wants: reader.list(MAX_BATCH, readWant) };
     case TAGS.hello:
       return { type: "hello", view: reader.u64() };
     case TAGS.echo:
-      return { type: "echo", vote: flag(reader) ? readVote(reader) : undefined };
+      return { type: "echo", vote: reader.optional(readVote) };
     case TAGS.bodyRequest:
       return { type: "bodyRequest", digest: hash(reader.raw(32)) };
     case TAGS.body:
       return { type: "body", body: reader.bytes(maxBody) };
     default:
-      throw malformed("unknown tag");
+      throw malformed("unknown kind of message");
   }
 }
 
 /** Decodes a message that spans all of `bytes`; a body is at most `maxBody` bytes; throws BAD_ENCODING. */
 export function decodeMessage(bytes: Uint8Array, maxBody: number): Message {
-  const reader = new Reader(bytes);
-  const message = readMessage(reader, maxBody);
-  reader.end();
-  return message;
+  return decodeWhole(bytes, (reader) => readMessage(reader, maxBody));
 }

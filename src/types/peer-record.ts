@@ -2,8 +2,7 @@
 // such records. Whether an address is worth dialling is decided where it is used.
 
 import { utf8 } from "#lib/bytes.ts";
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import {
   IDENTITY_KEY_BYTES,
   IDENTITY_SIGNATURE_BYTES,
@@ -41,10 +40,6 @@ const ASK = 0;
 const ANSWER = 1;
 const HOST = /^[0-9a-f.:]+$/;
 
-function malformed(why: string): KoraError {
-  return new KoraError(`malformed peer record: ${why}`, { code: "BAD_ENCODING" });
-}
-
 function writePlace(writer: Writer, { key, host, port, time }: Omit<PeerRecord, "signature">): Writer {
   return writer.raw(identityKeyBytes(key)).bytes(utf8(host)).u32(port).u64(time);
 }
@@ -69,31 +64,19 @@ const writeRecord = (writer: Writer, record: PeerRecord): Writer =>
 
 /** The wire form of a message. */
 export function encodeExchange(message: ExchangeMessage): Uint8Array {
-  if (message.type === "ask") {
-    const writer = new Writer(256).u8(ASK).u8(message.own === undefined ? 0 : 1);
-    return (message.own === undefined ? writer : writeRecord(writer, message.own)).finish();
-  }
-  const writer = new Writer(1_024).u8(ANSWER).u32(message.records.length);
-  for (const record of message.records) writeRecord(writer, record);
-  return writer.finish();
+  return message.type === "ask"
+    ? new Writer(256).u8(ASK).optional(message.own, writeRecord).finish()
+    : new Writer(1_024).u8(ANSWER).list(message.records, writeRecord).finish();
 }
 
 function readMessage(reader: Reader): ExchangeMessage {
   const tag = reader.u8();
-  if (tag === ASK) {
-    const has = reader.u8();
-    if (has > 1) throw malformed("a flag is 0 or 1");
-    return { type: "ask", own: has === 1 ? readRecord(reader) : undefined };
-  }
-  if (tag !== ANSWER) throw malformed("no such message");
-  const count = reader.count(MAX_RECORDS);
-  return { type: "answer", records: Array.from({ length: count }, () => readRecord(reader)) };
+  if (tag === ASK) return { type: "ask", own: reader.optional(readRecord) };
+  if (tag !== ANSWER) throw malformed("unknown kind of message");
+  return { type: "answer", records: reader.list(MAX_RECORDS, readRecord) };
 }
 
 /** Decodes a message that spans all of `bytes`; throws BAD_ENCODING. */
 export function decodeExchange(bytes: Uint8Array): ExchangeMessage {
-  const reader = new Reader(bytes);
-  const message = readMessage(reader);
-  reader.end();
-  return message;
+  return decodeWhole(bytes, readMessage);
 }

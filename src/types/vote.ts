@@ -1,7 +1,6 @@
 // Votes of the consensus protocol: what is signed, and the envelope in which it travels.
 // Signing domains (R14) are prepended where the keys are; nothing here signs or verifies.
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { decodeWhole, malformed, type Reader, Writer } from "#lib/codec.ts";
 import { bytesOf, type Hash, hash, ZERO_HASH } from "./ids.ts";
 import { MAX_PARTICIPANTS } from "./limits.ts";
 
@@ -40,10 +39,6 @@ export const MAX_VOTE_BYTES: number =
 
 const KINDS: readonly VoteKind[] = ["notarize", "nullify", "finalize"];
 
-function malformed(why: string): KoraError {
-  return new KoraError(`malformed vote: ${why}`, { code: "BAD_ENCODING" });
-}
-
 /** Appends the canonical form of a subject: kind, epoch, view, parent view, payload. */
 export function writeSubject(writer: Writer, subject: Subject): void {
   writer.u8(KINDS.indexOf(subject.kind)).u64(subject.epoch).u64(subject.view);
@@ -53,7 +48,7 @@ export function writeSubject(writer: Writer, subject: Subject): void {
 /** Reads a subject; throws BAD_ENCODING for an unknown kind or a nullify that names more than its round. */
 export function readSubject(reader: Reader): Subject {
   const kind = KINDS[reader.u8()];
-  if (kind === undefined) throw malformed("unknown kind");
+  if (kind === undefined) throw malformed("unknown kind of vote");
   const subject: Subject = {
     kind,
     epoch: reader.u64(),
@@ -120,10 +115,7 @@ export function encodeVote(vote: Vote): Uint8Array {
 
 /** Decodes a vote that spans all of `bytes`; throws BAD_ENCODING. */
 export function decodeVote(bytes: Uint8Array): Vote {
-  const reader = new Reader(bytes);
-  const vote = readVote(reader);
-  reader.end();
-  return vote;
+  return decodeWhole(bytes, readVote);
 }
 
 /** Whether two votes or certificates of one kind and view say the same. */

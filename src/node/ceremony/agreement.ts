@@ -6,7 +6,7 @@ import type { CoreMessage } from "#consensus/events.ts";
 import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
 import { createLru } from "#lib/bounded.ts";
-import { Reader, Writer } from "#lib/codec.ts";
+import { decodeWhole, type Reader, Writer } from "#lib/codec.ts";
 import { createDriver } from "#node/consensus/driver.ts";
 import type { ApplicationPort, Body, ClockPort, JournalPort, NetworkPort } from "#node/consensus/ports.ts";
 import { MAX_LOG_SET_BYTES } from "#types/ceremony.ts";
@@ -63,14 +63,11 @@ export interface Agreement {
   wake(): void;
 }
 
-type Facts = SetBody["facts"];
+/** Where a proposal stands. */
+type Place = Pick<SetBody["facts"], "view" | "parentView" | "parent" | "height">;
 
 /** A proposal from its parts, with its digest. */
-function makeBody(
-  ceremony: Ceremony,
-  place: Pick<Facts, "view" | "parentView" | "parent" | "height">,
-  set: Uint8Array,
-): SetBody {
+function makeBody(ceremony: Ceremony, place: Place, set: Uint8Array): SetBody {
   const writer = new Writer(PLACE_BYTES + set.length).u64(place.view).u64(place.parentView);
   const bytes = writer.raw(bytesOf(place.parent)).u64(place.height).bytes(set).finish();
   const digest = hash(ceremony.rules.domain.proposalHash(bytes));
@@ -82,17 +79,21 @@ function makeBody(
   };
 }
 
-/** Inverse of the above; throws BAD_ENCODING. */
-export function decodeBody(ceremony: Ceremony, bytes: Uint8Array): SetBody {
-  const reader = new Reader(bytes);
-  const place = {
+function readPlace(reader: Reader): Place {
+  return {
     view: reader.u64(),
     parentView: reader.u64(),
     parent: hash(reader.raw(32)),
     height: reader.u64(),
   };
-  const set = reader.bytes(MAX_LOG_SET_BYTES);
-  reader.end();
+}
+
+/** Inverse of the above; throws BAD_ENCODING. */
+export function decodeBody(ceremony: Ceremony, bytes: Uint8Array): SetBody {
+  const { place, set } = decodeWhole(bytes, (reader) => ({
+    place: readPlace(reader),
+    set: reader.bytes(MAX_LOG_SET_BYTES),
+  }));
   return makeBody(ceremony, place, set);
 }
 

@@ -3,8 +3,7 @@
 import type { JournalRecord } from "#consensus/effects.ts";
 import { NOTHING_RESTORED, type Restored } from "#consensus/state.ts";
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
-import { Reader, Writer } from "#lib/codec.ts";
-import { KoraError } from "#lib/error.ts";
+import { malformed, Reader, Writer } from "#lib/codec.ts";
 import type { JournalPort } from "#node/consensus/ports.ts";
 import { readCertificate, writeCertificate } from "#types/certificate.ts";
 import { bytesOf, type Hash, hash } from "#types/ids.ts";
@@ -31,10 +30,7 @@ function encodeEntry(record: JournalRecord, body: SetBody | undefined): Uint8Arr
       writeCertificate(writer, record.certificate);
       break;
     case "verdict":
-      writer
-        .u64(record.view)
-        .raw(bytesOf(record.payload))
-        .u8(record.valid ? 1 : 0);
+      writer.u64(record.view).raw(bytesOf(record.payload)).flag(record.valid);
       break;
     case "body":
       if (body === undefined) return undefined;
@@ -64,13 +60,13 @@ function decodeEntries(ceremony: Ceremony, entries: readonly Uint8Array[]): Load
     else if (tag === TAGS.certificate) {
       certificates.push({ certificate: readCertificate(reader), lottery: undefined });
     } else if (tag === TAGS.verdict) {
-      verdicts.push({ view: reader.u64(), payload: hash(reader.raw(32)), valid: reader.u8() === 1 });
+      verdicts.push({ view: reader.u64(), payload: hash(reader.raw(32)), valid: reader.flag() });
     } else if (tag === TAGS.body) {
       const view = reader.u64();
       const body = decodeBody(ceremony, reader.bytes(MAX_AGREEMENT_MESSAGE_BYTES));
       places.push({ view, digest: body.facts.digest });
       bodies.set(body.facts.digest, body);
-    } else throw new KoraError("malformed journal entry", { code: "BAD_ENCODING" });
+    } else throw malformed("unknown journal entry");
     reader.end();
   }
   return { restored: { ...NOTHING_RESTORED, votes, certificates, verdicts, bodies: places }, bodies };

@@ -1,14 +1,13 @@
 // The consensus core's identity scheme for a ceremony: a certificate is q signed votes, there is no seed, and leaders
 // take turns. Votes sign under the ceremony's own domain, so that none of another round or chain is ever taken.
 import type { CeremonyRules } from "#crypto/dkg/rules.ts";
-import { Reader, Writer } from "#lib/codec.ts";
+import { EMPTY_BYTES } from "#lib/bytes.ts";
+import { decodeWhole, type Reader, Writer } from "#lib/codec.ts";
 import type { Recovery, SchemePort } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { MAX_PARTICIPANTS } from "#types/limits.ts";
 import { quorumOf } from "#types/quorum.ts";
 import { encodeUnsealed, MAX_ENVELOPE_BYTES, type Subject, type Vote } from "#types/vote.ts";
-
-const NO_BYTES = new Uint8Array(0);
 
 interface SignedBy {
   readonly signer: number;
@@ -17,24 +16,21 @@ interface SignedBy {
 
 function unsealed(subject: Subject, signer: number): Omit<Vote, "envelope"> {
   const { kind, epoch, view, parentView, payload } = subject;
-  return { kind, epoch, view, parentView, payload, signer, partial: NO_BYTES, seedPartial: NO_BYTES };
+  return { kind, epoch, view, parentView, payload, signer, partial: EMPTY_BYTES, seedPartial: EMPTY_BYTES };
 }
 
 function encodeSigners(signers: readonly SignedBy[]): Uint8Array {
-  const writer = new Writer().u32(signers.length);
-  for (const { signer, envelope } of signers) writer.u32(signer).bytes(envelope);
-  return writer.finish();
+  return new Writer().list(signers, (to, { signer, envelope }) => to.u32(signer).bytes(envelope)).finish();
+}
+
+function readSigner(reader: Reader): SignedBy {
+  return { signer: reader.u32(), envelope: reader.bytes(MAX_ENVELOPE_BYTES) };
 }
 
 /** Signers in strictly ascending order; undefined for anything malformed. */
 function decodeSigners(bytes: Uint8Array): readonly SignedBy[] | undefined {
   try {
-    const reader = new Reader(bytes);
-    const signers = Array.from({ length: reader.count(MAX_PARTICIPANTS) }, () => ({
-      signer: reader.u32(),
-      envelope: reader.bytes(MAX_ENVELOPE_BYTES),
-    }));
-    reader.end();
+    const signers = decodeWhole(bytes, (reader) => reader.list(MAX_PARTICIPANTS, readSigner));
     const ascends = signers.every(
       (entry, i) => i === 0 || (signers[i - 1] as SignedBy).signer < entry.signer,
     );
@@ -70,7 +66,7 @@ export function createVotes(rules: CeremonyRules): SchemePort {
       const { kind, epoch, view, parentView, payload } = subject;
       const signers = [...votes].sort((a, b) => a.signer - b.signer);
       const signature = encodeSigners(signers);
-      const certificate = { kind, epoch, view, parentView, payload, signature, seed: NO_BYTES };
+      const certificate = { kind, epoch, view, parentView, payload, signature, seed: EMPTY_BYTES };
       const recovery: Recovery = {
         result: { certificate, valid: true, lottery: undefined },
         bad: [],
