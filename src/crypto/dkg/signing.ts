@@ -1,10 +1,10 @@
 // What is signed in a key ceremony. Every signature is made over domain ‖ ceremony ‖ content, where the domain binds
 // purpose and chain and the ceremony's id binds chain, round, dealers, players and the committee before (rule 7).
+import { signingDomain } from "#crypto/domain.ts";
 import { sha256 } from "#crypto/hash.ts";
-import { concatBytes, utf8 } from "#lib/bytes.ts";
-import { Writer } from "#lib/codec.ts";
+import { concatBytes } from "#lib/bytes.ts";
 import { type CeremonyInfo, type DealerLog, encodeCeremonyInfo, encodeLogContent } from "#types/ceremony.ts";
-import { bytesOf, type Hash, hash } from "#types/ids.ts";
+import { type Hash, hash } from "#types/ids.ts";
 
 /** The identity a participant signs with, and the check of anybody's signature. */
 export interface CeremonyIdentity {
@@ -29,14 +29,8 @@ type Purpose =
   | "CONFIRM"
   | "TRIAL";
 
-/** sha256(length-prefixed purpose ‖ genesis hash): 32 bytes, so that no domain is another's prefix (R14). */
 function domain(chain: Hash, purpose: Purpose): Uint8Array {
-  return sha256(
-    new Writer()
-      .bytes(utf8(`KORA_CEREMONY_${purpose}`))
-      .raw(bytesOf(chain))
-      .finish(),
-  );
+  return signingDomain(`KORA_CEREMONY_${purpose}`, chain);
 }
 
 /** Everything that is signed or hashed within one ceremony. */

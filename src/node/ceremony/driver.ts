@@ -1,6 +1,7 @@
 // Runs this node's part of a key ceremony over the transport: performs the machine's effects in order (durable before
 // sent), repeats what peers lack, ends the wait for silent players, and stays a while to serve those who are late.
 import { EVERYONE } from "#consensus/effects.ts";
+import { PUBLIC_KEY_BYTES } from "#crypto/bls/types.ts";
 import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyEffect, CeremonyEvent, CeremonyProgress, CeremonyResult } from "#crypto/dkg/events.ts";
 import type { CeremonyOutput } from "#crypto/dkg/output.ts";
@@ -50,7 +51,6 @@ export interface CeremonyRunOptions {
   readonly news: (news: CeremonyNews) => void;
 }
 
-const POINT_BYTES = 48;
 /** Beside commitments and entries: counts, lengths, tags and the dealer's signature. */
 const FRAMING_BYTES = 512;
 /** Frames one peer may have waiting; the ceremony repeats what is dropped. */
@@ -60,7 +60,7 @@ const MAX_QUEUED_FRAMES = 256;
 function maxFrameBytes(participants: number): number {
   const points = quorumOf(participants);
   const entry = 1 + Math.max(IDENTITY_SIGNATURE_BYTES, 4 + MAX_SCALAR_BYTES);
-  return points * (points * POINT_BYTES + participants * entry + 128) + FRAMING_BYTES;
+  return points * (points * PUBLIC_KEY_BYTES + participants * entry + 128) + FRAMING_BYTES;
 }
 
 function channelSpec(name: string, participants: number): ChannelSpec {

@@ -1,6 +1,7 @@
 // What a ceremony leaves behind: share.key and output.json beside the identity key. Never in the place of another
 // share unless the operator said so; checked against each other before and after; secret first, public last.
 import { existsSync } from "node:fs";
+import { PUBLIC_KEY_BYTES } from "#crypto/bls/types.ts";
 import type { Bls } from "#crypto/bls.ts";
 import type { CeremonyResult } from "#crypto/dkg/events.ts";
 import type { CeremonyRules } from "#crypto/dkg/rules.ts";
@@ -18,8 +19,6 @@ import { KoraError } from "#lib/error.ts";
 import { PUBLIC_MODE, readPublicFile, readSecretFile, SECRET_MODE, writeWhole } from "#node/secret-files.ts";
 import { identityKey } from "#types/identity.ts";
 
-const POINT_BYTES = 48;
-
 /** Where the results go. */
 export interface ResultFiles {
   readonly share: string;
@@ -31,7 +30,7 @@ function thresholdKeyOf(rules: CeremonyRules, { output }: CeremonyResult): Thres
   const { bytes, points } = output.group;
   return {
     groupPublicKey: output.publicKey,
-    polynomial: points.map((_, term) => bytes.slice(term * POINT_BYTES, (term + 1) * POINT_BYTES)),
+    polynomial: points.map((_, term) => bytes.slice(term * PUBLIC_KEY_BYTES, (term + 1) * PUBLIC_KEY_BYTES)),
     threshold: output.threshold,
     participants: rules.info.players.map((key) => identityKey(key)),
   };

@@ -1,11 +1,10 @@
 // The solo scheme: a committee of one ed25519 key, whose one signature is the certificate. Its seed is deterministic and
 // anybody who holds the key can compute it in advance: on such a chain prevrandao is no secret.
-import { sha256 } from "#crypto/hash.ts";
+import { signingDomain } from "#crypto/domain.ts";
 import { type Identity, verifyIdentity } from "#crypto/identity.ts";
-import { concatBytes, EMPTY_BYTES, utf8 } from "#lib/bytes.ts";
-import { Writer } from "#lib/codec.ts";
+import { concatBytes, EMPTY_BYTES } from "#lib/bytes.ts";
 import type { Certificate } from "#types/certificate.ts";
-import { bytesOf, type Hash } from "#types/ids.ts";
+import type { Hash } from "#types/ids.ts";
 import { encodeRound, encodeSubject, type Subject } from "#types/vote.ts";
 import type { SchemePort } from "./ports.ts";
 
@@ -16,13 +15,7 @@ export interface SoloScheme extends SchemePort {
 
 /** The scheme of `identity` on the chain that begins with `genesis`. */
 export function createSoloScheme(identity: Identity, genesis: Hash): SoloScheme {
-  const domain = (purpose: string): Uint8Array =>
-    sha256(
-      new Writer()
-        .bytes(utf8(`KORA_SOLO_${purpose}`))
-        .raw(bytesOf(genesis))
-        .finish(),
-    );
+  const domain = (purpose: string): Uint8Array => signingDomain(`KORA_SOLO_${purpose}`, genesis);
   const domains = {
     notarize: domain("NOTARIZE"),
     nullify: domain("NULLIFY"),

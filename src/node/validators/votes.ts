@@ -2,46 +2,29 @@
 // certificates that verify under the group key. Every purpose signs in a domain of its own (R14).
 
 import type { Examined } from "#consensus/events.ts";
+import { SIGNATURE_BYTES } from "#crypto/bls/types.ts";
+import { signingDomain } from "#crypto/domain.ts";
 import { keccakHash, sha256 } from "#crypto/hash.ts";
 import { type Identity, verifyIdentity } from "#crypto/identity.ts";
 import type { SignerPartials, ThresholdScheme } from "#crypto/threshold.ts";
 import { assert } from "#lib/assert.ts";
 import { createLru } from "#lib/bounded.ts";
-import { concatBytes, equalBytes, utf8 } from "#lib/bytes.ts";
-import { Writer } from "#lib/codec.ts";
+import { concatBytes, equalBytes } from "#lib/bytes.ts";
 import type { Recovery, SchemePort } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { bytesOf, type Hash } from "#types/ids.ts";
 import { encodeRound, encodeSubject, encodeUnsealed, type Subject, type Vote } from "#types/vote.ts";
 
-const PARTIAL_BYTES = 96;
 /** Rounds whose verified seed and own seed partial are remembered. */
 const MAX_ROUNDS = 1_024;
 
 type Purpose = "NOTARIZE" | "NULLIFY" | "FINALIZE" | "SEED" | "ENVELOPE" | "LEADER";
 
-/** sha256(length-prefixed purpose ‖ genesis hash): no domain is another's prefix, and none is of another chain. */
-function domain(purpose: Purpose, genesis: Hash): Uint8Array {
-  return sha256(
-    new Writer()
-      .bytes(utf8(`KORA_${purpose}`))
-      .raw(bytesOf(genesis))
-      .finish(),
-  );
-}
-
 /** What is signed and hashed on one chain. */
 function domainsOf(genesis: Hash) {
-  const kinds = {
-    notarize: domain("NOTARIZE", genesis),
-    nullify: domain("NULLIFY", genesis),
-    finalize: domain("FINALIZE", genesis),
-  };
-  const [seed, envelope, leader] = [
-    domain("SEED", genesis),
-    domain("ENVELOPE", genesis),
-    domain("LEADER", genesis),
-  ];
+  const domain = (purpose: Purpose): Uint8Array => signingDomain(`KORA_${purpose}`, genesis);
+  const kinds = { notarize: domain("NOTARIZE"), nullify: domain("NULLIFY"), finalize: domain("FINALIZE") };
+  const [seed, envelope, leader] = [domain("SEED"), domain("ENVELOPE"), domain("LEADER")];
   return {
     vote: (subject: Subject) => concatBytes(kinds[subject.kind], encodeSubject(subject)),
     round: ({ epoch, view }: Subject) => concatBytes(seed, encodeRound(epoch, view)),
@@ -74,8 +57,8 @@ function verifierOf(scheme: Pick<ThresholdScheme, "verify">, domains: Domains): 
       : [vote];
   };
   const shaped = (certificate: Certificate, seed: Uint8Array | undefined): boolean =>
-    certificate.signature.length === PARTIAL_BYTES &&
-    certificate.seed.length === PARTIAL_BYTES &&
+    certificate.signature.length === SIGNATURE_BYTES &&
+    certificate.seed.length === SIGNATURE_BYTES &&
     (seed === undefined || equalBytes(seed, certificate.seed));
   return {
     examine(certificates, seeds) {
@@ -152,7 +135,8 @@ export function createThresholdVotes(
     authenticate(vote) {
       const key = participants[vote.signer];
       if (key === undefined) return false;
-      if (vote.partial.length !== PARTIAL_BYTES || vote.seedPartial.length !== PARTIAL_BYTES) return false;
+      if (vote.partial.length !== SIGNATURE_BYTES || vote.seedPartial.length !== SIGNATURE_BYTES)
+        return false;
       return verifyIdentity(key, domains.envelope(vote), vote.envelope);
     },
     recover: (subject, votes, done) => done(recover(subject, votes)),
