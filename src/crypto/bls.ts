@@ -8,7 +8,7 @@ import { loadMclArithmetic } from "./bls/mcl.ts";
 import { createNobleBackend } from "./bls/noble.ts";
 import { lagrangeAtZero, openScalar } from "./bls/scalar.ts";
 import { selfTest } from "./bls/self-test.ts";
-import type { BlsBackend, BlsBackendName, SignatureClaim } from "./bls/types.ts";
+import { BLS_BACKENDS, type BlsBackend, type BlsBackendName, type SignatureClaim } from "./bls/types.ts";
 
 /** Claims checked in one product of pairings; bounds an implementation's memory. */
 const MAX_CLAIMS = 256;
@@ -137,7 +137,7 @@ export async function loadBlsBackend(name: BlsBackendName): Promise<BlsBackend> 
  */
 export async function openBls(wanted?: BlsBackendName): Promise<Bls> {
   const rejected: RejectedBackend[] = [];
-  for (const name of wanted === undefined ? (["blst", "mcl", "noble"] as const) : [wanted]) {
+  for (const name of wanted === undefined ? BLS_BACKENDS : [wanted]) {
     try {
       const backend = await loadBlsBackend(name);
       const fault = selfTest(backend);

@@ -3,12 +3,9 @@
 import { randomBytes } from "node:crypto";
 import type { IdentityKey } from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
-import { evaluateScalar, reduceScalar, scalarBytes } from "./bls/scalar.ts";
+import { evaluateScalar, reduceScalar, scalarBytes, WIDE_BYTES } from "./bls/scalar.ts";
 import type { Bls } from "./bls.ts";
 import { checkParticipants, type ThresholdKey, type ThresholdShare } from "./threshold.ts";
-
-/** Bytes reduced to a scalar within 2^-128 of uniform. */
-const WIDE_BYTES = 48;
 
 /** Source of secret random bytes; the system's unless a test says otherwise. */
 export type RandomSource = (length: number) => Uint8Array;

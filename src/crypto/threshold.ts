@@ -150,6 +150,13 @@ function interpolate(
   return recovery.kind === "recovered" ? recovery.signature : recovery.indices;
 }
 
+/** Checks signatures of the group whose public key this is; nothing else of the scheme needs only that. */
+export function groupVerifier(bls: Bls, groupPublicKey: Uint8Array): Pick<ThresholdScheme, "verify"> {
+  const claims = (signed: Parameters<ThresholdScheme["verify"]>[0]): SignatureClaim[] =>
+    signed.map(({ message, signature }) => ({ publicKey: groupPublicKey, message, signature }));
+  return { verify: (signed) => bls.verifyAll(claims(signed)) };
+}
+
 /**
  * The scheme of `key`, for a member where `share` is given. Throws BAD_THRESHOLD_KEY, or SHARE_MISMATCH for a share
  * of another key. The share's bytes are copied.
@@ -201,9 +208,6 @@ export function createThresholdScheme(bls: Bls, key: ThresholdKey, share?: Thres
     verifyPartial: (messages, { index, signatures }) =>
       bls.verifyAll(claimsOf(publicShare(index), messages, signatures)),
     recover,
-    verify: (signed) =>
-      bls.verifyAll(
-        signed.map(({ message, signature }) => ({ publicKey: groupPublicKey, message, signature })),
-      ),
+    ...groupVerifier(bls, groupPublicKey),
   };
 }

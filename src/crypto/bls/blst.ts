@@ -5,7 +5,7 @@ import { createLru } from "#lib/bounded.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import type { MclArithmetic, SignatureReader } from "./mcl.ts";
 import { hasPublicKeyForm, hasSignatureForm } from "./points.ts";
-import type { BlsBackend, SignatureClaim } from "./types.ts";
+import { type BlsBackend, READ_KEYS, type SignatureClaim } from "./types.ts";
 
 type Blst = typeof import("@chainsafe/blst");
 
@@ -48,9 +48,6 @@ export function requireBlst(): Blst {
 
 type PublicKey = InstanceType<Blst["PublicKey"]>;
 type Signature = InstanceType<Blst["Signature"]>;
-
-/** Public keys kept that were read and found right: the group's, and the shares of a large committee. */
-const READ_KEYS = 128;
 
 /** The native implementation over `arithmetic`; throws where the addon does not load. */
 export function loadBlstBackend(arithmetic: MclArithmetic): BlsBackend {

@@ -20,6 +20,7 @@ import { invertScalar, scalarBytes } from "./scalar.ts";
 import {
   type BlsBackend,
   PUBLIC_KEY_BYTES,
+  READ_KEYS,
   SIGNATURE_BYTES,
   SIGNATURE_TAG,
   type SignatureClaim,
@@ -27,8 +28,6 @@ import {
 
 /** Hashed messages kept: a node signs a vote and soon after verifies the certificate over the same bytes. */
 const HASHED_MESSAGES = 16;
-/** Public keys kept that were read and found right: the group's, and the shares of a large committee. */
-const READ_KEYS = 128;
 /** The generator of G1, compressed. */
 const GENERATOR = Uint8Array.fromHex(
   "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",

@@ -8,10 +8,12 @@ import { type BlsBackend, SIGNATURE_TAG, type SignatureClaim } from "./types.ts"
 const G1 = bls12_381.G1.Point;
 const G2 = bls12_381.G2.Point;
 const scheme = bls12_381.longSignatures;
-type G1Point = InstanceType<typeof G1>;
+/** A point of the group of public keys. */
+export type G1Point = InstanceType<typeof bls12_381.G1.Point>;
 type G2Point = InstanceType<typeof G2>;
 
-function openPublicKey(bytes: Uint8Array): G1Point | undefined {
+/** The point of a public key; undefined for bytes that are none (see types.ts). */
+export function openPublicKey(bytes: Uint8Array): G1Point | undefined {
   if (!hasPublicKeyForm(bytes)) return undefined;
   try {
     const point = G1.fromBytes(bytes);
@@ -88,14 +90,17 @@ function combine(
   return (divisor === 1n ? sum : sum.multiplyUnsafe(invertScalar(divisor))).toBytes();
 }
 
+/** Value at the public and small x of a polynomial in the exponent, constant term first. */
+export function evaluatePoints(points: readonly G1Point[], x: number): G1Point {
+  const at = BigInt(x);
+  return points.reduceRight((sum, point) => sum.multiplyUnsafe(at).add(point), G1.ZERO);
+}
+
 function evaluate(polynomial: readonly Uint8Array[], x: number): Uint8Array | undefined {
-  let sum = G1.ZERO;
-  for (const bytes of polynomial.toReversed()) {
-    const point = openPublicKey(bytes);
-    if (point === undefined) return undefined;
-    sum = sum.multiplyUnsafe(BigInt(x)).add(point);
-  }
-  return sum.is0() ? undefined : sum.toBytes();
+  const points = polynomial.map(openPublicKey).filter((point) => point !== undefined);
+  if (points.length !== polynomial.length) return undefined;
+  const value = evaluatePoints(points, x);
+  return value.is0() ? undefined : value.toBytes();
 }
 
 /** The implementation on @noble/curves; published vectors of other suites are tested under their own tag. */

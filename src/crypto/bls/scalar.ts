@@ -45,7 +45,10 @@ export function evaluateScalar(coefficients: readonly bigint[], x: number): bigi
   return coefficients.reduceRight((sum, coefficient) => Fr.add(Fr.mul(sum, at), coefficient), 0n);
 }
 
-/** A scalar from 48 uniform bytes, within 2^-128 of uniform; zero is left to the caller. */
+/** Uniform bytes that make a scalar within 2^-128 of uniform. */
+export const WIDE_BYTES = 48;
+
+/** A scalar from WIDE_BYTES uniform bytes; zero is left to the caller. */
 export function reduceScalar(wide: Uint8Array): bigint {
   return Fr.create(bytesToBigint(wide));
 }

@@ -8,6 +8,10 @@ export const SECRET_BYTES = 32;
 export const PUBLIC_KEY_BYTES = 48;
 export const SIGNATURE_BYTES = 96;
 
+/** Public keys that an implementation keeps once read and found right: the group's, and shares of a large committee. */
+export const READ_KEYS = 128;
+
+/** The fastest first. */
 export const BLS_BACKENDS = ["blst", "mcl", "noble"] as const;
 /** `blst`: native code, with mcl for what it lacks. `mcl`: portable WebAssembly. `noble`: the reference. */
 export type BlsBackendName = (typeof BLS_BACKENDS)[number];

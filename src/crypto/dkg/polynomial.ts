@@ -3,6 +3,7 @@
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { evaluatePoints, type G1Point, openPublicKey } from "#crypto/bls/noble.ts";
 import {
   evaluateScalar,
   fieldWeightsAtZero,
@@ -10,6 +11,7 @@ import {
   reduceScalar,
   scalarBytes,
   sumScalars,
+  WIDE_BYTES,
 } from "#crypto/bls/scalar.ts";
 import { PUBLIC_KEY_BYTES } from "#crypto/bls/types.ts";
 import type { Bls } from "#crypto/bls.ts";
@@ -18,11 +20,7 @@ import { concatBytes } from "#lib/bytes.ts";
 import type { Commitment, Dealing, SharingScheme } from "./scheme.ts";
 
 const G1 = bls12_381.G1.Point;
-type G1Point = InstanceType<typeof G1>;
-
 const G1_BYTES = PUBLIC_KEY_BYTES;
-/** 48 bytes reduced modulo r are within 2^-128 of uniform. */
-const WIDE_BYTES = 48;
 
 function drawScalar(seed: Uint8Array, context: Uint8Array, term: number): bigint {
   return reduceScalar(hkdf(sha256, seed, context, Uint8Array.of(term >>> 8, term & 0xff), WIDE_BYTES));
@@ -34,12 +32,6 @@ function secretScalar(bytes: Uint8Array): bigint {
   return value;
 }
 
-/** Value of a polynomial in the exponent at x = index + 1; x is public and small. */
-function evaluatePoints(points: readonly G1Point[], index: number): G1Point {
-  const x = BigInt(index + 1);
-  return points.reduceRight((sum, point) => sum.multiplyUnsafe(x).add(point), G1.ZERO);
-}
-
 function pointsOf(commitment: Commitment): readonly G1Point[] {
   return commitment.points as readonly G1Point[];
 }
@@ -47,16 +39,6 @@ function pointsOf(commitment: Commitment): readonly G1Point[] {
 function seal(points: readonly G1Point[]): Commitment | undefined {
   if (points.some((point) => point.is0())) return undefined;
   return { bytes: concatBytes(...points.map((point) => point.toBytes())), points };
-}
-
-function openPoint(bytes: Uint8Array): G1Point | undefined {
-  try {
-    const point = G1.fromBytes(bytes);
-    point.assertValidity();
-    return point.is0() ? undefined : point;
-  } catch {
-    return undefined;
-  }
 }
 
 function deal(seed: Uint8Array, context: Uint8Array, terms: number, constant?: Uint8Array): Dealing {
@@ -71,7 +53,7 @@ function openCommitment(bytes: Uint8Array, terms: number): Commitment | undefine
   if (bytes.length !== terms * G1_BYTES) return undefined;
   const points: G1Point[] = [];
   for (let offset = 0; offset < bytes.length; offset += G1_BYTES) {
-    const point = openPoint(bytes.subarray(offset, offset + G1_BYTES));
+    const point = openPublicKey(bytes.subarray(offset, offset + G1_BYTES));
     if (point === undefined) return undefined;
     points.push(point);
   }
@@ -81,7 +63,7 @@ function openCommitment(bytes: Uint8Array, terms: number): Commitment | undefine
 function isShare(commitment: Commitment, index: number, share: Uint8Array): boolean {
   const scalar = openFieldElement(share);
   if (scalar === undefined) return false;
-  const expected = evaluatePoints(pointsOf(commitment), index);
+  const expected = evaluatePoints(pointsOf(commitment), index + 1);
   return scalar === 0n ? expected.is0() : G1.BASE.multiply(scalar).equals(expected);
 }
 
@@ -105,7 +87,7 @@ function sumShares(shares: readonly Uint8Array[], weights?: readonly bigint[]): 
 }
 
 function publicShare(commitment: Commitment, index: number): Uint8Array {
-  return evaluatePoints(pointsOf(commitment), index).toBytes();
+  return evaluatePoints(pointsOf(commitment), index + 1).toBytes();
 }
 
 function publicKey(commitment: Commitment): Uint8Array {
