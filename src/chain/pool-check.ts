@@ -4,7 +4,12 @@
 import { delegationOf } from "#execution/authorization.ts";
 import type { ForkFeatures } from "#execution/forks.ts";
 import { intrinsicGas } from "#execution/intrinsic.ts";
-import { TRANSACTION_GAS_CAP } from "#execution/rules.ts";
+import {
+  MAX_BLOBS_PER_TRANSACTION,
+  MAX_INITCODE_BYTES,
+  MAX_NONCE,
+  TRANSACTION_GAS_CAP,
+} from "#execution/rules.ts";
 import type { ChainRules } from "#execution/types.ts";
 import type { StateReader } from "#state/types.ts";
 import { EMPTY_CODE_HASH } from "#types/ids.ts";
@@ -20,15 +25,8 @@ import {
 import { entryAt, type PoolAccount } from "./pool-account.ts";
 import type { PoolEntry, PoolOptions, PoolRejection, PoolRejectionCode } from "./pool-types.ts";
 
-/** EIP-2681. */
-const MAX_NONCE: bigint = 2n ** 64n - 1n;
-/** EIP-3860: twice the code size limit of EIP-170. */
-const MAX_INITCODE_BYTES: number = 2 * 24_576;
-
 /** EIP-4844: wei per blob gas. */
 const MIN_BLOB_FEE_CAP = 1n;
-/** EIP-7594: blobs of one transaction. */
-const MAX_BLOBS = 6;
 
 /** The next block as far as admission depends on it. */
 export interface PoolHead {
@@ -133,8 +131,8 @@ function checkBlobs(tx: Transaction): PoolRejection | undefined {
   }
   const { length } = tx.blobVersionedHashes;
   if (length === 0) return refuse("BLOB", "blobless blob transaction");
-  return length > MAX_BLOBS
-    ? refuse("BLOB", `too many blobs in transaction: have ${length}, permitted ${MAX_BLOBS}`)
+  return length > MAX_BLOBS_PER_TRANSACTION
+    ? refuse("BLOB", `too many blobs in transaction: have ${length}, permitted ${MAX_BLOBS_PER_TRANSACTION}`)
     : undefined;
 }
 

@@ -6,13 +6,13 @@ import { encodeRlp, rlpUint } from "#lib/rlp.ts";
 import { type Address, address, bytesOf, ZERO_ADDRESS } from "#types/ids.ts";
 import type { Authorization } from "#types/transaction.ts";
 import { AUTHORIZATION_REFUND } from "./intrinsic.ts";
+import { MAX_NONCE } from "./rules.ts";
 import type { World } from "./world.ts";
 
 const SIGNING_PREFIX = Uint8Array.of(0x05);
 /** Code of a delegated account begins with this and goes on with the 20 bytes of the delegate. */
 const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00);
 const DELEGATION_BYTES = 23;
-const MAX_NONCE: bigint = (1n << 64n) - 1n;
 
 /** Whom `code` delegates to; undefined if it is not a delegation. */
 export function delegationOf(code: Uint8Array): Address | undefined {

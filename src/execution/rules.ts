@@ -8,6 +8,12 @@ import type { ChainRules } from "./types.ts";
 
 /** EIP-7825: the most gas one transaction may ask for. */
 export const TRANSACTION_GAS_CAP: bigint = 1n << 24n;
+/** EIP-2681: a nonce stays below this. */
+export const MAX_NONCE: bigint = (1n << 64n) - 1n;
+/** EIP-3860: bytes of initcode, twice those of a contract's code (EIP-170). */
+export const MAX_INITCODE_BYTES: number = 2 * 24_576;
+/** EIP-7594: blobs of one transaction. */
+export const MAX_BLOBS_PER_TRANSACTION = 6;
 
 const CANCUN_BLOBS: BlobSchedule = {
   target: 3,

@@ -15,18 +15,11 @@ import { delegationOf } from "./authorization.ts";
 import { type BlobSchedule, GAS_PER_BLOB } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
 import { type IntrinsicGas, intrinsicGas } from "./intrinsic.ts";
-import { TRANSACTION_GAS_CAP } from "./rules.ts";
+import { MAX_BLOBS_PER_TRANSACTION, MAX_INITCODE_BYTES, MAX_NONCE, TRANSACTION_GAS_CAP } from "./rules.ts";
 import type { ChainRules, Rejection, RejectionCode } from "./types.ts";
 import type { Entry, World } from "./world.ts";
 
-/** EIP-2681: a nonce stays below this. */
-const MAX_NONCE: bigint = (1n << 64n) - 1n;
 const MAX_UINT256: bigint = (1n << 256n) - 1n;
-/** EIP-170: bytes of a contract's code; initcode may have twice that (EIP-3860). */
-const MAX_CODE_BYTES = 24_576;
-const MAX_INITCODE_BYTES: number = 2 * MAX_CODE_BYTES;
-/** EIP-7594: blobs of one transaction. */
-const MAX_BLOBS_PER_TRANSACTION = 6;
 /** First byte of a blob's versioned hash (EIP-4844). */
 const VERSIONED_HASH_PREFIX = "0x01";
 
