@@ -4,18 +4,18 @@ import { keccakHash } from "#crypto/hash.ts";
 import type { Hash, Height } from "#types/ids.ts";
 import type { SeedTracker, Snapshot, SnapshotStore } from "./ports.ts";
 
-/** Snapshots held: far above the 32 certified unfinalized blocks after which only empty ones are built. */
-export const MAX_SNAPSHOTS = 256;
-/** Seeds held: one per round of an unfinalized block, and some of the recent past. */
-export const MAX_SEEDS = 1_024;
+/** Snapshots held; the oldest inserted goes first. Far above the 32 certified unfinalized blocks after which only empty ones are built. */
+const MAX_SNAPSHOTS = 256;
+/** Seeds held; the oldest inserted goes first. One per round of an unfinalized block, and some of the recent past. */
+const MAX_SEEDS = 1_024;
 
-/** An in-memory store of at most `capacity` snapshots; the oldest inserted goes first. */
-export function createSnapshotStore(capacity: number = MAX_SNAPSHOTS): SnapshotStore {
+/** An in-memory store of at most MAX_SNAPSHOTS. */
+export function createSnapshotStore(): SnapshotStore {
   const snapshots = new Map<Hash, Snapshot>();
   return {
     insert(snapshot) {
       snapshots.set(snapshot.block.hash, snapshot);
-      if (snapshots.size > capacity) snapshots.delete(snapshots.keys().next().value as Hash);
+      if (snapshots.size > MAX_SNAPSHOTS) snapshots.delete(snapshots.keys().next().value as Hash);
     },
     get: (digest) => snapshots.get(digest),
     markPersisted(digest) {
@@ -35,8 +35,8 @@ export function createSnapshotStore(capacity: number = MAX_SNAPSHOTS): SnapshotS
   };
 }
 
-/** An in-memory tracker of at most `capacity` seeds; the oldest inserted goes first. */
-export function createSeedTracker(capacity: number = MAX_SEEDS): SeedTracker {
+/** An in-memory tracker of at most MAX_SEEDS. */
+export function createSeedTracker(): SeedTracker {
   const seeds = new Map<
     Hash,
     { readonly hash: Hash; readonly height: Height; readonly seed: Uint8Array | undefined }
@@ -44,7 +44,7 @@ export function createSeedTracker(capacity: number = MAX_SEEDS): SeedTracker {
   return {
     insert(digest, height, seedHash, seed) {
       seeds.set(digest, { hash: seedHash, height, seed: seed ?? seeds.get(digest)?.seed });
-      if (seeds.size > capacity) seeds.delete(seeds.keys().next().value as Hash);
+      if (seeds.size > MAX_SEEDS) seeds.delete(seeds.keys().next().value as Hash);
     },
     get: (digest) => seeds.get(digest)?.hash,
     signature: (digest) => seeds.get(digest)?.seed,

@@ -10,8 +10,3 @@ export function assert(condition: unknown, message: string): asserts condition {
     });
   }
 }
-
-/** Marks a branch that the type system proves unreachable. */
-export function unreachable(value: never): never {
-  throw new KoraError(`unreachable value: ${String(value)}`, { code: "INVARIANT" });
-}

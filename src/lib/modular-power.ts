@@ -1,5 +1,6 @@
 // base^exponent mod modulus over bigints, in time linear in the exponent's length. Not constant time: for public
 // numbers only.
+import { trimLeft } from "./bytes.ts";
 
 /** Bits of a long exponent that are taken at once: half a byte. */
 const WINDOW = 4;
@@ -13,15 +14,9 @@ function* digitsOf(exponent: Uint8Array, width: number): Generator<number> {
   }
 }
 
-function withoutLeadingZeros(bytes: Uint8Array): Uint8Array {
-  let at = 0;
-  while (at < bytes.length && bytes[at] === 0) at++;
-  return bytes.subarray(at);
-}
-
 /** base^exponent mod modulus. The exponent is big-endian, of any length; neither number is negative, modulus not 0. */
 export function modularPower(base: bigint, exponent: Uint8Array, modulus: bigint): bigint {
-  const digits = withoutLeadingZeros(exponent);
+  const digits = trimLeft(exponent);
   const width = digits.length <= SHORT_BYTES ? 1 : WINDOW;
   const powers = [1n % modulus, base % modulus];
   for (let i = 2; i < 1 << width; i++) {

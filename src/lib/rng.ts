@@ -1,4 +1,5 @@
-// A seeded generator (xoshiro128**, Blackman and Vigna 2018) for simulations, tests and jitter. Not for secrets.
+// A seeded generator (xoshiro128**, Blackman and Vigna 2018) for simulations and tests, which
+// have to repeat what they drew. Not for secrets, and not for the product, which has nothing to repeat.
 
 export interface Rng {
   /** Uniform 32-bit unsigned integer. */

@@ -1,21 +1,15 @@
 // The pool journal's file: appended and synced, replaced by renaming. Knows nothing of what is written.
-import { closeSync, fdatasync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { JournalFile } from "#chain/pool-journal.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
+import { syncFolder } from "./secret-files.ts";
 
 const sync = promisify(fdatasync);
 
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-}
-
-/** A rename is durable once its folder is. */
-function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), "r");
-  fsyncSync(folder);
-  closeSync(folder);
 }
 
 function readIfThere(path: string): Uint8Array {
@@ -43,7 +37,7 @@ export function openJournalFile(path: string): JournalFile & Disposable {
       await sync(written);
       closeSync(written);
       renameSync(next, path);
-      syncFolder(path);
+      syncFolder(dirname(path));
       closeSync(descriptor);
       descriptor = openSync(path, "a");
     },

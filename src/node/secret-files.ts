@@ -92,7 +92,8 @@ export function readSecretFile(path: string): Uint8Array {
   }
 }
 
-function syncFolder(path: string): void {
+/** Makes what was renamed or linked in a folder durable. */
+export function syncFolder(path: string): void {
   const folder = openSync(path, constants.O_RDONLY);
   try {
     fsyncSync(folder);

@@ -5,6 +5,7 @@ import { Database, type Statement } from "bun:sqlite";
 import { existsSync, readFileSync } from "node:fs";
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Restored } from "#consensus/state.ts";
+import { utf8 } from "#lib/bytes.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { PUBLIC_MODE, writeWhole } from "#node/secret-files.ts";
 import { decodeCertificate, encodeCertificate } from "#types/certificate.ts";
@@ -109,7 +110,7 @@ export function readGuard(path: string): Reservation | undefined {
 
 function writeGuard(path: string, { counter, upTo }: Reservation): void {
   const text = `kora signing guard 1\ncounter ${counter}\nviews up to ${upTo}\n`;
-  writeWhole(path, new TextEncoder().encode(text), PUBLIC_MODE);
+  writeWhole(path, utf8(text), PUBLIC_MODE);
 }
 
 type Row = Readonly<Record<string, Uint8Array | number | string | null>>;
