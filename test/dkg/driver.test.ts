@@ -1,8 +1,7 @@
 // The ceremony's driver over an in-process network, with real cryptography and real files: everybody together, one
 // absent, one cut off half-way and started again from its file, links that were cut.
-import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { openBls } from "#crypto/bls.ts";
 import type { CeremonyResult } from "#crypto/dkg/events.ts";
@@ -15,14 +14,12 @@ import { type CeremonyNews, CeremonyRun } from "#node/ceremony/driver.ts";
 import { type CeremonyStore, openCeremonyStore } from "#node/ceremony/store.ts";
 import { identityKeyBytes } from "#types/identity.ts";
 import { hash } from "#types/ids.ts";
+import { testFolders } from "../support/lifetimes.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../support/memory-transport.ts";
 
 const rng = createRng(7);
 const CHAIN = hash(rng.bytes(32));
-const dirs: string[] = [];
-afterEach(() => {
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
+const folder = testFolders();
 
 interface Participant {
   readonly identity: Identity;
@@ -38,8 +35,7 @@ interface Running {
 }
 
 function participants(count: number): Participant[] {
-  const dir = mkdtempSync(join(tmpdir(), "kora-ceremony-"));
-  dirs.push(dir);
+  const dir = folder();
   return Array.from({ length: count }, (_, i) => {
     const seed = rng.bytes(32);
     return { identity: identityFromSeed(seed), seed, file: join(dir, `${i}.db`) };

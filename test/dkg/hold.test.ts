@@ -1,8 +1,7 @@
 // A ceremony from its plan to its files: what a second start of the command does, and what it writes when the first
 // was killed between two files.
-import { afterEach, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openBls } from "#crypto/bls.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
@@ -14,19 +13,16 @@ import type { CeremonyPlan } from "#node/ceremony/plan.ts";
 import { writeResult } from "#node/ceremony/results.ts";
 import { openCeremonyStore } from "#node/ceremony/store.ts";
 import { hash } from "#types/ids.ts";
+import { testFolders } from "../support/lifetimes.ts";
 import { createMemoryNetwork } from "../support/memory-transport.ts";
 
 const PASSPHRASE = "correct horse";
 const rng = createRng(11);
-const dirs: string[] = [];
-afterEach(() => {
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
+const folder = testFolders();
 
 /** The plan of the first of `count` participants; nobody else takes part. */
 function planFor(count: number): CeremonyPlan {
-  const dir = mkdtempSync(join(tmpdir(), "kora-hold-"));
-  dirs.push(dir);
+  const dir = folder();
   const identities = Array.from({ length: count }, () => identityFromSeed(rng.bytes(32)));
   const file = (name: string): string => join(dir, name);
   return {

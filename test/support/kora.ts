@@ -148,13 +148,19 @@ export async function startKora(args: readonly string[], options: StartOptions =
   };
 }
 
-/** One JSON-RPC call; answers the whole response body. */
+/** Sends JSON-RPC, one call or a batch; answers the response body. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-export async function rpc(url: string, method: string, params: unknown[] = []): Promise<any> {
+export async function post(url: string, body: unknown, patienceMs: number = PATIENCE_MS): Promise<any> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(patienceMs),
   });
   return await response.json();
+}
+
+/** One JSON-RPC call; answers the whole response body. */
+export function rpc(url: string, method: string, params: unknown[] = []): ReturnType<typeof post> {
+  return post(url, { jsonrpc: "2.0", id: 1, method, params });
 }

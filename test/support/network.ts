@@ -3,7 +3,15 @@
 import { Database } from "bun:sqlite";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type RunningKora, runKora, type StartOptions, startKora, temporaryFolder, until } from "./kora.ts";
+import {
+  post,
+  type RunningKora,
+  runKora,
+  type StartOptions,
+  startKora,
+  temporaryFolder,
+  until,
+} from "./kora.ts";
 
 /** A machine that a node runs on as if it were its own. */
 export interface TestHost {
@@ -104,15 +112,8 @@ interface RpcAnswer<T> {
   readonly error?: { readonly message: string };
 }
 
-async function post<T>({ url }: { readonly url: string }, body: unknown): Promise<T> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(10_000),
-  });
-  return (await response.json()) as T;
-}
+/** How long a node may take to answer a call. */
+const ANSWER_MS = 10_000;
 
 function resultOf<T>(method: string, { result, error }: RpcAnswer<T>): T {
   if (error !== undefined) throw new Error(`${method}: ${error.message}`);
@@ -125,7 +126,8 @@ export async function ask<T>(
   method: string,
   ...params: unknown[]
 ): Promise<T> {
-  return resultOf(method, await post<RpcAnswer<T>>(node, { jsonrpc: "2.0", id: 1, method, params }));
+  const answer: RpcAnswer<T> = await post(node.url, { jsonrpc: "2.0", id: 1, method, params }, ANSWER_MS);
+  return resultOf(method, answer);
 }
 
 /** Calls in one batch: few enough for any node. */
@@ -140,7 +142,7 @@ export async function askEach<T>(
   const results: T[] = [];
   for (let at = 0; at < params.length; at += BATCH) {
     const batch = params.slice(at, at + BATCH).map((of, id) => ({ jsonrpc: "2.0", id, method, params: of }));
-    const answers = await post<(RpcAnswer<T> & { readonly id: number })[]>(node, batch);
+    const answers: (RpcAnswer<T> & { readonly id: number })[] = await post(node.url, batch, ANSWER_MS);
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
     results.push(
       ...batch.map(({ id }) => resultOf(method, byId.get(id) ?? { error: { message: "no answer" } })),

@@ -7,17 +7,25 @@ import { isGasLimitReachable, nextBaseFee, nextExcessBlobGas } from "#execution/
 import { featuresOf } from "#execution/forks.ts";
 import { blobScheduleOf, chainRules } from "#execution/rules.ts";
 import { orderedTrieRoot } from "#execution/tries.ts";
-import type { BlockEnv, BlockExecutor, ChainRules, RejectionCode, Withdrawal } from "#execution/types.ts";
+import type { BlockExecutor, ChainRules, RejectionCode, Withdrawal } from "#execution/types.ts";
 import { concatBytes, fromHex, toHex } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { decodeRlp, encodeRlp, type RlpItem, rlpBigint, rlpBytes, rlpList } from "#lib/rlp.ts";
 import { encodeHeader, type Header, headerFromRlp } from "#types/header.ts";
-import { address, EMPTY_OMMERS_HASH, type Hash, hash, ZERO_HASH } from "#types/ids.ts";
+import { address, EMPTY_OMMERS_HASH, type Hash, hash } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import type { MemoryState } from "../../support/memory-state.ts";
 import { type CaseResult, expectEqual, type Format, Mismatch, settle } from "./case.ts";
 import { expectRejection, isDecodingError } from "./exceptions.ts";
-import { type Alloc, accountsOf, expectAccounts, mptStateRoot, openAny, stateOf } from "./fixture.ts";
+import {
+  type Alloc,
+  accountsOf,
+  expectAccounts,
+  headerEnv,
+  mptStateRoot,
+  openAny,
+  stateOf,
+} from "./fixture.ts";
 import { blobSchedulesOf, type FixtureConfig } from "./state.ts";
 
 interface FixtureBlock {
@@ -156,21 +164,6 @@ function decodeFixtureBlock(bytes: Uint8Array): Decoded {
   return { header, transactions, withdrawals: list.map(withdrawalOf), withdrawalsRoot };
 }
 
-function envOf({ header, withdrawals }: Decoded): BlockEnv {
-  return {
-    number: header.number,
-    timestamp: header.timestamp,
-    coinbase: header.coinbase,
-    gasLimit: header.gasLimit,
-    baseFeePerGas: header.baseFeePerGas ?? 0n,
-    prevRandao: header.mixHash,
-    parentHash: header.parentHash,
-    parentBeaconBlockRoot: header.parentBeaconBlockRoot ?? ZERO_HASH,
-    excessBlobGas: header.excessBlobGas ?? 0n,
-    ...(withdrawals !== undefined && { withdrawals }),
-  };
-}
-
 class FixtureChain {
   readonly #links = new Map<Hash, Link>();
   readonly #rules: ChainRules;
@@ -214,7 +207,7 @@ class FixtureChain {
     );
     const state = parent.state.copy();
     const hashes = (number: number): Hash | undefined => this.#ancestor(header.parentHash, number);
-    const execution = await this.#executor.open(state, envOf(block), hashes);
+    const execution = await this.#executor.open(state, headerEnv(header, block.withdrawals), hashes);
     for (const transaction of transactions) {
       const outcome = await execution.apply(transaction);
       if (outcome.kind === "rejected") {

@@ -1,10 +1,13 @@
 // Pieces that the fixture formats share: accounts, environments, transactions, and comparing states.
+import { blockEnv } from "#chain/execute.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { publicKeyToAddress, recoverPublicKey } from "#crypto/secp256k1.ts";
 import { trieRoot } from "#execution/tries.ts";
-import { bigintToBytes, fromHex, padLeft, toHex, trimLeft } from "#lib/bytes.ts";
+import type { BlockEnv, Withdrawal } from "#execution/types.ts";
+import { bigintToBytes, fromHex, padLeft, toHex } from "#lib/bytes.ts";
 import { encodeRlp, rlpUint } from "#lib/rlp.ts";
-import { type Address, address, bytesOf, type Hash, hash } from "#types/ids.ts";
+import type { Header } from "#types/header.ts";
+import { type Address, address, bytesOf, type Hash, hash, ZERO_HASH } from "#types/ids.ts";
 import {
   decodeTransaction,
   type SignedTransaction,
@@ -99,7 +102,12 @@ export function openAny(raw: Uint8Array): SignedTransaction | undefined {
   return sender === undefined ? undefined : { tx, raw, hash: keccakHash(raw), sender };
 }
 
-/** Bytes of a quantity in any hex form, without leading zeros. */
-export function quantityBytes(text: string): Uint8Array {
-  return trimLeft(bigintToBytes(BigInt(text)));
+/** The environment that the header of a block of Ethereum gives it. */
+export function headerEnv(header: Header, withdrawals: readonly Withdrawal[] | undefined): BlockEnv {
+  return {
+    ...blockEnv(header),
+    parentBeaconBlockRoot: header.parentBeaconBlockRoot ?? ZERO_HASH,
+    difficulty: header.difficulty,
+    ...(withdrawals !== undefined && { withdrawals }),
+  };
 }

@@ -4,10 +4,10 @@ import { createExecutor } from "#execution/executor.ts";
 import { chainRules } from "#execution/rules.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import type { Header } from "#types/header.ts";
-import { address, type Hash, hash, height, ZERO_HASH } from "#types/ids.ts";
+import { address, type Hash, hash, height } from "#types/ids.ts";
 import { encodeTransaction, type Transaction } from "#types/transaction.ts";
 import { type CaseResult, expectEqual, type Format, Mismatch, settle } from "./case.ts";
-import { type Alloc, openAny, stateOf } from "./fixture.ts";
+import { type Alloc, headerEnv, openAny, stateOf } from "./fixture.ts";
 
 type JsonTransaction = Readonly<Record<string, string | undefined>> & {
   readonly accessList?: readonly { readonly address: string; readonly storageKeys: readonly string[] }[];
@@ -127,22 +127,8 @@ async function runBlock(file: MainnetBlock): Promise<void> {
     address: address(item["address"] ?? ""),
     amount: big(item["amount"]),
   }));
-  const execution = await executor.open(
-    stateOf(file.pre),
-    {
-      number: header.number,
-      timestamp: header.timestamp,
-      coinbase: header.coinbase,
-      gasLimit: header.gasLimit,
-      baseFeePerGas: header.baseFeePerGas ?? 0n,
-      prevRandao: header.mixHash,
-      parentHash: header.parentHash,
-      parentBeaconBlockRoot: header.parentBeaconBlockRoot ?? ZERO_HASH,
-      excessBlobGas: header.excessBlobGas ?? 0n,
-      difficulty: header.difficulty,
-      ...(withdrawals !== undefined && { withdrawals }),
-    },
-    (number) => hashes.get(number),
+  const execution = await executor.open(stateOf(file.pre), headerEnv(header, withdrawals), (number) =>
+    hashes.get(number),
   );
   for (const json of file.block.transactions) {
     const transaction = openAny(encodeTransaction(transactionOf(json)));
