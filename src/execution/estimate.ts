@@ -13,7 +13,7 @@ const TOLERANCE_DENOMINATOR = 1000n;
 
 /** The most gas worth trying: what was asked for, what the protocol allows, and what the sender can pay. */
 function upperBound(runner: CallRunner, request: CallRequest): bigint {
-  let bound = request.gas < TRANSACTION_GAS ? runner.env.gasLimit : request.gas;
+  let bound = request.gas;
   if (runner.fork.osaka && runner.rules.transactionGasCap && bound > TRANSACTION_GAS_CAP) {
     bound = TRANSACTION_GAS_CAP;
   }

@@ -1,5 +1,5 @@
-// Ends a call that takes too long. Loops of the EVM need jumps or calls, so counting those (and weighing the few
-// operations that take long by themselves) bounds the time between two looks at the caller's clock.
+// Ends a call that takes too long. Loops of the EVM need jumps or calls, so counting those (and weighing the operations
+// that take long by themselves: what reads the state, hashes or copies) bounds the time between two looks at the clock.
 import type { EVM, PrecompileFunc } from "@ethereumjs/evm";
 import { KoraError } from "#lib/error.ts";
 import type { CallBudget } from "./types.ts";
@@ -10,8 +10,34 @@ const UNITS_PER_QUESTION = 48;
 const BYTES_PER_UNIT = 512;
 
 const JUMPS = [0x56, 0x57];
-const KECCAK = 0x20;
 const CALLS_AND_CREATES = [0xf0, 0xf1, 0xf2, 0xf4, 0xf5, 0xfa];
+/** Units of what may have to read the store: SLOAD, SSTORE, BALANCE, EXTCODESIZE, EXTCODECOPY, EXTCODEHASH and BLOCKHASH. */
+const STATE_READS: readonly (readonly [opcode: number, units: number])[] = [
+  [0x54, 4],
+  [0x55, 4],
+  [0x31, 8],
+  [0x3b, 12],
+  [0x3c, 12],
+  [0x3f, 8],
+  [0x40, 48],
+];
+/**
+ * Where the length stands on the stack of what hashes or copies: KECCAK256, CALLDATACOPY, CODECOPY, EXTCODECOPY,
+ * RETURNDATACOPY, MCOPY and LOG0 to LOG4.
+ */
+const MOVES: readonly (readonly [opcode: number, length: number])[] = [
+  [0x20, 1],
+  [0x37, 2],
+  [0x39, 2],
+  [0x3c, 3],
+  [0x3e, 2],
+  [0x5e, 2],
+  [0xa0, 1],
+  [0xa1, 1],
+  [0xa2, 1],
+  [0xa3, 1],
+  [0xa4, 1],
+];
 
 /** Work units of precompiles by address, about a microsecond each: for a call, and for each of its terms. */
 const PRECOMPILE_UNITS: Readonly<Record<number, readonly [call: number, term?: number, termBytes?: number]>> =
@@ -125,7 +151,15 @@ export function meterEvm(evm: EVM, meter: Meter): void {
   const one = (): number => 1;
   for (const opcode of JUMPS) wrap(evm, opcode, one, meter);
   for (const opcode of CALLS_AND_CREATES) wrap(evm, opcode, () => 20, meter);
-  wrap(evm, KECCAK, ({ stack }) => 1 + Number(stack.peek(2)[1] ?? 0n) / BYTES_PER_UNIT, meter);
+  for (const [opcode, units] of STATE_READS) wrap(evm, opcode, () => units, meter);
+  for (const [opcode, length] of MOVES) {
+    wrap(
+      evm,
+      opcode,
+      ({ stack }) => 1 + Number(stack.peek(length + 1)[length] ?? 0n) / BYTES_PER_UNIT,
+      meter,
+    );
+  }
   for (const [at, run] of evm.precompiles) {
     const unitsOf = precompileUnits(Number(`0x${at}`));
     if (unitsOf === undefined) continue;

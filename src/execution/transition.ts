@@ -178,8 +178,9 @@ export async function applyMessage(site: Site, message: Envelope): Promise<Messa
   const prepaid = message.gasLimit * message.gasPrice + message.blobFee;
   world.write(sender, sender.nonce + 1n, sender.balance - prepaid, sender.codeHash);
   warmUp(site, message);
-  if (site.recordAccesses === true) world.recordAccesses();
   const authorizationRefund = applyAuthorizations(world, site.chainId, message.authorizationList);
+  // From here on: the parties and the authorities (EIP-7702) are warm without being listed.
+  if (site.recordAccesses === true) world.recordAccesses();
   const pending = run(site, message);
   const result = pending instanceof Promise ? await pending : pending;
   const spent = message.intrinsic.gas + result.gasUsed;

@@ -1,9 +1,12 @@
 // Calls that are no transactions: results, reverts and halts as values, estimates, access lists, overrides, budgets.
 import { describe, expect, test } from "bun:test";
+import { keccak256 } from "#crypto/hash.ts";
+import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import { createCalls } from "#execution/call.ts";
 import { chainRules } from "#execution/rules.ts";
 import type { CallContext, CallRequest } from "#execution/types.ts";
-import { EMPTY_BYTES, fromHex, padLeft, toHex } from "#lib/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromHex, padLeft, toHex } from "#lib/bytes.ts";
+import { encodeRlp, rlpUint } from "#lib/rlp.ts";
 import { type Address, address, type Hash, hash, height, ZERO_HASH } from "#types/ids.ts";
 import { memoryState, type PlainAccount } from "../support/memory-state.ts";
 import { blockEnv } from "./support.ts";
@@ -184,6 +187,21 @@ describe("createAccessList", () => {
     expect(result.call.status).toBe("success");
   });
 
+  test("leaves out authorities, which are warm", async () => {
+    // Asks for the balance of the authority.
+    const secret = fromHex(`0x${"07".repeat(32)}`);
+    const authority = secretToAddress(secret);
+    const fields = encodeRlp([rlpUint(1337n), fromHex(OTHER), rlpUint(0n)]);
+    const signature = signDigest(keccak256(concatBytes(Uint8Array.of(0x05), fields)), secret);
+    const tuple = { ...signature, yParity: BigInt(signature.yParity) };
+    const authorizationList = [{ chainId: 1337n, address: OTHER, nonce: 0n, ...tuple }];
+    const on = context([[CONTRACT, account({ code: `0x73${authority.slice(2)}315000` })]]);
+    const cold = await calls.createAccessList(on, request());
+    expect(cold).toMatchObject({ accessList: [{ address: authority, storageKeys: [] }] });
+    const warm = await calls.createAccessList(on, request({ authorizationList }));
+    expect(warm).toMatchObject({ status: "listed", accessList: [] });
+  });
+
   test("a plain transfer touches nothing beside its parties", async () => {
     const on = context([[CALLER, account({ balance: ETHER })]]);
     const result = await calls.createAccessList(on, request({ to: OTHER, value: 1n }));
@@ -223,6 +241,25 @@ describe("budgets", () => {
     expect(await calls.call(endless, request(), { budget: { units: 1000 } })).toEqual({
       status: "abandoned",
     });
+  });
+
+  // Each operation runs 600 times in a row without a jump: 2,000 units are far less than the milliseconds it takes.
+  test.each([
+    ["BLOCKHASH", "5f4050"],
+    ["SLOAD", "585450"],
+    ["BALANCE", "583150"],
+    ["EXTCODESIZE", "583b50"],
+    ["EXTCODECOPY", "5f5f5f583c"],
+    ["EXTCODEHASH", "583f50"],
+    ["MCOPY of 32 KiB", "6180005f5f5e"],
+    ["CALLDATACOPY of 32 KiB", "6180005f5f37"],
+    ["CODECOPY of 32 KiB", "6180005f5f39"],
+    ["LOG0 of 32 KiB", "6180005fa0"],
+  ])("%s is bounded without a jump", async (_, code) => {
+    const on = context([[CONTRACT, account({ code: `0x${code.repeat(600)}` })]]);
+    const asked: CallRequest = request({ gas: 10n ** 10n });
+    expect(await calls.call(on, asked)).toMatchObject({ status: "success" });
+    expect(await calls.call(on, asked, { budget: { units: 2000 } })).toEqual({ status: "abandoned" });
   });
 
   test("recursion and heavy precompiles are bounded too", async () => {

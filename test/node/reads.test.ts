@@ -3,17 +3,22 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { overlayReader } from "#chain/overlay.ts";
+import type { AccountOverride, CallRequest } from "#execution/types.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { createChainPort } from "#node/chain-port.ts";
 import { createPendingSource } from "#node/pending.ts";
+import type { Job } from "#node/reads/job.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { createWorkerPool } from "#node/reads/worker-pool.ts";
-import type { CallTask, CallView } from "#rpc/ports.ts";
+import type { CallAnswer, CallTask, CallView } from "#rpc/ports.ts";
 import { type Address, address, EMPTY_CODE_HASH, type Height, hash, height } from "#types/ids.ts";
 import { openTestChain, TEST_CHAIN_ID, testAddress, transfer } from "../support/chain.ts";
 import { memoryState } from "../support/memory-state.ts";
 
 const CONTRACT = address(`0x${"c0".repeat(20)}`);
+const OTHER = address(`0x${"c1".repeat(20)}`);
+const slotOf = (n: number) => hash(`0x${n.toString(16).padStart(64, "0")}`);
+const TOPIC = slotOf(7);
 /** Jumps for ever. */
 const LOOP = fromHex("0x5b5f56");
 const RULES = { chainId: TEST_CHAIN_ID, transactionGasCap: false };
@@ -109,11 +114,86 @@ describe("a read in a thread", () => {
 
   test("logs of a wide range", async () => {
     using small = reads(10_000);
-    const range = { from: height(0), to: height(2), addresses: [], topics: [] };
+    // Creations that emit LOG1 with topic 7 and two bytes of data, and nothing else.
+    const data = fromHex("0x600760025fa1");
+    for (const nonce of [0, 1]) {
+      chain.pool.add(transfer({ from: 3, nonce, to: undefined, value: 0n, gas: 100_000n, data }));
+      await chain.produce();
+    }
+    const { number } = chain.ledger.tip().header;
+    const range = { from: height(0), to: number, addresses: [], topics: [[TOPIC]] };
     const query = { ...range, limit: 10, maxDataBytes: 1_000 };
-    expect(await small.logs(query)).toEqual([...chain.history.logs(query)]);
+    const found = await small.logs(query);
+    expect(found.map(({ block, log }) => [block.height, log.topics, log.data])).toEqual([
+      [height(number - 1), [TOPIC], new Uint8Array(2)],
+      [number, [TOPIC], new Uint8Array(2)],
+    ]);
+    expect(found).toEqual([...chain.history.logs(query)]);
   }, 30_000);
 });
+
+describe("a read that is large before it runs", () => {
+  const wide = (n: number) => new Map(Array.from({ length: n }, (_, i) => [slotOf(i), slotOf(1)] as const));
+  const overriding = (override: AccountOverride): CallTask => ({
+    ...task(countdown(2)),
+    stateOverrides: new Map([
+      [CONTRACT, { code: countdown(2) }],
+      [OTHER, override],
+    ]),
+  });
+  const asking = (fields: Partial<CallRequest>): CallTask => {
+    const small = task(countdown(2));
+    return { ...small, request: { ...small.request, ...fields } };
+  };
+  const tuple = { chainId: 0n, address: OTHER, nonce: 0n, yParity: 0n, r: 1n, s: 1n };
+  const LARGE: readonly (readonly [string, CallTask])[] = [
+    ["slots", overriding({ stateDiff: wide(1_000) })],
+    ["a whole storage", overriding({ state: wide(1_000) })],
+    ["code without a jump", overriding({ code: new Uint8Array(100_000) })],
+    ["an access list", asking({ accessList: [{ address: OTHER, storageKeys: [...wide(1_000).keys()] }] })],
+    ["authorizations", asking({ authorizationList: Array(50).fill(tuple) })],
+    ["initcode without a jump", asking({ to: undefined, data: new Uint8Array(100_000) })],
+  ];
+
+  // A pool that is closed takes nothing: what is answered was answered inline.
+  test.each(LARGE)("never begins between two blocks: %s", async (_, large) => {
+    const closed = reads(10_000);
+    closed[Symbol.dispose]();
+    expect(await closed.call(task(countdown(2)))).toMatchObject({ status: "success" });
+    expect(await closed.call(large).catch(codeOf)).toBe("READS_CLOSED");
+  });
+});
+
+test("a thread that is lost is answered for and replaced", async () => {
+  const pool = createWorkerPool({
+    workers: 1,
+    queue: 4,
+    idle: 10_000,
+    boot: { path: chain.state.path, rules: RULES },
+  });
+  // What cannot be sent to a thread ends it; those that wait behind get another one.
+  const broken = { kind: "call", task: { ...task(countdown(2)), view: () => undefined } } as unknown as Job;
+  const sound: Job = { kind: "call", task: task(countdown(2)) };
+  const answers = await Promise.all([
+    pool.run(sound, 10_000),
+    pool.run(broken, 10_000).catch(codeOf),
+    pool.run(sound, 10_000),
+    pool.run(sound, 10_000),
+  ]);
+  const told = answers.map((answer) => (typeof answer === "string" ? answer : (answer as CallAnswer).status));
+  expect(told).toEqual(["success", "READS_DIED", "success", "success"]);
+  pool.close();
+}, 30_000);
+
+test("a thread that cannot open the store says so, and the next job tries again", async () => {
+  const boot = { path: `${chain.state.path}.missing`, rules: RULES };
+  const pool = createWorkerPool({ workers: 1, queue: 4, idle: 10_000, boot });
+  const sound: Job = { kind: "call", task: task(countdown(2)) };
+  for (let round = 0; round < 2; round++) {
+    expect(await pool.run(sound, 10_000).catch(codeOf)).toBe("STATE_OPEN");
+  }
+  pool.close();
+}, 30_000);
 
 describe("a read without end", () => {
   test("is ended at the time cap, and the next one is answered", async () => {

@@ -289,6 +289,9 @@ describe("edges", () => {
     expect(found({ addresses: [emitter, addressAt(9)] })).toEqual([0]);
     expect(found({ topics: [[slotAt(1)]] })).toEqual([0, 1]);
     expect(found({ topics: [[], [slotAt(2)]] })).toEqual([0]);
+    expect(found({ topics: [[], []] })).toEqual([0]);
+    expect(found({ topics: [[slotAt(1)], []] })).toEqual([0]);
+    expect(found({ topics: [[], [], []] })).toEqual([]);
     expect(found({ addresses: [addressAt(8)], topics: [[slotAt(1)], [slotAt(2)]] })).toEqual([]);
     expect(found({ limit: 0 })).toEqual([0]);
     expect(found({ to: height(0) })).toEqual([]);

@@ -10,6 +10,7 @@ import type { CallBudget } from "#execution/types.ts";
 import type { AccessListAnswer, CallAnswer, CallsPort, CallTask, EstimateAnswer } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import { type CallJob, isAbandoned, type Job, performCall, performPending, type Sources } from "./job.ts";
+import { unitsOf } from "./weigh.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
 export interface ReadsOptions {
@@ -80,6 +81,7 @@ export function createReads(options: ReadsOptions): Reads {
   };
   const run = async (kind: CallJob["kind"], task: CallTask): Promise<unknown> => {
     const job: CallJob = { kind, task };
+    if (unitsOf(task) > INLINE_UNITS) return pool.run(job, timeLimit);
     const value = await unmoved(() => performCall(sources, job, inlineBudget()));
     return value === undefined || isAbandoned(value) ? pool.run(job, timeLimit) : value;
   };
