@@ -24,6 +24,9 @@ const TIP_PERCENTILE = 60;
 /** Suggested on a chain without transactions: 1 gwei, as anvil does. */
 const DEFAULT_TIP = 1_000_000_000n;
 
+/** No more is suggested, whatever one sender paid on a quiet chain: 500 gwei (geth's). */
+const MAX_TIP = 500_000_000_000n;
+
 /** Wei per gas that a transaction gives the block's producer. */
 function tipOf(tx: Transaction, baseFee: bigint): bigint {
   if (tx.type === 0 || tx.type === 1) return tx.gasPrice - baseFee;
@@ -40,8 +43,10 @@ interface BlockTips {
 }
 
 function tipsOf(block: Block): BlockTips {
-  const { baseFeePerGas = 0n, parentHash } = block.header;
+  const { baseFeePerGas = 0n, parentHash, coinbase } = block.header;
   const tips = block.transactions
+    // What a producer gives itself costs it nothing, and says nothing about prices.
+    .filter(({ sender }) => sender !== coinbase)
     .map(({ tx }) => tipOf(tx, baseFeePerGas))
     .filter((tip) => tip >= IGNORED_TIP);
   return { parentHash, lowest: tips.sort(ascending).slice(0, TIPS_PER_BLOCK) };
@@ -68,7 +73,8 @@ export function createTipOracle(chain: ChainPort): () => bigint {
       hash = found.parentHash;
     }
     tips.sort(ascending);
-    const tip = tips[Math.floor(((tips.length - 1) * TIP_PERCENTILE) / 100)] ?? DEFAULT_TIP;
+    const seen = tips[Math.floor(((tips.length - 1) * TIP_PERCENTILE) / 100)] ?? DEFAULT_TIP;
+    const tip = seen < MAX_TIP ? seen : MAX_TIP;
     known = { head: head.hash, tip };
     return tip;
   };
@@ -85,7 +91,8 @@ function rewards(block: UnfinalizedBlock, percentiles: readonly number[]): bigin
   let at = 0;
   let sum = Number(sorted[0]?.gas ?? 0n);
   return percentiles.map((percentile) => {
-    const threshold = (used * percentile) / 100;
+    // A whole number of gas, as geth has it.
+    const threshold = Math.floor((used * percentile) / 100);
     while (sum < threshold && at < sorted.length - 1) {
       at++;
       sum += Number(sorted[at]?.gas ?? 0n);
@@ -144,10 +151,15 @@ async function pendingBlocks(chain: ChainPort): Promise<FeeBlocks> {
   };
 }
 
+function beyondHead(chain: ChainPort, ref: BlockRef): string {
+  const requested = ref.kind === "number" ? `requested ${ref.height}, ` : "";
+  return `request beyond head block: ${requested}head ${chain.head().header.number}`;
+}
+
 async function feeBlocks(chain: ChainPort, ref: BlockRef): Promise<FeeBlocks> {
   if (ref.kind === "pending") return pendingBlocks(chain);
   const newest = heightOf(chain, ref);
-  if (newest === undefined) throw serverError("request beyond head block");
+  if (newest === undefined) throw serverError(beyondHead(chain, ref));
   return finalBlocks(chain, newest);
 }
 

@@ -30,11 +30,22 @@ type Common = Pick<Transaction, "nonce" | "gasLimit" | "value" | "data" | "to" |
 
 /** Legacy, or with an access list: whoever names a gas price gets one of these. */
 function priced(call: CallFields, common: Common, chainId: bigint, gasPrice: bigint): Transaction {
-  if (call.accessList === undefined) return { ...common, type: 0, chainId, gasPrice };
-  return { ...common, type: 1, chainId, gasPrice, accessList: call.accessList };
+  if (call.authorizationList !== undefined || call.blobVersionedHashes !== undefined) {
+    throw serverError("gasPrice cannot stand beside authorizationList or blobVersionedHashes");
+  }
+  if (call.accessList === undefined && call.type !== 1n) return { ...common, type: 0, chainId, gasPrice };
+  return { ...common, type: 1, chainId, gasPrice, accessList: call.accessList ?? [] };
 }
 
-function marketed(call: CallFields, common: Common, chainId: bigint, base: bigint, tip: bigint): Transaction {
+/** Wei per gas and per blob gas of the next block, and the tip that is suggested. */
+interface Market {
+  readonly base: bigint;
+  readonly blobBase: bigint;
+  readonly tip: bigint;
+}
+
+function marketed(call: CallFields, common: Common, chainId: bigint, market: Market): Transaction {
+  const { base, blobBase, tip } = market;
   const maxPriorityFeePerGas = call.maxPriorityFeePerGas ?? tip;
   const maxFeePerGas = call.maxFeePerGas ?? 2n * base + maxPriorityFeePerGas;
   if (maxFeePerGas > MAX_WORD) throw serverError("max fee per gas higher than 2^256-1");
@@ -48,7 +59,7 @@ function marketed(call: CallFields, common: Common, chainId: bigint, base: bigin
   }
   if (call.blobVersionedHashes !== undefined) {
     if (to === undefined) throw serverError('missing "to" in blob transaction');
-    const maxFeePerBlobGas = call.maxFeePerBlobGas ?? 0n;
+    const maxFeePerBlobGas = call.maxFeePerBlobGas ?? 2n * blobBase;
     return { ...shared, type: 3, to, maxFeePerBlobGas, blobVersionedHashes: call.blobVersionedHashes };
   }
   return { ...shared, type: 2 };
@@ -71,11 +82,15 @@ async function fill(
     to: call.to,
     signature: UNSIGNED,
   };
-  const base = ports.chain.nextHeader().baseFeePerGas ?? 0n;
+  const next = ports.chain.nextHeader();
+  const base = next.baseFeePerGas ?? 0n;
   const old = call.gasPrice ?? (call.type === 0n || call.type === 1n ? base + suggestTip() : undefined);
-  return old === undefined
-    ? marketed(call, common, chainId, base, suggestTip())
-    : priced(call, common, chainId, old);
+  if (old !== undefined) return priced(call, common, chainId, old);
+  return marketed(call, common, chainId, {
+    base,
+    blobBase: ports.chain.blobBaseFee(next),
+    tip: suggestTip(),
+  });
 }
 
 /** Completes what a client left out of a transaction of an unlocked account; answers an unsigned wire form. */

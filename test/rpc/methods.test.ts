@@ -1,10 +1,12 @@
 // What the methods answer over a chain of known blocks: logs and their bounds, filters, fees, calls, filling.
 import { describe, expect, test } from "bun:test";
 import { fromHex, toHex } from "#lib/bytes.ts";
+import { createTipOracle } from "#rpc/eth-fees.ts";
 import { createFilterStore, createHashRing } from "#rpc/filters.ts";
 import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
 import type { CallTask } from "#rpc/ports.ts";
-import { hash } from "#types/ids.ts";
+import type { Block } from "#types/block.ts";
+import { type Height, hash } from "#types/ids.ts";
 import { oneOfEach, SENDER, signed, succeeded, TOKEN, TOPIC } from "./fake-node.ts";
 import { harness } from "./harness.ts";
 
@@ -176,6 +178,30 @@ describe("fees", () => {
     expect(BigInt((await result("eth_gasPrice")) as string)).toBe(3_000_000_000n);
   });
 
+  test("one absurd tip is not suggested, nor what a producer pays itself", async () => {
+    const { node, result } = harness();
+    const [legacy] = oneOfEach(0n);
+    for (let i = 0; i < 25; i++) node.mine([]);
+    node.mine([signed({ ...legacy?.tx, type: 0, gasPrice: 10n ** 18n } as never)]);
+    expect(BigInt((await result("eth_maxPriorityFeePerGas")) as string)).toBe(500_000_000_000n);
+    const { chain } = node.ports;
+    const own = (block: Block): Block => ({ ...block, header: { ...block.header, coinbase: SENDER } });
+    const produced = {
+      ...chain,
+      head: () => own(chain.head()),
+      block: (at: Height) => own(chain.block(at) as Block),
+    };
+    expect(createTipOracle(produced)()).toBe(1_000_000_000n);
+  });
+
+  test("a percentile falls on whole gas", async () => {
+    const { result } = harness();
+    // Tips of 2, 2, 2, 10, 10 and 10 gwei, 50,000 gas each: 50.00001 % are 150,000.03 gas, which geth cuts.
+    expect(await result("eth_feeHistory", "0x1", "0x2", [50.00001, 50.001])).toMatchObject({
+      reward: [["0x77359400", "0x2540be400"]],
+    });
+  });
+
   test("history has one base fee more than blocks, rewards by gas, and bounds", async () => {
     const { result, error } = harness();
     const history = (await result("eth_feeHistory", "0x5", "latest", [0, 50, 100])) as Record<
@@ -193,7 +219,9 @@ describe("fees", () => {
       oldestBlock: "0x0",
       gasUsedRatio: [],
     });
-    expect(await error("eth_feeHistory", "0x1", "0x99", [])).toBe("-32000 request beyond head block");
+    expect(await error("eth_feeHistory", "0x1", "0x99", [])).toBe(
+      "-32000 request beyond head block: requested 153, head 2",
+    );
     expect(await error("eth_feeHistory", -1, "latest", [])).toStartWith("-32602");
   });
 });
@@ -354,6 +382,29 @@ describe("calls", () => {
     expect(await result("eth_fillTransaction", { from: SENDER, to: TOKEN })).toMatchObject({
       tx: { nonce: "0x7" },
     });
+  });
+
+  test("filling keeps the type that is asked for, and offers enough for blobs", async () => {
+    const { result, error } = setup();
+    const fill = async (fields: Record<string, unknown>) =>
+      (await result("eth_fillTransaction", { from: SENDER, to: TOKEN, gas: "0x5208", ...fields })) as object;
+    expect(await fill({ type: "0x1" })).toMatchObject({ tx: { type: "0x1", accessList: [] } });
+    expect(await fill({ type: "0x0" })).toMatchObject({ tx: { type: "0x0" } });
+    const blobVersionedHashes = [`0x01${"0b".repeat(31)}`];
+    expect(await fill({ blobVersionedHashes })).toMatchObject({
+      tx: { type: "0x3", maxFeePerBlobGas: "0x2" },
+    });
+    const both = { from: SENDER, to: TOKEN, gas: "0x5208", gasPrice: "0x5", blobVersionedHashes };
+    expect(await error("eth_fillTransaction", both)).toStartWith("-32000 gasPrice cannot stand beside");
+  });
+
+  test("an estimate runs with the block's gas where too little is offered, never with more than the cap", async () => {
+    const { result, tasks } = setup();
+    const huge = { gasLimit: `0x${"f".repeat(16)}` };
+    for (const gas of ["0x0", "0x5207"]) await result("eth_estimateGas", { gas }, "latest", {}, huge);
+    await result("eth_estimateGas", { gas: "0x5208" });
+    await result("eth_estimateGas", { gas: `0x${"f".repeat(16)}` }, "latest", {}, huge);
+    expect(tasks.map(({ request }) => request.gas)).toEqual([30_000_000n, 30_000_000n, 21_000n, 50_000_000n]);
   });
 
   test("filling refuses what no transaction can hold, and what is meant for another chain", async () => {
