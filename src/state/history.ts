@@ -1,5 +1,5 @@
 // Which op was the last one of a key before a given SN: the index behind states at old heights. Local and unhashed.
-// A log-structured merge: each larger block becomes a sorted run, small ones gather in a small table first, and four
+// A log-structured merge: each larger block becomes a sorted run, small ones gather in a small table first, and eight
 // neighbours of one level become one of the next, a bounded piece at each commit. A B-tree by key would dirty one
 // page per op instead. Fingerprints stand for keys: whoever uses an answer confirms the op's key. positions.ts finds
 // transactions in the same way, in tables of its own.
@@ -20,7 +20,7 @@ import type { Fingerprinter } from "./siphash.ts";
 import type { Row, Statement, Store } from "./store.ts";
 
 /** Neighbouring runs of one level that become one run of the next. */
-const FANOUT = 4;
+const FANOUT = 8;
 /** Entries that small blocks gather before they become a run. */
 const RECENT_ENTRIES = 2_048;
 /** Entries merged per entry added: at least the number of levels, so that merging keeps up. */
