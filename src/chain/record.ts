@@ -1,7 +1,7 @@
 // What the store keeps of a block: the row and what its indexes are built from. Only the shape; committing it is
 // the finalization's business.
 import { encodeRlp } from "#lib/rlp.ts";
-import type { BlockRecord, LogRow, TransactionRow } from "#state/types.ts";
+import type { BlockRecord, IndexRows, LogRow, TransactionRow } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
 import { encodeHeader } from "#types/header.ts";
 import type { Receipt } from "#types/receipt.ts";
@@ -24,6 +24,22 @@ function logRows(receipts: readonly Receipt[]): readonly LogRow[] {
   return rows;
 }
 
+/** What the indexes hold of a block. */
+export function rowsOf({ transactions }: Block, receipts: readonly Receipt[]): IndexRows {
+  return {
+    transactions: transactions.map(
+      ({ hash: id, sender, tx }, i): TransactionRow => ({
+        hash: id,
+        sender,
+        to: tx.to,
+        created: receipts[i]?.contractAddress,
+        nonce: tx.nonce,
+      }),
+    ),
+    logs: logRows(receipts),
+  };
+}
+
 /** The record of an executed block. */
 export function recordOf(block: Block, receipts: readonly Receipt[], extras: RecordExtras): BlockRecord {
   const { header, hash, transactions } = block;
@@ -37,15 +53,6 @@ export function recordOf(block: Block, receipts: readonly Receipt[], extras: Rec
     body: encodeRlp(transactions.map(({ raw }) => raw)),
     receipts: encodeReceipts(receipts, transactions),
     ...extras,
-    transactions: transactions.map(
-      ({ hash: id, sender, tx }, i): TransactionRow => ({
-        hash: id,
-        sender,
-        to: tx.to,
-        created: receipts[i]?.contractAddress,
-        nonce: tx.nonce,
-      }),
-    ),
-    logs: logRows(receipts),
+    ...rowsOf(block, receipts),
   };
 }

@@ -26,6 +26,7 @@ import { openJournalFile } from "./journal-file.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
+import { buildMissingIndexes } from "./missing-indexes.ts";
 import { countCalls, observeNode, watchRpc } from "./observe.ts";
 import { observedChain } from "./observed-chain.ts";
 import { createPendingSource } from "./pending.ts";
@@ -91,7 +92,7 @@ function rulesOf({ genesis, limits }: NodePlan): ChainRulesOptions {
 function openState(plan: NodePlan, stack: AsyncDisposableStack): StateDb {
   const { directory } = plan;
   if (directory !== undefined) stack.use(openDirectory(directory));
-  const state = openStateDb({ directory });
+  const state = openStateDb({ directory, indexes: plan.rpc !== undefined });
   stack.defer(() => state.close());
   return state;
 }
@@ -226,6 +227,7 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = observedChain(openOwnChain(plan, state, { stack, fail }), metrics);
+  buildMissingIndexes(state, chain.history, logger.module("node"));
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
   const observed = stack.use(observeNode({ chain, metrics, engine, logger, directory }));

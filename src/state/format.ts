@@ -128,15 +128,6 @@ export function hasValue(message: Uint8Array, value: Uint8Array): boolean {
   return true;
 }
 
-/** Order of the 32 bytes at `a[x]` and `b[y]`: negative, zero or positive. */
-export function compareHash(a: Uint8Array, x: number, b: Uint8Array, y: number): number {
-  for (let i = 0; i < HASH_BYTES; i++) {
-    const difference = (a[x + i] as number) - (b[y + i] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
 /** Key of the sentinel op: below every other key. */
 export function sentinelKey(): Uint8Array {
   return new Uint8Array(HASH_BYTES);

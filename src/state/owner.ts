@@ -2,7 +2,7 @@
 // Opening it is state.ts's business, how a batch is built batch.ts's, how rows are written commit.ts's.
 import { keccakHash } from "#crypto/hash.ts";
 import { assert } from "#lib/assert.ts";
-import { equalBytes } from "#lib/bytes.ts";
+import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateChanges } from "#types/account.ts";
 import { decodeHeader } from "#types/header.ts";
@@ -39,6 +39,9 @@ import type {
   StateReader,
   StoredBlock,
 } from "./types.ts";
+
+/** The note that blocks were committed without the indexes that only queries need. */
+const UNINDEXED = "unindexed";
 
 /** Ops after which the index file is written anew, or as many as are live: bounds what opening must scan. */
 const INDEX_OPS = 2 ** 20;
@@ -85,6 +88,7 @@ export class StateOwner implements StateDb {
   readonly #latest: LatestReader;
   readonly #source: HistorySource;
   readonly #prover: Prover;
+  readonly #indexes: boolean;
   readonly #cleanUp: () => void;
   #head: Head | undefined;
 
@@ -109,8 +113,10 @@ export class StateOwner implements StateDb {
     this.#latest = openLatest(base, code);
     this.#source = { store, log: base.log, history, code };
     this.#prover = new Prover(base, this.#source);
+    this.#indexes = indexes;
     this.#cleanUp = cleanUp;
     this.#readHead();
+    if (!indexes && this.notes.get(UNINDEXED) === undefined) this.notes.set(UNINDEXED, EMPTY_BYTES);
   }
 
   #readHead(): void {
@@ -246,9 +252,16 @@ export class StateOwner implements StateDb {
     }
   }
 
+  get lacksIndexes(): boolean {
+    return this.#indexes && this.notes.get(UNINDEXED) !== undefined;
+  }
+
   rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void {
     try {
-      this.#base.store.write(() => this.#parts.blocks.rebuild(this.archive, rowsOf));
+      this.#base.store.write(() => {
+        this.#parts.blocks.rebuild(this.archive, rowsOf);
+        if (this.#indexes) this.notes.set(UNINDEXED, undefined);
+      });
     } catch (error) {
       this.#abandon();
       throw error;

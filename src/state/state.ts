@@ -29,7 +29,7 @@ export const INDEX_FILE = "chain.index";
 export interface StateDbOptions {
   /** Data directory, made if missing; undefined for a temporary one that is removed on close. */
   readonly directory: string | undefined;
-  /** Whether indexes that only queries need are kept (transactions, logs). */
+  /** Whether indexes that only queries need are kept (transactions, transfers, logs); they are unless told otherwise. */
   readonly indexes?: boolean;
 }
 

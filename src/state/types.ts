@@ -179,6 +179,8 @@ export interface StateDb extends QmdbBatchable {
   commit(blocks: readonly Finalized[]): void;
   /** Returns to `height`, which must still be held (archive only). */
   rollback(height: Height): void;
+  /** Whether blocks were committed while the indexes were switched off, which they are no more: build them again. */
+  readonly lacksIndexes: boolean;
   /**
    * Empties all indexes and, unless they are switched off, builds them again from the stored blocks, of which `rowsOf`
    * tells what they hold. One transaction: a failure leaves the old ones.
