@@ -26,6 +26,10 @@ const MAX_DEPTH = 64;
 const MAX_VALUES = 1_000_000;
 /** Characters of a type's name with its dimensions, each of which is looked at in turn. */
 const MAX_TYPE_LENGTH = 1_024;
+/** Types of one request: each one's encoding names all that it refers to. */
+const MAX_TYPES = 1_000;
+/** Characters of a wrong value that an error shows. */
+const MAX_SHOWN = 80;
 const DOMAIN = "EIP712Domain";
 /** Fields of a domain in the order of the EIP, for requests that leave the domain's type out. */
 const DOMAIN_FIELDS: readonly Field[] = [
@@ -40,6 +44,12 @@ function bad(why: string): KoraError {
   return new KoraError(`invalid typed data: ${why}`, { code: "INVALID_PARAMS" });
 }
 
+/** The beginning of a wrong value: clients may send megabytes of it. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
 function object(value: unknown, what: string): Json {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(`${what} is no object`);
   return value as Json;
@@ -47,7 +57,10 @@ function object(value: unknown, what: string): Json {
 
 function readTypes(value: unknown, domain: Json): Types {
   const types = new Map<string, readonly Field[]>();
-  for (const [name, fields] of Object.entries(object(value, "types"))) {
+  const entries = Object.entries(object(value, "types"));
+  if (entries.length > MAX_TYPES) throw bad(`more than ${MAX_TYPES} types`);
+  for (const [name, fields] of entries) {
+    if (name.length > MAX_TYPE_LENGTH) throw bad("the name of a type is too long");
     if (!Array.isArray(fields)) throw bad(`type ${name} is no list`);
     const read = fields.map((field: unknown): Field => {
       const { name: fieldName, type } = object(field, `a field of ${name}`);
@@ -97,10 +110,11 @@ function encodeType(types: Types, name: string): string {
 
 function integer(value: unknown, type: string): bigint {
   if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
-  if (typeof value === "string" && /^-?(0x[0-9a-fA-F]+|[0-9]+)$/.test(value)) {
+  // Longer ones fit no type, and a million digits take seconds to read.
+  if (typeof value === "string" && /^-?(0x[0-9a-fA-F]{1,64}|[0-9]{1,78})$/.test(value)) {
     return value.startsWith("-") ? -BigInt(value.slice(1)) : BigInt(value);
   }
-  throw bad(`${JSON.stringify(value)} is no ${type}`);
+  throw bad(`${shown(value)} is no ${type}`);
 }
 
 function encodeInteger(value: unknown, type: string, bits: number, signed: boolean): Uint8Array {
@@ -112,7 +126,7 @@ function encodeInteger(value: unknown, type: string, bits: number, signed: boole
 }
 
 function bytesOf(value: unknown, type: string): Uint8Array {
-  if (!isHex(value)) throw bad(`${JSON.stringify(value)} is no ${type}`);
+  if (!isHex(value)) throw bad(`${shown(value)} is no ${type}`);
   return fromHex(value);
 }
 
@@ -127,14 +141,18 @@ const SIZED = /^(u?int|bytes)([0-9]+)$/;
 /** The 32 bytes of a value of an atomic or dynamic type; undefined for an unknown type. */
 function encodeAtom(type: string, value: unknown): Uint8Array | undefined {
   if (type === "string") {
-    if (typeof value !== "string") throw bad(`${JSON.stringify(value)} is no string`);
+    if (typeof value !== "string") throw bad(`${shown(value)} is no string`);
     return keccak256(utf8(value));
   }
   if (type === "bytes") return keccak256(bytesOf(value, type));
-  if (type === "bool") return padLeft(Uint8Array.of(value === true || value === "true" ? 1 : 0), 32);
+  if (type === "bool") {
+    const truth = value === true || value === "true";
+    if (!truth && value !== false && value !== "false") throw bad(`${shown(value)} is no bool`);
+    return padLeft(Uint8Array.of(truth ? 1 : 0), 32);
+  }
   if (type === "address") {
     const bytes = bytesOf(value, type);
-    if (bytes.length !== 20) throw bad(`${String(value)} is no address`);
+    if (bytes.length !== 20) throw bad(`${shown(value)} is no address`);
     return padLeft(bytes, 32);
   }
   const sized = SIZED.exec(type === "uint" || type === "int" ? `${type}256` : type);
@@ -152,7 +170,7 @@ function encodeValue(request: Request, type: string, value: unknown, depth: numb
   if (depth > MAX_DEPTH) throw bad(`nested deeper than ${MAX_DEPTH}`);
   const array = ARRAY.exec(type);
   if (array !== null) {
-    if (!Array.isArray(value)) throw bad(`${JSON.stringify(value)} is no ${type}`);
+    if (!Array.isArray(value)) throw bad(`${shown(value)} is no ${type}`);
     if (array[2] !== "" && value.length !== Number(array[2]))
       throw bad(`${value.length} items are no ${type}`);
     const items = value.map((item: unknown) => encodeValue(request, array[1] as string, item, depth + 1));

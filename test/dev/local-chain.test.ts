@@ -1,6 +1,6 @@
 // The local chain: when blocks come, what a sender can believe when its call returns, and its methods.
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JournalFile } from "#chain/pool-journal.ts";
@@ -287,6 +287,13 @@ test("what is mined at once is not journalled, what waits is before its hash is 
   call(setup, "evm_setAutomine", false);
   await setup.local.submit(transfer({ from: 1, nonce: 0 }).raw);
   expect(written.length).toBe(2);
+});
+
+test("README names exactly the methods that a local chain has beside others", () => {
+  const readme = readFileSync(join(import.meta.dir, "../../README.md"), "utf8");
+  const table = readme.slice(readme.indexOf("| local chain |")).split("\n\n", 1)[0] ?? "";
+  const named = [...table.matchAll(/`([a-zA-Z]+_\w+)`/g)].map(([, name]) => name);
+  expect(named.sort()).toEqual(Object.keys(setUp(MANUAL).methods).sort());
 });
 
 test("it says that it is an anvil, with an instance id that outlives a restart", async () => {

@@ -64,9 +64,22 @@ test.each([
     "256 does not fit uint8",
     { types: { A: [{ name: "x", type: "uint8" }] }, primaryType: "A", message: { x: 256 } },
   ],
+  ["1 is no bool", { types: { A: [{ name: "x", type: "bool" }] }, primaryType: "A", message: { x: 1 } }],
   ["A.x is missing", { types: { A: [{ name: "x", type: "uint8" }] }, primaryType: "A", message: {} }],
 ])("refuses: %s", (why, input) => {
   expect(() => typedDataDigest(input)).toThrow(why);
+});
+
+test("values and types that are far too many or too long are refused shortly", () => {
+  const types = { A: [{ name: "x", type: "uint8" }] };
+  const long = () => typedDataDigest({ types, primaryType: "A", message: { x: "9".repeat(1_000_000) } });
+  expect(long).toThrow(/^invalid typed data: .{1,200} uint8$/);
+  const chain = Object.fromEntries(
+    Array.from({ length: 50_000 }, (_, i) => [`T${i}`, [{ name: "next", type: `T${i + 1}` }]]),
+  );
+  expect(() => typedDataDigest({ types: chain, primaryType: "T0", message: {} })).toThrow(
+    "more than 1000 types",
+  );
 });
 
 test("data nested without end is refused", () => {
