@@ -27,7 +27,29 @@ export function createByteBudget(max: number): ByteBudget {
   };
 }
 
-/** Bodies announced as no longer than this are read at once: the bound on requests bounds them well enough. */
+/** Requests whose bodies are arriving: where there are too many, the one that began first gives way. */
+export interface Arrivals {
+  /** Notes one that begins; the result ends it. `giveWay` is called when it has to end. */
+  begin(giveWay: () => void): () => void;
+}
+
+/** At most `max` at once: a client that announces bodies and never sends them must not keep others out. */
+export function createArrivals(max: number): Arrivals {
+  const arriving = new Set<() => void>();
+  return {
+    begin(giveWay) {
+      arriving.add(giveWay);
+      const [first] = arriving;
+      if (arriving.size > max && first !== undefined) {
+        arriving.delete(first);
+        first();
+      }
+      return () => void arriving.delete(giveWay);
+    },
+  };
+}
+
+/** Bodies announced as no longer than this are read at once: the bounds on requests bound them well enough. */
 const SHORT_BYTES = 64 * 1024;
 
 function isShort(request: Request): boolean {
@@ -35,27 +57,56 @@ function isShort(request: Request): boolean {
   return length !== null && Number(length) <= SHORT_BYTES;
 }
 
-/**
- * Reads the body and hands it to `use`; its bytes count as held until that is done. Undefined when the budget is
- * used up; rejects when the client does not send what it announced.
- */
-export async function withBody<T>(
-  request: Request,
-  budget: ByteBudget,
-  use: (text: string) => T | Promise<T>,
-): Promise<T | undefined> {
-  if (isShort(request) || request.body === null) return use(await request.text());
+/** A body that has arrived; its bytes count as held until it is released. */
+export interface Body {
+  readonly text: string;
+  release(): void;
+}
+
+const NOTHING_HELD = (): void => undefined;
+
+async function readLong(stream: ReadableStream<Uint8Array>, budget: ByteBudget): Promise<Body | "no room"> {
   const decoder = new TextDecoder();
   let text = "";
   let held = 0;
+  const release = (): void => budget.giveBack(held);
   try {
-    for await (const chunk of request.body) {
-      if (!budget.take(chunk.length)) return undefined;
+    for await (const chunk of stream) {
+      if (!budget.take(chunk.length)) {
+        release();
+        return "no room";
+      }
       held += chunk.length;
       text += decoder.decode(chunk, { stream: true });
     }
-    return await use(text + decoder.decode());
+    return { text: text + decoder.decode(), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/**
+ * Reads the body. "no room" when the budget is used up, "gave way" when too many others began later; rejects when the
+ * client does not send what it announced.
+ */
+export async function readBody(
+  request: Request,
+  budget: ByteBudget,
+  arrivals: Arrivals,
+): Promise<Body | "no room" | "gave way"> {
+  const { promise: gaveWay, resolve: giveWay } = Promise.withResolvers<"gave way">();
+  const end = arrivals.begin(() => giveWay("gave way"));
+  const reading =
+    isShort(request) || request.body === null
+      ? request.text().then((text): Body => ({ text, release: NOTHING_HELD }))
+      : readLong(request.body, budget);
+  try {
+    const first = await Promise.race([reading, gaveWay]);
+    if (first === "gave way")
+      reading.then((late) => typeof late === "object" && late.release(), NOTHING_HELD);
+    return first;
   } finally {
-    budget.giveBack(held);
+    end();
   }
 }

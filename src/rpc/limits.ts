@@ -7,7 +7,7 @@ export interface RpcLimits {
   readonly maxBatch: number;
   /** Characters of one response, batches as a whole included. */
   readonly maxResponseBytes: number;
-  /** HTTP requests that are being answered. */
+  /** HTTP requests that are being answered, and as many whose bodies are arriving. */
   readonly maxRequests: number;
   /** Bytes of all requests that are being received or answered, short ones over HTTP left out. */
   readonly maxBytesInFlight: number;

@@ -4,7 +4,14 @@ import { Elysia } from "elysia";
 import { messageOf } from "#lib/error.ts";
 import { listenError } from "#lib/listen-error.ts";
 import { type AccessOptions, corsHeaders, createRateLimit, hostAllowed, originAllowed } from "./access.ts";
-import { type ByteBudget, createByteBudget, withBody } from "./body.ts";
+import {
+  type Arrivals,
+  type Body,
+  type ByteBudget,
+  createArrivals,
+  createByteBudget,
+  readBody,
+} from "./body.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
@@ -50,6 +57,7 @@ interface Shared {
   readonly hub: SubscriptionHub;
   readonly admit: (address: string) => boolean;
   readonly bytes: ByteBudget;
+  readonly arrivals: Arrivals;
   readonly outbox: Outbox;
   requests: number;
   connections: number;
@@ -74,25 +82,39 @@ function tooBusy(why: string): Response {
   return new Response(body, { status: 429, headers: JSON_TYPE });
 }
 
+/** The answer; undefined where too many others are being answered. */
+async function answerBody(shared: Shared, { text, release }: Body): Promise<string | undefined> {
+  try {
+    if (shared.requests >= shared.options.limits.maxRequests) return undefined;
+    shared.requests++;
+    try {
+      return await shared.dispatch(text, undefined);
+    } finally {
+      shared.requests--;
+    }
+  } finally {
+    release();
+  }
+}
+
 async function post(shared: Shared, request: Request, address: string): Promise<Response> {
   const { options } = shared;
   if (!isJson(request.headers.get("content-type"))) {
     return refusal(415, "invalid content type, only application/json is supported");
   }
   if (!shared.admit(address)) return tooBusy("rate limit exceeded");
-  if (shared.requests >= options.limits.maxRequests) return tooBusy("too many requests are being answered");
-  shared.requests++;
   try {
-    const answer = await withBody(request, shared.bytes, (body) => shared.dispatch(body, undefined));
-    if (answer === undefined) return tooBusy("too many bytes of requests are being answered");
+    const body = await readBody(request, shared.bytes, shared.arrivals);
+    if (body === "gave way") return refusal(408, "the request took too long to arrive");
+    if (body === "no room") return tooBusy("too many bytes of requests are being answered");
+    const answer = await answerBody(shared, body);
+    if (answer === undefined) return tooBusy("too many requests are being answered");
     const headers = request.headers.has("origin")
       ? { ...JSON_TYPE, ...corsHeaders(options, request) }
       : JSON_TYPE;
     return new Response(bodyOf(shared.outbox, answer), { headers });
   } catch (error) {
     return refusal(400, `the request could not be read: ${messageOf(error)}`);
-  } finally {
-    shared.requests--;
   }
 }
 
@@ -198,6 +220,7 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     hub,
     admit: createRateLimit(limits.requestsPerSecond, now),
     bytes: createByteBudget(limits.maxBytesInFlight),
+    arrivals: createArrivals(limits.maxRequests),
     outbox,
     requests: 0,
     connections: 0,

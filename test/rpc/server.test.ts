@@ -18,7 +18,8 @@ async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServer
     fills++;
     return "x".repeat(Number(length));
   };
-  const node = fakeNode({ test_fill: fill });
+  const gate = Promise.withResolvers<string>();
+  const node = fakeNode({ test_fill: fill, test_wait: () => gate.promise });
   const server = await startRpcServer(node.ports, {
     listen: [{ host: "127.0.0.1", port: 0 }],
     hosts: [],
@@ -32,7 +33,16 @@ async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServer
   const url = `http://127.0.0.1:${port}/`;
   const post = (body: string, headers: Record<string, string> = {}) =>
     fetch(url, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
-  return { node, server, port, url, wsUrl: `ws://127.0.0.1:${port}/`, post, fills: () => fills };
+  return {
+    node,
+    server,
+    port,
+    url,
+    wsUrl: `ws://127.0.0.1:${port}/`,
+    post,
+    fills: () => fills,
+    proceed: () => gate.resolve("0x"),
+  };
 }
 
 const BLOCK_NUMBER = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}';
@@ -170,6 +180,36 @@ describe("HTTP", () => {
       raw.destroy();
     }
     expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+  });
+
+  test("who announces bodies and sends none keeps nobody out, and gives way", async () => {
+    const { port, post } = await serve({ maxRequests: 2 });
+    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    const answers: string[] = [];
+    const idle = await Promise.all(
+      [100, 100_000, 100].map(async (length, index) => {
+        const client = connect(port, "127.0.0.1");
+        client.on("data", (chunk) => {
+          answers[index] = String(chunk);
+        });
+        await new Promise<void>((resolve) =>
+          client.write(`${head}content-length: ${length}\r\n\r\n{`, () => resolve()),
+        );
+        return client;
+      }),
+    );
+    for (let i = 0; i < 4; i++) expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
+    await until(
+      "the idle ones to be refused",
+      () => answers.filter((text) => text.includes(" 408 ")).length >= 2,
+    );
+    for (const client of idle) client.destroy();
+    const busy = await serve({ maxRequests: 1 });
+    const waiting = busy.post('{"jsonrpc":"2.0","id":1,"method":"test_wait"}');
+    await until("the bound", async () => (await busy.post(BLOCK_NUMBER)).status === 429);
+    busy.proceed();
+    expect(await (await waiting).json()).toMatchObject({ result: "0x" });
+    expect(await (await busy.post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
   });
 
   test("the bytes of all requests together are bounded, as far as they have arrived", async () => {
