@@ -169,6 +169,23 @@ test(
 );
 
 test(
+  "one peer has four connections at most, however many processes share its key",
+  async () => {
+    const a = await node(1);
+    const claimants = await Promise.all(Array.from({ length: 7 }, () => node(2)));
+    // One after the other: a dozen connections a second are taken from one address.
+    for (const each of claimants) await each.transport.dial(addressOf(a.transport));
+    const connected = () => claimants.filter(({ transport }) => transport.isConnected(a.transport.self));
+    await until(() => connected().length <= 4);
+    expect(connected()).toHaveLength(4);
+    connected()[3]?.channel.send(a.transport.self, Uint8Array.of(1));
+    await until(() => a.received.length === 1);
+    expect(a.transport.peers()).toHaveLength(1);
+  },
+  TIMEOUT,
+);
+
+test(
   "a flood is read at its quota, and another peer's frames get through meanwhile",
   async () => {
     const inbound = { bytesPerSecond: 100_000, messagesPerSecond: 50 };

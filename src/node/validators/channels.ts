@@ -1,8 +1,8 @@
 // The channels between nodes: what each carries, how large, how fast and what is dropped first. Every bound is for one
 // peer, several times what an honest one needs at twenty views a second, and low enough that one peer at all its bounds
-// leaves the pace of blocks as it is (test/bench/network/flood.ts; the flooded node's CPU rises). Votes and certificates
-// are small and worth most, so they share no queue with bodies; a queue of votes drops its oldest, since a newer one
-// says more.
+// leaves the pace of blocks as it is and costs a tenth of a core (bodies: a fifth) until it is refused for it, within
+// half a minute (test/bench/network/flood.ts). Votes and certificates are small and worth most, so they share no queue
+// with bodies; a queue of votes drops its oldest, since a newer one says more.
 import type { ChannelAccess, ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
 import { MAX_BATCH_BYTES } from "#types/batch.ts";
 import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
