@@ -30,6 +30,7 @@ interface ConductRules {
 const RULES: Readonly<Record<string, ConductRules>> = {
   equivocate: { provable: true, banned: true },
   garbage: { provable: false, banned: true },
+  flood: { provable: false, banned: true },
 };
 
 interface Evidence {
