@@ -29,7 +29,7 @@ export function onCertificates(core: Core, from: number, certificates: readonly 
       continue;
     }
     fresh.push(certificate);
-    seeds.push(round?.hasSeed === true ? round.seed : undefined);
+    seeds.push(round?.seed);
   }
   if (fresh.length > 0) emit(core, { type: "examine", from, certificates: fresh, seeds });
 }
@@ -55,7 +55,6 @@ export function acceptCertificate(core: Core, examined: Examined, mine: boolean)
   const round = roundOf(core, view);
   if (round.certificates[kind] !== undefined) return;
   round.certificates[kind] = certificate;
-  round.hasSeed = true;
   round.seed = certificate.seed;
   round.lottery = lottery;
   emit(core, { type: "persist", record: { type: "certificate", certificate, lottery } });
@@ -75,7 +74,6 @@ function onNotarization(core: Core, round: Round, certificate: Certificate): voi
   if (round.seenAt < 0) round.seenAt = core.now;
   if (round.proposal !== undefined && !sameSubject(round.proposal, certificate)) round.equivocated = true;
   if (round.view > core.highestNotarized) core.highestNotarized = round.view;
-  emit(core, { type: "expect", digest: certificate.payload, hint: -1 });
   tryCertify(core, round);
   certifyChildren(core, round.view);
   if (round.view < core.view) advance(core);
@@ -115,11 +113,20 @@ function onFinalization(core: Core, round: Round, certificate: Certificate): voi
   certifyChildren(core, view);
 }
 
+/** However far finality jumped, it costs no more than the rounds that are held. */
+function forgetRounds(core: Core, below: number): void {
+  const { rounds } = core;
+  if (below - core.forgottenBelow > rounds.size) {
+    for (const view of rounds.keys()) if (view < below) rounds.delete(view);
+    core.forgottenBelow = below;
+  }
+  for (; core.forgottenBelow < below; core.forgottenBelow++) rounds.delete(core.forgottenBelow);
+}
+
 /** R17: drops rounds below the window, in memory at once and in the journal now and then. */
 export function forget(core: Core): void {
   const { retention } = core.config.timing;
-  const memory = core.finalizedView - retention;
-  for (; core.forgottenBelow < memory; core.forgottenBelow++) core.rounds.delete(core.forgottenBelow);
+  forgetRounds(core, core.finalizedView - retention);
   const journal = Math.min(core.finalizedView, core.acknowledgedView) - retention;
   if (journal - core.prunedBelow < Math.max(1, retention / 4)) return;
   core.prunedBelow = journal;

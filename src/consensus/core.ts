@@ -42,7 +42,7 @@ import { EVERYONE } from "./effects.ts";
 import type { CoreMessage, Event } from "./events.ts";
 import { blame } from "./fault.ts";
 import { arm, updateDue } from "./pace.ts";
-import { answerRequest, newResolver, pollResolver } from "./resolver.ts";
+import { answerRequest, pollResolver } from "./resolver.ts";
 import { restore, start } from "./restore.ts";
 import { greet, greetEveryone, onEcho, onHello, recognize, retry } from "./retry.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
@@ -54,7 +54,7 @@ const NOTHING: readonly Effect[] = [];
 
 /** A core that continues where the journal ends. `rules` exists for the simulator alone. */
 export function createCore(config: CoreConfig, restored: Restored, rules: Rules = ALL_RULES): Core {
-  const core = newCore(config, newResolver(), rules);
+  const core = newCore(config, rules);
   restore(core, restored);
   return core;
 }
@@ -145,7 +145,7 @@ function onTick(core: Core): void {
   core.timerAt = Number.POSITIVE_INFINITY;
   if (core.now >= core.greetAt) greetEveryone(core);
   if (core.now >= core.retryAt) retry(core);
-  if (core.now >= core.resolver.nextAt) pollResolver(core);
+  if (core.now >= core.wantsAt) pollResolver(core);
   advance(core);
 }
 
@@ -162,7 +162,7 @@ function onSigned(core: Core, vote: Vote): void {
     emit(core, { type: "persist", record: { type: "body", view: vote.view, digest: vote.payload } });
   }
   emit(core, { type: "persist", record: { type: "vote", vote } });
-  if (round.built === vote.payload && core.config.n > 1)
+  if (vote.kind === "notarize" && round.built === vote.payload && core.config.n > 1)
     emit(core, { type: "disseminate", digest: vote.payload });
   if (core.config.n > 1) emit(core, { type: "send", to: EVERYONE, message: { type: "vote", vote } });
   takeVote(core, vote);

@@ -55,8 +55,8 @@ export type Effect =
   | { readonly type: "send"; readonly to: number; readonly message: CoreMessage }
   /** R2: send the body to every validator. */
   | { readonly type: "disseminate"; readonly digest: Hash }
-  /** A body will be needed; `hint` had it. */
-  | { readonly type: "expect"; readonly digest: Hash; readonly hint: number }
+  /** A body will be needed; whoever proposed it should have sent it. */
+  | { readonly type: "expect"; readonly digest: Hash; readonly from: number }
   | { readonly type: "sign"; readonly subject: Subject }
   | { readonly type: "authenticate"; readonly vote: Vote; readonly from: number }
   | { readonly type: "recover"; readonly subject: Subject; readonly votes: readonly Vote[] }
@@ -75,7 +75,7 @@ export type Effect =
       readonly deadline: number;
       readonly empty: boolean;
     }
-  | { readonly type: "verify"; readonly context: BlockContext; readonly hint: number }
+  | { readonly type: "verify"; readonly context: BlockContext }
   | { readonly type: "certify"; readonly context: BlockContext }
   /** The certified tip moved: what "pending" builds on. */
   | { readonly type: "certifiedTip"; readonly view: number; readonly payload: Hash }

@@ -71,7 +71,7 @@ export function leaderIsSilent(core: Core): boolean {
 export function arm(core: Core): void {
   if (core.config.scheme === "solo" || !core.started) return;
   const round = roundOf(core, core.view);
-  let at = Math.min(core.retryAt, core.resolver.nextAt, core.greetAt);
+  let at = Math.min(core.retryAt, core.wantsAt, core.greetAt);
   if (core.now < core.dueAt) at = Math.min(at, core.dueAt);
   else if (round.mine.nullify === undefined) {
     const deadline = round.proposal === undefined ? leaderDeadline(core) : certificationDeadline(core);

@@ -7,23 +7,6 @@ import { type Core, emit } from "./state.ts";
 /** Certificates wanted at once; more are asked for as these arrive. */
 export const MAX_WANTS = 256;
 
-interface Pending {
-  readonly want: Want;
-  /** Whom to ask next. */
-  peer: number;
-  nextAt: number;
-}
-
-export interface Resolver {
-  readonly pending: Map<number, Pending>;
-  nextAt: number;
-}
-
-/** Wants nothing. */
-export function newResolver(): Resolver {
-  return { pending: new Map(), nextAt: Number.POSITIVE_INFINITY };
-}
-
 function keyOf(want: Want): number {
   return want.view * 2 + (want.kind === "nullify" ? 1 : 0);
 }
@@ -34,10 +17,10 @@ function settled(core: Core, want: Want): boolean {
 }
 
 /** Asks for what is missing, `hint` first (-1: nobody in particular). What is asked for already stays as it is. */
-export function fetchMissing(core: Core, wants: readonly Want[], hint: number): void {
-  const { pending } = core.resolver;
+export function fetchMissing(core: Core, missing: readonly Want[], hint: number): void {
+  const { wants: pending } = core;
   let added = false;
-  for (const want of wants) {
+  for (const want of missing) {
     const key = keyOf(want);
     if (pending.has(key) || settled(core, want)) continue;
     // Of a view that was skipped nobody has the notarization: what is wanted longest makes room.
@@ -50,14 +33,14 @@ export function fetchMissing(core: Core, wants: readonly Want[], hint: number): 
 
 /** Sends the requests that are due; called on ticks. */
 export function pollResolver(core: Core): void {
-  const { resolver } = core;
+  const { wants: pending } = core;
   const { n, me, timing } = core.config;
-  resolver.nextAt = Number.POSITIVE_INFINITY;
-  if (resolver.pending.size === 0 || n === 1) return;
+  core.wantsAt = Number.POSITIVE_INFINITY;
+  if (pending.size === 0 || n === 1) return;
   const batches = new Map<number, Want[]>();
-  for (const [key, entry] of resolver.pending) {
+  for (const [key, entry] of pending) {
     if (settled(core, entry.want)) {
-      resolver.pending.delete(key);
+      pending.delete(key);
       continue;
     }
     if (entry.nextAt <= core.now) {
@@ -70,7 +53,7 @@ export function pollResolver(core: Core): void {
         entry.nextAt = core.now + timing.fetchTimeout;
       }
     }
-    resolver.nextAt = Math.min(resolver.nextAt, Math.max(entry.nextAt, core.now + 1));
+    core.wantsAt = Math.min(core.wantsAt, Math.max(entry.nextAt, core.now + 1));
   }
   for (const [to, wants] of batches) emit(core, { type: "send", to, message: { type: "request", wants } });
 }

@@ -15,7 +15,6 @@ export function restore(core: Core, restored: Restored): void {
   for (const { certificate, lottery } of restored.certificates) {
     const round = roundOf(core, certificate.view);
     round.certificates[certificate.kind] = certificate;
-    round.hasSeed = true;
     round.seed = certificate.seed;
     round.lottery = lottery;
     if (certificate.kind === "notarize")
@@ -33,7 +32,8 @@ export function restore(core: Core, restored: Restored): void {
   }
   for (const { view, digest } of restored.bodies) roundOf(core, view).durableBodies.push(digest);
   for (const vote of restored.votes) restoreVote(core, vote);
-  core.forgottenBelow = Math.max(0, Math.min(core.finalizedView, ...core.rounds.keys()));
+  core.forgottenBelow = core.finalizedView;
+  for (const view of core.rounds.keys()) core.forgottenBelow = Math.min(core.forgottenBelow, view);
   core.prunedBelow = core.forgottenBelow;
   core.view = 1 + lastLeft(core);
 }

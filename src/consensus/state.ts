@@ -3,11 +3,11 @@
 import { assert } from "#lib/assert.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
+import type { Want } from "#types/message.ts";
 import { maxFaulty, quorumOf } from "#types/quorum.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
 import type { BlockContext, Effect } from "./effects.ts";
 import { leaderOf } from "./leader.ts";
-import type { Resolver } from "./resolver.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 
 /** How votes become certificates (section 1). */
@@ -71,7 +71,7 @@ export interface Tally {
   recovering: boolean;
 }
 
-/** Where certification of a notarized block stands (R4). "own": verified for R3 already. */
+/** Where certification of a notarized block stands (R4). */
 export type Certification = "unknown" | "asked" | "certified" | "refused";
 
 export interface Round {
@@ -80,7 +80,9 @@ export interface Round {
   readonly certificates: Record<VoteKind, Certificate | undefined>;
   /** The leader's notarize vote. */
   proposal: Subject | undefined;
-  /** When the proposal or a notarization was first seen. */
+  /** When the proposal was first seen; -1: not yet. */
+  proposedAt: number;
+  /** When the proposal or a notarization was first seen, whichever came first; -1: neither did. */
   seenAt: number;
   /** R3, R6: the leader signed two proposals. */
   equivocated: boolean;
@@ -100,13 +102,20 @@ export interface Round {
   /** Verified seed and lottery of this round (R11). */
   seed: Uint8Array | undefined;
   lottery: Uint8Array | undefined;
-  hasSeed: boolean;
   /** A partial of these signers failed, so their slots stay closed. */
   readonly spoiled: number[];
   /** Votes of caught signers whose partials are checked alone. */
   readonly examining: Vote[];
   /** Those of them that were found good. */
   readonly examined: Vote[];
+}
+
+/** A certificate that is being asked for. */
+export interface PendingWant {
+  readonly want: Want;
+  /** Whom to ask next. */
+  peer: number;
+  nextAt: number;
 }
 
 export interface Core {
@@ -155,7 +164,10 @@ export interface Core {
   readonly faultsOf: number[];
   highestNotarized: number;
   certifiedTip: number;
-  readonly resolver: Resolver;
+  /** Certificates that this node lacks, by view and kind. */
+  readonly wants: Map<number, PendingWant>;
+  /** When the first of them is to be asked for again. */
+  wantsAt: number;
 }
 
 /** What replay found (R16) and what the guard says (R18). */
@@ -194,6 +206,7 @@ function newRound(view: number, n: number): Round {
     tallies: { notarize: newTally(n), nullify: newTally(n), finalize: newTally(n) },
     certificates: { notarize: undefined, nullify: undefined, finalize: undefined },
     proposal: undefined,
+    proposedAt: -1,
     seenAt: -1,
     equivocated: false,
     twoFaced: [],
@@ -206,7 +219,6 @@ function newRound(view: number, n: number): Round {
     cast: { notarize: undefined, nullify: undefined, finalize: undefined },
     seed: undefined,
     lottery: undefined,
-    hasSeed: false,
     spoiled: [],
     examining: [],
     examined: [],
@@ -214,7 +226,7 @@ function newRound(view: number, n: number): Round {
 }
 
 /** An empty state at genesis; `restore` fills it. */
-export function newCore(config: CoreConfig, resolver: Resolver, rules: Rules = ALL_RULES): Core {
+export function newCore(config: CoreConfig, rules: Rules = ALL_RULES): Core {
   const { n, me, timing } = config;
   assert(n >= 1 && (me === undefined || me < n), "the validator's index is within the committee");
   assert(timing.leaderTimeout < timing.certificationTimeout, "the leader timer fires before the other");
@@ -254,7 +266,8 @@ export function newCore(config: CoreConfig, resolver: Resolver, rules: Rules = A
     faultsOf: new Array<number>(n).fill(0),
     highestNotarized: 0,
     certifiedTip: 0,
-    resolver,
+    wants: new Map(),
+    wantsAt: Number.POSITIVE_INFINITY,
   };
 }
 
@@ -299,17 +312,14 @@ export function parentPayload(core: Core, view: number): Hash | undefined {
 export function contextOf(core: Core, subject: Subject): BlockContext | undefined {
   const parent = parentPayload(core, subject.parentView);
   if (parent === undefined) return undefined;
-  const parentRound = core.rounds.get(subject.parentView);
-  const seeded = subject.parentView === 0 || core.config.scheme === "identity";
-  if (!seeded && parentRound?.hasSeed !== true) return undefined;
-  return {
-    epoch: core.config.epoch,
-    view: subject.view,
-    parentView: subject.parentView,
-    parent,
-    parentSeed: seeded ? undefined : parentRound?.seed,
-    payload: subject.payload,
-  };
+  const { view, parentView, payload } = subject;
+  const { epoch, scheme } = core.config;
+  let parentSeed: Uint8Array | undefined;
+  if (parentView !== 0 && scheme !== "identity") {
+    parentSeed = core.rounds.get(parentView)?.seed;
+    if (parentSeed === undefined) return undefined;
+  }
+  return { epoch, view, parentView, parent, parentSeed, payload };
 }
 
 const NO_ROUNDS: readonly Round[] = [];

@@ -102,6 +102,7 @@ export function onBuilt(core: Core, view: number, parentView: number, payload: H
   const { epoch } = core.config;
   round.proposal = { kind: "notarize", epoch, view, parentView, payload };
   round.built = payload;
+  round.proposedAt = core.now;
   round.seenAt = core.now;
   round.verification = "valid";
   castNotarize(core, round, round.proposal);
@@ -109,10 +110,12 @@ export function onBuilt(core: Core, view: number, parentView: number, payload: H
 
 function setProposal(core: Core, round: Round, proposal: Subject): void {
   round.proposal = proposal;
+  if (round.proposedAt < 0) round.proposedAt = core.now;
   if (round.seenAt < 0) round.seenAt = core.now;
   const notarized = round.certificates.notarize?.payload;
   if (notarized !== undefined && notarized !== proposal.payload) round.equivocated = true;
-  emit(core, { type: "expect", digest: proposal.payload, hint: leaderAt(core, round.view) ?? -1 });
+  const leader = leaderAt(core, round.view);
+  if (leader !== undefined) emit(core, { type: "expect", digest: proposal.payload, from: leader });
 }
 
 /** The leader's notarize vote arrived, for the current view or another inside the window. */
@@ -159,7 +162,7 @@ export function considerProposal(core: Core, round: Round): void {
     return;
   }
   round.verification = "asked";
-  emit(core, { type: "verify", context, hint: leader });
+  emit(core, { type: "verify", context });
 }
 
 /** R3: the application's answer. A block that can never be right costs no timer; one that is early gets no vote. */

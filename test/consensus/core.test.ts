@@ -105,7 +105,7 @@ test("an echoed vote that the journal lacks bars its view; with the operator's w
 test("what is wanted longest makes room for what is wanted now", () => {
   const core = started();
   for (let view = 1; view <= MAX_WANTS + 5; view++) fetchMissing(core, [{ view, kind: "notarize" }], 1);
-  const views = [...core.resolver.pending.values()].map(({ want }) => want.view);
+  const views = [...core.wants.values()].map(({ want }) => want.view);
   expect(views).toHaveLength(MAX_WANTS);
   expect([Math.min(...views), Math.max(...views)]).toEqual([6, MAX_WANTS + 5]);
 });

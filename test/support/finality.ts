@@ -3,9 +3,10 @@
 import { parseGenesis } from "#chain/genesis-file.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import { openBls } from "#crypto/bls.ts";
-import { deal } from "#crypto/deal.ts";
+import { deal, type RandomSource } from "#crypto/deal.ts";
 import { type Identity, identityFromSeed } from "#crypto/identity.ts";
-import { createThresholdScheme } from "#crypto/threshold.ts";
+import { createThresholdScheme, type ThresholdScheme } from "#crypto/threshold.ts";
+import type { SchemePort } from "#node/consensus/ports.ts";
 import {
   type CertificateVerifier,
   createCertificateVerifier,
@@ -31,37 +32,57 @@ export interface FinalChain {
   certify(block: Block, kind?: VoteKind): Certificate;
 }
 
-/** A signer and a verifier of certificates of one chain. */
-export interface TestCommittee extends Pick<FinalChain, "certify" | "verifier"> {
-  /** Compressed, hex without 0x. */
-  readonly groupPublicKey: string;
+/** One member of the committee, with its share. */
+export interface TestMember {
+  readonly identity: Identity;
+  readonly scheme: ThresholdScheme;
+  readonly votes: SchemePort;
 }
 
-/** The committee of the chain that begins with `genesis`. */
-export async function openCommittee(genesis: Hash): Promise<TestCommittee> {
+/** A signer and a verifier of certificates of one chain. */
+export interface TestCommittee extends Pick<FinalChain, "verifier"> {
+  /** Compressed, hex without 0x. */
+  readonly groupPublicKey: string;
+  /** By index. */
+  readonly members: readonly TestMember[];
+  /** The certificate of any subject. */
+  sign(subject: Subject): Certificate;
+  certify(block: Block, kind?: VoteKind): Certificate;
+}
+
+/** A committee of the chain that begins with `genesis`, each time another unless `random` says what its key is made of. */
+export async function openCommittee(genesis: Hash, random?: RandomSource): Promise<TestCommittee> {
   const bls = await openBls();
   const { key, shares } = deal(
     bls,
     COMMITTEE.map(({ publicKey }) => publicKey),
+    random,
   );
-  const ports = shares.map((share) => {
+  const members = shares.map((share): TestMember => {
     const identity = COMMITTEE.find(({ publicKey }) => publicKey === key.participants[share.index]);
-    return createThresholdVotes(createThresholdScheme(bls, key, share), identity, genesis);
+    if (identity === undefined) throw new Error("every share is a member's");
+    const scheme = createThresholdScheme(bls, key, share);
+    return { identity, scheme, votes: createThresholdVotes(scheme, identity, genesis) };
   });
+  function sign(subject: Subject): Certificate {
+    const votes: Vote[] = [];
+    for (const member of members.slice(0, key.threshold))
+      member.votes.sign(subject, (vote) => votes.push(vote));
+    let certificate: Certificate | undefined;
+    members[0]?.votes.recover(subject, votes, ({ result }) => {
+      certificate = result?.certificate;
+    });
+    if (certificate === undefined) throw new Error("the committee's votes make no certificate");
+    return certificate;
+  }
   return {
     groupPublicKey: createThresholdScheme(bls, key).groupPublicKey.toHex(),
+    members,
     verifier: createCertificateVerifier(createThresholdScheme(bls, key), genesis),
+    sign,
     certify({ header, hash }, kind = "finalize") {
       const { epoch, view, parentView } = positionOf(header);
-      const subject: Subject = { kind, epoch, view, parentView, payload: hash };
-      const votes: Vote[] = [];
-      for (const port of ports.slice(0, key.threshold)) port.sign(subject, (vote) => votes.push(vote));
-      let certificate: Certificate | undefined;
-      ports[0]?.recover(subject, votes, ({ result }) => {
-        certificate = result?.certificate;
-      });
-      if (certificate === undefined) throw new Error("the committee's votes make no certificate");
-      return certificate;
+      return sign({ kind, epoch, view, parentView, payload: hash });
     },
   };
 }

@@ -238,6 +238,9 @@ export function createMemoryNetwork(): MemoryNetwork {
         listed: new Set(),
         up: false,
       };
+      // What was queued for or by an earlier process with this key ended with it.
+      for (const name of lanes.keys())
+        if (name.startsWith(`${key}>`) || name.includes(`>${key}#`)) lanes.delete(name);
       nodes.set(key, node);
       return transportOf(node);
     },

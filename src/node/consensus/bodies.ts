@@ -48,6 +48,7 @@ export interface Bodies<B extends Body> {
   /** Keeps a body that is about to be journalled, whatever else arrives, until it is released as often as it was held. */
   hold(digest: Hash): void;
   release(digest: Hash): void;
+  /** Who should have it. */
   hint(digest: Hash, peer: number): void;
   /** Calls `got` at once or when the body arrives; given up when `view` exceeds `until`. */
   need(digest: Hash, until: number, got: (body: B) => void): void;
@@ -141,9 +142,7 @@ export function createBodies<B extends Body>(ports: BodyPorts<B>): Bodies<B> {
     },
     hold: (digest) => held.hold(digest, get(digest)),
     release: held.release,
-    hint(digest, peer) {
-      if (peer >= 0) hints.set(digest, peer);
-    },
+    hint: (digest, peer) => hints.set(digest, peer),
     need(digest, until, got) {
       const body = get(digest);
       if (body !== undefined) {

@@ -115,6 +115,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
   }
 
   wake(): void {
+    if (this.#halted) return;
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#bodies.poll();
     if (this.#ports.clock.now() < this.#timerAt) {
@@ -271,7 +272,7 @@ class CoreDriver<B extends Body> implements Driver<B> {
         break;
       }
       case "expect":
-        this.#bodies.hint(effect.digest, effect.hint);
+        this.#bodies.hint(effect.digest, effect.from);
         break;
       case "build":
         this.#build(effect);

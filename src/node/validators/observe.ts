@@ -76,11 +76,11 @@ export function watchConsensus(
 ): ConsensusWatch {
   const notarization = metrics.histogram(
     "kora_notarization_seconds",
-    "From the sight of a proposal to its notarization held.",
+    "From the sight of a proposal to its notarization held, where the proposal came first.",
   );
   const finalization = metrics.histogram(
     "kora_finalization_seconds",
-    "From the sight of a proposal to its finalization held.",
+    "From the sight of a proposal to its finalization held, where the proposal came first.",
   );
   const refusals = metrics.counter(
     "kora_signing_guard_refusals_total",
@@ -121,9 +121,9 @@ export function watchConsensus(
         finalAt = now();
         log.debug("finalization held", { view });
       }
-      const seenAt = core().rounds.get(view)?.seenAt ?? -1;
-      if (seenAt < 0) return;
-      (kind === "finalize" ? finalization : notarization).observe((now() - seenAt) / 1000);
+      const proposedAt = core().rounds.get(view)?.proposedAt ?? -1;
+      if (proposedAt < 0) return;
+      (kind === "finalize" ? finalization : notarization).observe((now() - proposedAt) / 1000);
     },
     concerns(peers) {
       const { quorum, config, view, signFloor } = core();

@@ -1,7 +1,6 @@
 // What a validator tells its operator: latencies from sight to certificate, the guard's refusals, and its concerns.
 import { expect, test } from "bun:test";
 import type { JournalRecord } from "#consensus/effects.ts";
-import { newResolver } from "#consensus/resolver.ts";
 import { type Core, DEFAULT_TIMING, newCore, roundOf } from "#consensus/state.ts";
 import { createLogger } from "#node/log.ts";
 import { createMetrics } from "#node/metrics.ts";
@@ -10,10 +9,8 @@ import { ZERO_HASH } from "#types/ids.ts";
 import type { VoteKind } from "#types/vote.ts";
 
 function rig() {
-  const core: Core = newCore(
-    { epoch: 0, n: 4, me: 0, scheme: "threshold", genesis: ZERO_HASH, timing: DEFAULT_TIMING },
-    newResolver(),
-  );
+  const timing = DEFAULT_TIMING;
+  const core: Core = newCore({ epoch: 0, n: 4, me: 0, scheme: "threshold", genesis: ZERO_HASH, timing });
   const metrics = createMetrics();
   const clock = { now: 1_000 };
   const watch = watchConsensus(
@@ -43,9 +40,12 @@ function rig() {
 
 test("latencies run from the sight of a proposal to the certificate, and only where it was seen", () => {
   const { core, clock, watch, certificate, value } = rig();
-  roundOf(core, 3).seenAt = 1_000;
+  roundOf(core, 3).proposedAt = 1_000;
+  // Known by its certificate alone: there is nothing to measure from.
+  roundOf(core, 4).seenAt = 1_000;
   clock.now = 1_250;
   watch.recorded(certificate("notarize", 3));
+  watch.recorded(certificate("notarize", 4));
   clock.now = 1_500;
   watch.recorded(certificate("finalize", 3));
   watch.recorded(certificate("finalize", 4));
