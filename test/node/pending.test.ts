@@ -4,7 +4,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { PendingOutcome, PendingTask } from "#chain/pending-block.ts";
 import { KoraError } from "#lib/error.ts";
 import { createPendingSource } from "#node/pending.ts";
+import { opened, parcelOf } from "#node/reads/parcel.ts";
 import { createReads } from "#node/reads/reads.ts";
+import { oneOfEach } from "../rpc/fake-node.ts";
 import { openTestChain, TEST_CHAIN_ID, testAddress, testGenesis, transfer } from "../support/chain.ts";
 
 const chain = openTestChain({ genesis: testGenesis(100) });
@@ -147,6 +149,12 @@ describe("the pending block", () => {
     await (await build(2)).end();
     expect((await waiting).transactions.length).toBeGreaterThan(0);
   });
+});
+
+test("transactions of every type come out of a parcel as they went in", () => {
+  const each = [...oneOfEach(0n), ...oneOfEach(9n)];
+  expect([...opened(parcelOf(each))]).toEqual(each);
+  expect([...opened(parcelOf([]))]).toEqual([]);
 });
 
 test("a thread executes a pending block as the event loop would", async () => {

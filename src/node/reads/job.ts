@@ -10,6 +10,7 @@ import type { BlockExecutor, BlockHashes, CallBudget, CallContext, CallOptions }
 import type { CallTask, CallView } from "#rpc/ports.ts";
 import type { StateReader } from "#state/types.ts";
 import type { Height } from "#types/ids.ts";
+import type { Parcel } from "./parcel.ts";
 
 /** What a thread is told before its first job. */
 export interface WorkerBoot {
@@ -22,10 +23,15 @@ export type CallJob = {
   readonly kind: "call" | "estimateGas" | "createAccessList";
   readonly task: CallTask;
 };
-export type Job =
-  | CallJob
-  | { readonly kind: "logs"; readonly query: WeighedLogQuery }
-  | { readonly kind: "pending"; readonly task: PendingTask };
+export type Job = CallJob | { readonly kind: "logs"; readonly query: WeighedLogQuery } | PendingJob;
+
+/** A pending block whose transactions travel packed. */
+export type PendingJob = {
+  readonly kind: "pending";
+  readonly task: Omit<PendingTask, "opening" | "candidates">;
+  readonly opening: Parcel;
+  readonly candidates: Parcel;
+};
 
 /** A job and the milliseconds after which it ends by itself. */
 export interface Order {

@@ -9,7 +9,15 @@ import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import type { CallBudget } from "#execution/types.ts";
 import type { AccessListAnswer, CallAnswer, CallsPort, CallTask, EstimateAnswer } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
-import { type CallJob, isAbandoned, type Job, performCall, performPending, type Sources } from "./job.ts";
+import {
+  type CallJob,
+  isAbandoned,
+  type PendingJob,
+  performCall,
+  performPending,
+  type Sources,
+} from "./job.ts";
+import { parcelOf } from "./parcel.ts";
 import { unitsOf } from "./weigh.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
@@ -32,14 +40,19 @@ const INLINE_UNITS = 2_000;
 const INLINE_MS = 2;
 /** Gas of a pending block that is executed between two blocks: some transfers, but nothing that takes milliseconds. */
 const INLINE_GAS = 200_000n;
+/** Accounts and slots written by hand that such a block may begin with. */
+const INLINE_WRITES = 100;
 
 function inlineBudget(): CallBudget {
   const end = performance.now() + INLINE_MS;
   return { units: INLINE_UNITS, expired: () => performance.now() > end };
 }
 
-/** Whether a pending block is executed between two blocks: by what its transactions may burn. */
-function isSmall({ opening, candidates }: PendingTask): boolean {
+/** Whether a pending block is executed between two blocks: by what its transactions may burn, and its inputs write. */
+function isSmall({ opening, candidates, inputs }: PendingTask): boolean {
+  let writes = 0;
+  for (const { storage } of inputs) writes += 1 + (storage?.size ?? 0);
+  if (writes > INLINE_WRITES) return false;
   let gas = 0n;
   for (const { tx } of [...opening, ...candidates]) gas += tx.gasLimit;
   return gas <= INLINE_GAS;
@@ -89,8 +102,15 @@ export function createReads(options: ReadsOptions): Reads {
     const inline = isSmall(task)
       ? await unmoved(() => performPending(sources, task, () => false))
       : undefined;
-    const job: Job = { kind: "pending", task };
-    return inline ?? (pendingPool.run(job, timeLimit) as Promise<PendingOutcome>);
+    if (inline !== undefined) return inline;
+    const { opening, candidates, ...rest } = task;
+    const job: PendingJob = {
+      kind: "pending",
+      task: rest,
+      opening: parcelOf(opening),
+      candidates: parcelOf(candidates),
+    };
+    return pendingPool.run(job, timeLimit) as Promise<PendingOutcome>;
   };
   return {
     call: (task) => run("call", task) as Promise<CallAnswer>,

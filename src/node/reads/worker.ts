@@ -15,6 +15,7 @@ import {
   type Sources,
   type WorkerBoot,
 } from "./job.ts";
+import { opened } from "./parcel.ts";
 
 declare const self: Worker;
 
@@ -38,7 +39,8 @@ async function perform(sources: ThreadSources, { job, timeLimit }: Order): Promi
   const end = performance.now() + timeLimit;
   const expired = (): boolean => performance.now() > end;
   if (job.kind === "pending") {
-    return { kind: "done", value: await performPending(sources, job.task, expired) };
+    const task = { ...job.task, opening: opened(job.opening), candidates: opened(job.candidates) };
+    return { kind: "done", value: await performPending(sources, task, expired) };
   }
   const value = await performCall(sources, job, { expired });
   if (!isAbandoned(value)) return { kind: "done", value };
