@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compareBytes } from "#lib/bytes.ts";
 import { createRng } from "#lib/rng.ts";
+import { accountKey } from "#state/format.ts";
 import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import {
@@ -14,7 +16,8 @@ import {
   rootOfManifest,
   verifyState,
 } from "#state/verify.ts";
-import { bytesOf, type Hash, height, ZERO_HASH } from "#types/ids.ts";
+import type { AccountChange } from "#types/account.ts";
+import { type Address, bytesOf, EMPTY_CODE_HASH, type Hash, height, ZERO_HASH } from "#types/ids.ts";
 import {
   addressAt,
   applyChanges,
@@ -115,6 +118,32 @@ describe("proofs", () => {
     }
     const now = decodeProof(db.prove(changed, []));
     expect(() => verifyState(db.head().root, addressAt(0), [], now)).toThrow();
+  });
+
+  test("a proof that would take too long to make is refused", () => {
+    const crowd = openStateDb({ directory: undefined });
+    const account = { nonce: 1n, balance: 1n, codeHash: EMPTY_CODE_HASH };
+    const grow = (at: number, from: number, to: number): void => {
+      const accounts = new Map<Address, AccountChange>();
+      for (let i = from; i < to; i++)
+        accounts.set(addressAt(i), { account, reset: false, storage: new Map() });
+      const batch = crowd.prepare(undefined, height(at), { accounts, code: new Map() });
+      crowd.commit([{ batch, record: recordOf(at, batch.root, at === 0 ? ZERO_HASH : crowd.head().hash) }]);
+    };
+    grow(0, 0, 1);
+    grow(1, 1, 5_000);
+    // The last key of all: everything that came since lies before it.
+    const last = Array.from({ length: 9_000 }, (_, i) => addressAt(i)).reduce((a, b) =>
+      compareBytes(accountKey(a), accountKey(b)) > 0 ? a : b,
+    );
+    expect(() => crowd.prove(last, [], height(0))).toThrow("too long");
+    for (const at of [undefined, 1]) {
+      const proof = decodeProof(crowd.prove(last, [], at === undefined ? undefined : height(at)));
+      expect(verifyState(crowd.head().root, last, [], proof, at).account?.nonce).toBe(
+        crowd.latest().account(last)?.nonce,
+      );
+    }
+    crowd.close();
   });
 
   test("a manifest alone gives the root, and its twigs' ops give their left roots", () => {

@@ -7,6 +7,9 @@ import { height, ZERO_HASH } from "#types/ids.ts";
 import { recordOf } from "../model.ts";
 import { blockChanges } from "./load.ts";
 
+/** Blocks whose state a prune leaves: more than a rollback needs. */
+const KEPT_BLOCKS = 30;
+
 const [directory, seedText] = process.argv.slice(2) as [string, string];
 const seed = Number(seedText);
 const db = openStateDb({ directory });
@@ -30,6 +33,7 @@ for (;;) {
   db.commit(blocks);
   say(`commit ${db.head().height} ${db.head().root}`);
   if (rng.chance(0.1)) db.checkpoint();
+  if (rng.chance(0.05)) db.prune(height(Math.max(0, db.head().height - KEPT_BLOCKS)));
   if (rng.chance(0.02) && db.head().height > 20) {
     const to = db.head().height - 1 - rng.below(3);
     say(`rollback ${to}`);
