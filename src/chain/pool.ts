@@ -34,6 +34,8 @@ export interface Pool extends Mempool {
   /** Nonce after the sender's executable transactions; the state's nonce when it has none. */
   nextNonce(sender: Address): bigint;
   content(): { readonly pending: PoolSection; readonly queued: PoolSection };
+  /** The same of one sender. */
+  contentFrom(sender: Address): Record<"pending" | "queued", readonly SignedTransaction[]>;
   status(): { readonly pending: number; readonly queued: number; readonly bytes: number };
   /** Another number each time what the pool holds may have changed. */
   readonly revision: number;
@@ -152,6 +154,11 @@ export function createPool(parts: PoolParts): Pool {
       pending: section(store, (account) => account.entries.slice(0, account.executable)),
       queued: section(store, (account) => account.entries.slice(account.executable)),
     }),
+    contentFrom(sender) {
+      const { entries = [], executable = 0 } = accounts.get(sender) ?? {};
+      const own = entries.map(({ signed }) => signed);
+      return { pending: own.slice(0, executable), queued: own.slice(executable) };
+    },
     status: () => ({
       pending: totals.executable,
       queued: totals.count - totals.executable,

@@ -1,7 +1,7 @@
 // What RPC may read of the chain, and what it may put into its pool, over the parts of one chain. Adds no rules.
 import type { Chain } from "#chain/chain.ts";
 import { headerHash } from "#crypto/digest.ts";
-import { blobBaseFee } from "#execution/fees.ts";
+import { blobBaseFee, GAS_PER_BLOB } from "#execution/fees.ts";
 import { blobScheduleOf, forkOf } from "#execution/rules.ts";
 import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
@@ -13,9 +13,6 @@ import { type Height, ZERO_HASH } from "#types/ids.ts";
 import type { ConsensusEngine } from "./engine.ts";
 import { stateOn } from "./reads/job.ts";
 import { provenState } from "./state-proof.ts";
-
-/** Gas of one blob (EIP-4844). */
-const GAS_PER_BLOB = 131_072n;
 
 export interface ChainPortParts {
   readonly chain: Chain;
@@ -67,8 +64,7 @@ export function createChainPort(parts: ChainPortParts): ChainPort {
     nextHeader,
     pending,
     state: (at) => (at === "latest" ? inputs.latest() : state.at(at)),
-    stateOf: (view) =>
-      stateOn((at) => (at === state.head().height ? state.latest() : state.at(at)), view),
+    stateOf: (view) => stateOn((at) => (at === state.head().height ? state.latest() : state.at(at)), view),
     view: (at) => viewAt(parts, at),
     sendingView: () =>
       parts.estimatesPending
@@ -97,6 +93,7 @@ export function createPoolPort({ pool, ledger }: Chain, submit: ConsensusEngine[
       return certified > pooled ? certified : pooled;
     },
     content: () => pool.content(),
+    contentFrom: (sender) => pool.contentFrom(sender),
     status: () => pool.status(),
     onPending: (listener) => pool.onPending(listener),
   };

@@ -53,17 +53,36 @@ export function corsHeaders(options: AccessOptions, request: Request): Record<st
 /** Addresses whose rate is remembered; the one unseen longest is forgotten first. */
 const MAX_ADDRESSES = 10_000;
 
+/** A rate of calls for each address. */
+export interface RateLimit {
+  /** Whether one more call is within the rate; counts it where it is. */
+  admit(address: string): boolean;
+  /** Counts calls that are made anyway: the address waits until they are within its rate. */
+  charge(address: string, calls: number): void;
+}
+
+const UNLIMITED: RateLimit = { admit: () => true, charge: () => undefined };
+
 /** A bucket of tokens for each address, refilled at `perSecond`, holding two seconds' worth. 0 admits everything. */
-export function createRateLimit(perSecond: number, now: () => number): (address: string) => boolean {
-  if (perSecond === 0) return () => true;
+export function createRateLimit(perSecond: number, now: () => number): RateLimit {
+  if (perSecond === 0) return UNLIMITED;
   const capacity = perSecond * 2;
-  const buckets = createLru<string, { tokens: number; at: number }>(MAX_ADDRESSES);
-  return (address) => {
-    const time = now();
-    const bucket = buckets.get(address) ?? { tokens: capacity, at: time };
-    const tokens = Math.min(capacity, bucket.tokens + ((time - bucket.at) * perSecond) / 1_000);
-    const admitted = tokens >= 1;
-    buckets.set(address, { tokens: admitted ? tokens - 1 : tokens, at: time });
-    return admitted;
+  const buckets = createLru<string, { readonly tokens: number; readonly at: number }>(MAX_ADDRESSES);
+  const tokensOf = (address: string, time: number): number => {
+    const { tokens, at } = buckets.get(address) ?? { tokens: capacity, at: time };
+    return Math.min(capacity, tokens + ((time - at) * perSecond) / 1_000);
+  };
+  return {
+    admit(address) {
+      const time = now();
+      const tokens = tokensOf(address, time);
+      const admitted = tokens >= 1;
+      buckets.set(address, { tokens: admitted ? tokens - 1 : tokens, at: time });
+      return admitted;
+    },
+    charge(address, calls) {
+      const time = now();
+      buckets.set(address, { tokens: tokensOf(address, time) - calls, at: time });
+    },
   };
 }

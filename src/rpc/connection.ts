@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   readonly limits: RpcLimits;
   /** Whether one more request of this client is within its rate. */
   readonly admit: () => boolean;
+  /** Counts calls of this client beyond the admitted one. */
+  readonly charge: (calls: number) => void;
   /** Bytes that the requests of all clients may hold. */
   readonly bytes: ByteBudget;
   /** Bytes that are on their way to all clients. */
@@ -138,7 +140,7 @@ function createUntold(outbox: ByteBudget, overflow: () => void): Untold {
 
 /** Serves `socket` until it closes. At most its bound of unread bytes and one answer are held for a client. */
 export function createConnection(socket: Socket, options: ConnectionOptions): Connection {
-  const { dispatch, hub, limits, admit, bytes, outbox } = options;
+  const { dispatch, hub, limits, admit, charge, bytes, outbox } = options;
   let inFlight = 0;
   const sender = createSender(socket, options, () => {
     subscriber.close();
@@ -177,7 +179,7 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
       sendAnswer(answer);
       for (const id of fresh) for (const event of untold.end(id)) sender.send(event);
     };
-    const answer = dispatch(text, own);
+    const answer = dispatch(text, own, charge);
     if (typeof answer === "string") {
       finish(answer);
       return;

@@ -7,8 +7,8 @@ import {
   LIMIT_EXCEEDED,
   methodNotFound,
   PARSE_ERROR,
-  RESPONSE_TOO_LARGE,
   RpcError,
+  responseTooLarge,
   TIMEOUT,
   toRpcError,
 } from "./errors.ts";
@@ -21,9 +21,14 @@ import type { Subscriber } from "./subscriptions.ts";
 
 /**
  * Answers one message; the empty string when nothing is to be said (notifications only). The characters of an answer
- * count as held in the outbox: whoever sends it, or drops it, gives them back.
+ * count as held in the outbox: whoever sends it, or drops it, gives them back. `charge` is told how many calls the
+ * message holds beyond its first.
  */
-export type Dispatch = (message: string, subscriber: Subscriber | undefined) => string | Promise<string>;
+export type Dispatch = (
+  message: string,
+  subscriber: Subscriber | undefined,
+  charge?: (calls: number) => void,
+) => string | Promise<string>;
 
 export interface DispatchOptions {
   readonly methods: ReadonlyMap<string, Method>;
@@ -38,7 +43,7 @@ export interface DispatchOptions {
 
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
 const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");
-const TOO_LARGE = new RpcError(RESPONSE_TOO_LARGE, "response too large");
+const TOO_LARGE = responseTooLarge();
 const NO_ROOM = new RpcError(LIMIT_EXCEEDED, "too many bytes of answers are being sent");
 const TIMED_OUT = new RpcError(TIMEOUT, "request timed out");
 
@@ -65,10 +70,43 @@ function held(options: DispatchOptions, id: string, text: string, most: number):
   return options.outbox.take(text.length) ? text : said(options, errorResponse(id, NO_ROOM));
 }
 
+/** An id as it stood in the message: a number of more digits than JavaScript keeps. */
+class LongId {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function isLong(value: unknown): boolean {
+  return typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
+}
+
+/** The digits of a request's long id are kept; any other value is left as it is. */
+function keepLongId(
+  this: unknown,
+  key: string,
+  value: unknown,
+  context?: { readonly source?: string },
+): unknown {
+  const isId = key === "id" && isLong(value) && typeof this === "object" && this !== null && "method" in this;
+  return isId && context?.source !== undefined ? new LongId(context.source) : value;
+}
+
+function parse(message: string): unknown {
+  const value: unknown = JSON.parse(message);
+  const requests: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const long = requests.some(
+    (request) => typeof request === "object" && request !== null && "id" in request && isLong(request.id),
+  );
+  return long ? JSON.parse(message, keepLongId) : value;
+}
+
 /** The id as JSON; undefined for what cannot be one. A missing id makes a notification: the empty string. */
 function idOf(request: object): string | undefined {
   if (!("id" in request)) return "";
   const { id } = request;
+  if (id instanceof LongId) return id.text;
   if (typeof id === "string" || typeof id === "number" || id === null) return JSON.stringify(id);
   return undefined;
 }
@@ -150,7 +188,7 @@ const LOOK_CHARACTERS = 4_096;
 export function idIn(message: string): string {
   if (message.length > LOOK_CHARACTERS) return "null";
   try {
-    const value: unknown = JSON.parse(message);
+    const value = parse(message);
     return firstId(Array.isArray(value) ? value : [value]);
   } catch {
     return "null";
@@ -217,15 +255,15 @@ function refuse(options: DispatchOptions, value: unknown, error: RpcError): stri
 
 /** The dispatcher of a server. */
 export function createDispatch(options: DispatchOptions): Dispatch {
-  return (message, subscriber) => {
+  return (message, subscriber, charge) => {
     let value: unknown;
     try {
-      value = JSON.parse(message);
+      value = parse(message);
     } catch {
       return said(options, errorResponse("null", new RpcError(PARSE_ERROR, "parse error")));
     }
-    return Array.isArray(value)
-      ? answerBatch(options, value, subscriber)
-      : answer(options, value, subscriber);
+    if (!Array.isArray(value)) return answer(options, value, subscriber);
+    if (value.length > 1) charge?.(value.length - 1);
+    return answerBatch(options, value, subscriber);
   };
 }

@@ -40,6 +40,11 @@ export function serverError(message: string): RpcError {
   return new RpcError(SERVER_ERROR, message);
 }
 
+/** −32003: the answer would pass its bound. */
+export function responseTooLarge(): RpcError {
+  return new RpcError(RESPONSE_TOO_LARGE, "response too large");
+}
+
 export function methodNotFound(method: string): RpcError {
   const shown = method.length > 80 ? `${method.slice(0, 80)}…` : method;
   return new RpcError(METHOD_NOT_FOUND, `the method ${shown} does not exist/is not available`);

@@ -19,7 +19,7 @@ import {
   index,
   quantity64,
 } from "./params.ts";
-import type { ChainPort, PoolPort } from "./ports.ts";
+import type { ChainPort, FinalizedBlock, PoolPort } from "./ports.ts";
 
 interface Found {
   readonly block: Block;
@@ -81,21 +81,51 @@ async function submit(pool: PoolPort, args: Arguments): Promise<Hash> {
   return answer.hash;
 }
 
-/** Resolves with the receipt once it exists; rejects with code 4 after `timeout` ms (EIP-7966). */
-function awaitReceipt(chain: ChainPort, hash: Hash, timeout: number): Promise<JsonObject> {
+/** Calls back when the transaction is in a final block; the result ends it. */
+type Awaiting = (hash: Hash, call: () => void) => () => void;
+
+/** Of those who wait, a block wakes only whom it concerns. Listens while anybody waits. */
+function createAwaiting(chain: ChainPort): Awaiting {
+  const waiting = new Map<Hash, Set<() => void>>();
+  let stop: (() => void) | undefined;
+  const look = ({ block }: FinalizedBlock): void => {
+    for (const { hash } of block.transactions) for (const call of [...(waiting.get(hash) ?? [])]) call();
+  };
+  return (hash, call) => {
+    const calls = waiting.get(hash) ?? new Set();
+    waiting.set(hash, calls.add(call));
+    stop ??= chain.onFinalized(look);
+    return () => {
+      calls.delete(call);
+      if (calls.size === 0) waiting.delete(hash);
+      if (waiting.size > 0) return;
+      stop?.();
+      stop = undefined;
+    };
+  };
+}
+
+interface ReceiptWait {
+  readonly chain: ChainPort;
+  readonly awaiting: Awaiting;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+/** Resolves with the receipt once it exists; rejects with code 4 after the timeout (EIP-7966). */
+function awaitReceipt({ chain, awaiting, timeout }: ReceiptWait, hash: Hash): Promise<JsonObject> {
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       clearTimeout(timer);
       stop();
     };
-    const look = (): boolean => {
+    const look = (): void => {
       const receipt = receiptOf(chain, hash);
-      if (receipt === null) return false;
+      if (receipt === null) return;
       finish();
       resolve(receipt);
-      return true;
     };
-    const stop = chain.onFinalized(look);
+    const stop = awaiting(hash, look);
     const timer = setTimeout(() => {
       finish();
       const what = "the transaction was added to the pool but was not included in time";
@@ -108,6 +138,7 @@ function awaitReceipt(chain: ChainPort, hash: Hash, timeout: number): Promise<Js
 export function ethTransactionMethods(chain: ChainPort, pool: PoolPort, limits: RpcLimits): Methods {
   const hashBlock = (args: Arguments): BlockRef => ({ kind: "hash", hash: args.required(0, hashOf) });
   const numberBlock = (args: Arguments): BlockRef => args.required(0, blockNumber);
+  const awaiting = createAwaiting(chain);
   const position = (args: Arguments): number => args.required(1, index);
   return {
     eth_getTransactionByHash: method(1, (args) => transactionByHash(chain, pool, args.required(0, hashOf))),
@@ -134,16 +165,16 @@ export function ethTransactionMethods(chain: ChainPort, pool: PoolPort, limits: 
       const nonce = args.required(1, quantity64);
       const hash = chain.transactionBySender(sender, nonce);
       if (hash !== undefined) return transactionByHash(chain, pool, hash);
-      const { pending, queued } = pool.content();
-      const own = [...(pending.get(sender) ?? []), ...(queued.get(sender) ?? [])];
-      const waiting = own.find((transaction) => transaction.tx.nonce === nonce);
+      const { pending, queued } = pool.contentFrom(sender);
+      const waiting = [...pending, ...queued].find((transaction) => transaction.tx.nonce === nonce);
       return waiting === undefined ? null : transactionJson(waiting, undefined);
     }),
     // Each is pooled when it is started, in the order of the batch: one block takes what was sent together.
     eth_sendRawTransaction: overlapping(1, (args) => submit(pool, args)),
     eth_sendRawTransactionSync: method(2, async (args) => {
       const wanted = args.optional(1, hexOrDecimal) ?? limits.syncTimeout;
-      return awaitReceipt(chain, await submit(pool, args), Math.min(wanted, limits.syncTimeout));
+      const timeout = Math.min(wanted, limits.syncTimeout);
+      return awaitReceipt({ chain, awaiting, timeout }, await submit(pool, args));
     }),
   };
 }

@@ -53,7 +53,7 @@ export function createMethodTable(
     ...filters.methods,
     ...ethSubscribeMethods(),
     ...ethNodeMethods(ports),
-    ...txpoolMethods(pool),
+    ...txpoolMethods(pool, limits),
     ...netMethods(ports),
     ...web3Methods(ports),
     ...koraMethods(ports),

@@ -90,7 +90,9 @@ export interface PoolPort {
   /** Nonce after the sender's executable transactions; the state's nonce when it has none. */
   nextNonce(sender: Address): bigint;
   content(): { readonly pending: PoolSection; readonly queued: PoolSection };
-  status(): { readonly pending: number; readonly queued: number };
+  contentFrom(sender: Address): Record<"pending" | "queued", readonly SignedTransaction[]>;
+  /** How many there are, and the bytes of their wire forms. */
+  status(): { readonly pending: number; readonly queued: number; readonly bytes: number };
   /** Calls back for each transaction that becomes executable; the result ends it. */
   onPending(listener: (transaction: SignedTransaction) => void): () => void;
 }

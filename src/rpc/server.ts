@@ -3,7 +3,14 @@
 import { Elysia } from "elysia";
 import { messageOf } from "#lib/error.ts";
 import { listenError } from "#lib/listen-error.ts";
-import { type AccessOptions, corsHeaders, createRateLimit, hostAllowed, originAllowed } from "./access.ts";
+import {
+  type AccessOptions,
+  corsHeaders,
+  createRateLimit,
+  hostAllowed,
+  originAllowed,
+  type RateLimit,
+} from "./access.ts";
 import {
   type Arrivals,
   type Body,
@@ -55,7 +62,7 @@ interface Shared {
   readonly options: RpcServerOptions;
   readonly dispatch: Dispatch;
   readonly hub: SubscriptionHub;
-  readonly admit: (address: string) => boolean;
+  readonly rate: RateLimit;
   readonly bytes: ByteBudget;
   readonly arrivals: Arrivals;
   readonly outbox: Outbox;
@@ -83,12 +90,16 @@ function tooBusy(why: string): Response {
 }
 
 /** The answer; undefined where too many others are being answered. */
-async function answerBody(shared: Shared, { text, release }: Body): Promise<string | undefined> {
+async function answerBody(
+  shared: Shared,
+  { text, release }: Body,
+  charge: (calls: number) => void,
+): Promise<string | undefined> {
   try {
     if (shared.requests >= shared.options.limits.maxRequests) return undefined;
     shared.requests++;
     try {
-      return await shared.dispatch(text, undefined);
+      return await shared.dispatch(text, undefined, charge);
     } finally {
       shared.requests--;
     }
@@ -102,12 +113,12 @@ async function post(shared: Shared, request: Request, address: string): Promise<
   if (!isJson(request.headers.get("content-type"))) {
     return refusal(415, "invalid content type, only application/json is supported");
   }
-  if (!shared.admit(address)) return tooBusy("rate limit exceeded");
+  if (!shared.rate.admit(address)) return tooBusy("rate limit exceeded");
   try {
     const body = await readBody(request, shared.bytes, shared.arrivals);
     if (body === "gave way") return refusal(408, "the request took too long to arrive");
     if (body === "no room") return tooBusy("too many bytes of requests are being answered");
-    const answer = await answerBody(shared, body);
+    const answer = await answerBody(shared, body, (calls) => shared.rate.charge(address, calls));
     if (answer === undefined) return tooBusy("too many requests are being answered");
     const headers = request.headers.has("origin")
       ? { ...JSON_TYPE, ...corsHeaders(options, request) }
@@ -130,7 +141,12 @@ function socketData(shared: Shared, address: string) {
           backlog: () => socket.getBufferedAmount(),
           terminate: () => socket.terminate(),
         },
-        { ...shared, limits: shared.options.limits, admit: () => shared.admit(address) },
+        {
+          ...shared,
+          limits: shared.options.limits,
+          admit: () => shared.rate.admit(address),
+          charge: (calls) => shared.rate.charge(address, calls),
+        },
       );
     },
     message(_socket: BunSocket, message: string | Uint8Array): void {
@@ -218,7 +234,7 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
       answered: ports.answered,
     }),
     hub,
-    admit: createRateLimit(limits.requestsPerSecond, now),
+    rate: createRateLimit(limits.requestsPerSecond, now),
     bytes: createByteBudget(limits.maxBytesInFlight),
     arrivals: createArrivals(limits.maxRequests),
     outbox,

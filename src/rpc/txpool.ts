@@ -2,6 +2,8 @@
 import type { Address } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 import { type JsonObject, toQuantity, transactionJson } from "./encode.ts";
+import { responseTooLarge } from "./errors.ts";
+import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
 import { addressOf } from "./params.ts";
 import type { PoolPort, PoolSection } from "./ports.ts";
@@ -25,26 +27,33 @@ function bySender(section: PoolSection, show: Show): JsonObject {
 }
 
 function contentFrom(pool: PoolPort, sender: Address): JsonObject {
-  const { pending, queued } = pool.content();
-  return {
-    pending: byNonce(pending.get(sender) ?? [], whole),
-    queued: byNonce(queued.get(sender) ?? [], whole),
-  };
+  const { pending, queued } = pool.contentFrom(sender);
+  return { pending: byNonce(pending, whole), queued: byNonce(queued, whole) };
 }
 
-export function txpoolMethods(pool: PoolPort): Methods {
+export function txpoolMethods(pool: PoolPort, limits: RpcLimits): Methods {
   const content = (show: Show): JsonObject => {
     const { pending, queued } = pool.content();
     return { pending: bySender(pending, show), queued: bySender(queued, show) };
   };
+  /** Throws before an answer that is too large is put together: each byte takes two characters at least. */
+  const checkSize = (): void => {
+    if (2 * pool.status().bytes > limits.maxResponseBytes) throw responseTooLarge();
+  };
   return {
-    txpool_content: method(0, () => content(whole)),
+    txpool_content: method(0, () => {
+      checkSize();
+      return content(whole);
+    }),
     txpool_contentFrom: method(1, (args) => contentFrom(pool, args.required(0, addressOf))),
     txpool_inspect: method(0, () => content(summary)),
     txpool_status: method(0, () => {
       const { pending, queued } = pool.status();
       return { pending: toQuantity(pending), queued: toQuantity(queued) };
     }),
-    eth_pendingTransactions: method(0, () => [...pool.content().pending.values()].flat().map(whole)),
+    eth_pendingTransactions: method(0, () => {
+      checkSize();
+      return [...pool.content().pending.values()].flat().map(whole);
+    }),
   };
 }

@@ -44,7 +44,8 @@ function setUp(changes: Partial<RpcLimits> = {}) {
         state.terminated = true;
       },
     };
-    const connection = createConnection(socket, { dispatch, hub, limits, admit: () => true, bytes, outbox });
+    const free = { admit: () => true, charge: () => undefined };
+    const connection = createConnection(socket, { dispatch, hub, limits, ...free, bytes, outbox });
     const ask = (id: number, method: string, ...params: unknown[]) => ({
       jsonrpc: "2.0",
       id,

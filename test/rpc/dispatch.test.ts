@@ -5,7 +5,7 @@ import { hash } from "#types/ids.ts";
 import { fakeNode, SENDER } from "./fake-node.ts";
 import { harness } from "./harness.ts";
 
-const { raw, call, error, result, node } = harness({ maxBatch: 1_000, maxResponseBytes: 200_000 });
+const { raw, call, error, result, node, dispatch } = harness({ maxBatch: 1_000, maxResponseBytes: 200_000 });
 const errorOf = (id: unknown, code: number, message: string) => ({
   jsonrpc: "2.0",
   id,
@@ -45,6 +45,18 @@ describe("messages that are not requests", () => {
     for (const id of [0, -1, 1.5, "", "abc", '"\\u0000', null, 2 ** 53]) {
       expect(await raw(JSON.stringify({ ...CHAIN_ID, id }))).toMatchObject({ id, result: "0x539" });
     }
+  });
+
+  test("ids longer than JavaScript's numbers come back digit by digit", async () => {
+    const long = "18446744073709551615";
+    const one = `{"jsonrpc":"2.0","id":${long},"method":"eth_chainId","params":[]}`;
+    expect(await dispatch(one, undefined)).toBe(`{"jsonrpc":"2.0","id":${long},"result":"0x539"}`);
+    const batch = await dispatch(
+      `[${one},{"id":9007199254740993,"jsonrpc":"2.0","method":"no_such"}]`,
+      undefined,
+    );
+    expect(batch).toContain(`"id":${long},"result"`);
+    expect(batch).toContain('"id":9007199254740993,"error"');
   });
 
   test("nesting a million deep is answered, not followed", async () => {

@@ -7,11 +7,12 @@ import { headerHash, recoverSender } from "#crypto/digest.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import type { CallResult } from "#execution/types.ts";
+import { EMPTY_BYTES } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
-import { type Header, NO_EXTRA_DATA, ZERO_NONCE } from "#types/header.ts";
+import { type Header, ZERO_NONCE } from "#types/header.ts";
 import {
   type Address,
   address,
@@ -108,7 +109,7 @@ function headerAt(number: number, parentHash: Hash, transactions: readonly Signe
     gasLimit: 30_000_000n,
     gasUsed: 50_000n * BigInt(transactions.length),
     timestamp: 1_700_000_000 + number,
-    extraData: NO_EXTRA_DATA,
+    extraData: EMPTY_BYTES,
     mixHash: ZERO_HASH,
     nonce: ZERO_NONCE,
     baseFeePerGas: 1_000_000_000n,
@@ -285,7 +286,12 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
       pending: waiting.size === 0 ? new Map() : new Map([[SENDER, [...waiting.values()]]]),
       queued: new Map(),
     }),
-    status: () => ({ pending: waiting.size, queued: 0 }),
+    contentFrom: (sender) => ({ pending: sender === SENDER ? [...waiting.values()] : [], queued: [] }),
+    status: () => ({
+      pending: waiting.size,
+      queued: 0,
+      bytes: [...waiting.values()].reduce((sum, { raw }) => sum + raw.length, 0),
+    }),
     onPending: listener(poolListeners),
   };
   const ports: RpcPorts = {

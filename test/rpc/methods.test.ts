@@ -437,8 +437,28 @@ describe("transactions", () => {
     expect(await result("eth_getTransactionReceipt", TOPIC)).toBeNull();
   });
 
+  test("what the pool holds is told whole, by sender, and not at all where it is too much", async () => {
+    const { node, result, error } = harness({ maxResponseBytes: 5_000 });
+    const [first, second] = oneOfEach(6n);
+    for (const one of [first, second]) node.wait(one as never);
+    const both = { "6": { hash: first?.hash }, "7": { hash: second?.hash } };
+    expect(await result("txpool_content")).toMatchObject({ pending: { [SENDER]: both }, queued: {} });
+    expect(await result("txpool_contentFrom", SENDER)).toMatchObject({ pending: both, queued: {} });
+    expect(await result("txpool_contentFrom", TOKEN)).toEqual({ pending: {}, queued: {} });
+    expect(await result("eth_getTransactionBySenderAndNonce", SENDER, "0x7")).toMatchObject({
+      hash: second?.hash,
+    });
+    const large = { ...first?.tx, nonce: 8n, data: new Uint8Array(2_500) };
+    node.wait(signed(large as never));
+    for (const method of ["txpool_content", "eth_pendingTransactions"]) {
+      expect(await error(method)).toBe("-32003 response too large");
+    }
+    expect(await result("txpool_status")).toEqual({ pending: "0x3", queued: "0x0" });
+  });
+
   test("a synchronous send waits for the receipt, and says so when it does not come", async () => {
     const { node, result, call } = harness({ syncTimeout: 50 });
+    const idle = node.listeners();
     const transaction = oneOfEach(80n)[3];
     const raw = toHex(transaction?.raw ?? new Uint8Array(0));
     const answer = result("eth_sendRawTransactionSync", raw, 10_000);
@@ -449,5 +469,6 @@ describe("transactions", () => {
       code: 4,
       data: expect.any(String),
     });
+    expect(node.listeners()).toBe(idle);
   });
 });

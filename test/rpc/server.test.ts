@@ -142,6 +142,11 @@ describe("HTTP", () => {
     );
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(10);
     expect(statuses).toContain(429);
+    const { post: other, wsUrl } = await serve({ requestsPerSecond: 5 });
+    expect((await other(`[${Array(100).fill(BLOCK_NUMBER).join()}]`)).status).toBe(200);
+    expect((await other(BLOCK_NUMBER)).status).toBe(429);
+    const { call } = await socket(wsUrl);
+    expect(await call("eth_blockNumber")).toMatchObject({ error: { code: -32005 } });
   });
 
   test("only the namespaces asked for are served", async () => {
