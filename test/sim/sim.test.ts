@@ -2,10 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
 import { ADVERSARIES, ADVERSARY_NAMES } from "./adversaries/names.ts";
+import { SIM_TIMING } from "./node.ts";
 import { calmOptions } from "./options.ts";
 import { MANY_RESTORED } from "./scenarios.ts";
 import { repro, runSchedule, runSeed } from "./schedule.ts";
-import { SIM_TIMING } from "./world.ts";
 
 describe("simulated schedules", () => {
   test("300 schedules of the default mix hold every invariant", () => {

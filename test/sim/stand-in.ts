@@ -13,6 +13,8 @@ const NAMESPACES = { notarize: 11, nullify: 12, finalize: 13 } as const;
 const SEED = 14;
 const ENVELOPE = 15;
 const GROUP = 0x7fff_0001;
+/** Answers at hand, a power of two. */
+const REMEMBERED = 16;
 
 export function mix(h: number, x: number): number {
   h = Math.imul(h ^ x, 0x9e3779b1);
@@ -35,6 +37,21 @@ function createDigestNumbers(): (digest: Hash) => number {
       last = digest;
       value = digestNumber(digest);
     }
+    return value;
+  };
+}
+
+/** `compute` for those who ask about the same few numbers again and again: the views that are going on. */
+function createRemembered<T>(compute: (of: number) => T): (of: number) => T {
+  const keys = new Array<number>(REMEMBERED).fill(0);
+  const values = new Array<T | undefined>(REMEMBERED).fill(undefined);
+  return (of) => {
+    const at = of & (REMEMBERED - 1);
+    const known = values[at];
+    if (known !== undefined && keys[at] === of) return known;
+    const value = compute(of);
+    keys[at] = of;
+    values[at] = value;
     return value;
   };
 }
@@ -137,15 +154,26 @@ export function createStandIn(
     newest[kind] = made;
     return made;
   };
-  const lottery = (seed: Uint8Array): Uint8Array => bytes(mix(mix(number(seed), 77), 78));
+  const lottery = createRemembered((seed) => bytes(mix(mix(seed, 77), 78)));
   const examined = (cert: Certificate, valid: boolean): Examined => ({
     certificate: cert,
     valid,
-    lottery: seeded && valid ? lottery(cert.seed) : undefined,
+    lottery: seeded && valid ? lottery(number(cert.seed)) : undefined,
   });
   const certificateGood = (cert: Certificate): boolean =>
     number(cert.signature) === (subjectMix(GROUP, cert) | 0) &&
     (seeded ? number(cert.seed) === (roundMix(GROUP, cert.epoch, cert.view) | 0) : cert.seed.length === 0);
+  /** The newest of each signer: both votes of a view carry the same. */
+  const seedPartials: Uint8Array[] = [];
+  const seedPartialOf = (signer: number, seedPartial: number): Uint8Array => {
+    if (!seeded) return noSeed;
+    let held = seedPartials[signer];
+    if (held === undefined || number(held) !== (seedPartial | 0)) {
+      held = bytes(seedPartial);
+      seedPartials[signer] = held;
+    }
+    return held;
+  };
   const vote = (signer: number, subject: Subject): Vote => {
     const partial = subjectMix(signer, subject);
     const seedPartial = roundMix(signer, subject.epoch, subject.view);
@@ -157,23 +185,17 @@ export function createStandIn(
       payload: subject.payload,
       signer,
       partial: bytes(partial),
-      seedPartial: seeded ? bytes(seedPartial) : noSeed,
+      seedPartial: seedPartialOf(signer, seedPartial),
       envelope: bytes(envelopeOf(partial, partial, seeded ? seedPartial : -1, subject.kind)),
     };
   };
   const authentic = (v: Vote): boolean => number(v.envelope) === (envelopeMix(v) | 0);
-  let lastSeed = -1;
-  let lastRandao = ZERO_HASH;
+  const randaoOf = createRemembered((seed) => digestOf(mix(seed, 5), mix(seed, 6)));
   const randao = (seed: Uint8Array | undefined): Hash | undefined => {
     if (!seeded) return undefined;
     if (chain !== undefined) return chain.randao(seed);
     if (seed === undefined) return ZERO_HASH;
-    const value = number(seed);
-    if (value !== lastSeed) {
-      lastSeed = value;
-      lastRandao = digestOf(mix(value, 5), mix(value, 6));
-    }
-    return lastRandao;
+    return randaoOf(number(seed));
   };
   return {
     vote,
@@ -182,7 +204,7 @@ export function createStandIn(
     partialGood,
     certificateGood,
     certificate,
-    lottery,
+    lottery: (seed) => lottery(number(seed)),
     randao,
     port: (signer, onCertificate) => ({
       sign(subject, done) {

@@ -5,6 +5,7 @@ import type { Core } from "#consensus/state.ts";
 import type { Rng } from "#lib/rng.ts";
 import type { BuildRequest } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
+import type { Hash } from "#types/ids.ts";
 import type { Subject, Vote } from "#types/vote.ts";
 import type { SimBody } from "../chain.ts";
 
@@ -24,8 +25,8 @@ export interface Rogue {
   sendBody(to: number, body: SimBody): void;
   /** A block on the same parent as `like`; `corrupt`: execution fails. */
   variant(like: SimBody, change: Partial<SimBody["facts"]>, corrupt: boolean): SimBody;
-  /** Heights of blocks by digest, as this node knows them. */
-  bodyOf(digest: string): SimBody | undefined;
+  /** Any block that was ever made. */
+  bodyOf(digest: Hash): SimBody | undefined;
 }
 
 export interface Adversary {
