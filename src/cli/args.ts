@@ -21,6 +21,11 @@ function commandLine(command: Command): string {
   return command.name === "" ? "kora" : `kora ${command.name}`;
 }
 
+/** What shows the command's help: `kora --help` alone lists the commands. */
+function helpLine(command: Command): string {
+  return command.name === "" ? "kora --config node.toml --help" : `${commandLine(command)} --help`;
+}
+
 /** The command that the leading words name (the longest match), and the rest of the vector. */
 export function findCommand(
   table: readonly Command[],
@@ -63,7 +68,7 @@ function findFlag(command: Command, word: string): Flag {
   throw usageError(
     `unknown flag ${word}`,
     `"${commandLine(command)}" has no flag of this name`,
-    nearest === undefined ? `${commandLine(command)} --help lists its flags` : `did you mean --${nearest}?`,
+    nearest === undefined ? `${helpLine(command)} lists its flags` : `did you mean --${nearest}?`,
   );
 }
 
@@ -102,7 +107,7 @@ function checkOperands(command: Command, operands: readonly string[]): void {
       wanted.length === 0
         ? `"${commandLine(command)}" takes only flags`
         : `it takes only ${wanted.join(" ")}`,
-      `${commandLine(command)} --help`,
+      helpLine(command),
     );
   }
 }

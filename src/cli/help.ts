@@ -61,6 +61,7 @@ export function overview(commands: readonly Command[]): string {
   return [
     "Kora: an EVM chain in one executable.",
     `commands:\n${table(rows)}`,
+    "Every key of a configuration is a flag too: kora --config node.toml --help lists them.",
     "kora help COMMAND tells more of one. Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 refused for safety.",
   ].join("\n\n");
 }

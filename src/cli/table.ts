@@ -45,7 +45,7 @@ const TESTNET_FLAGS: readonly Flag[] = [
   {
     name: "hosts",
     value: "A,B,…",
-    summary: "where each node will be; without it all on this machine, on ports of their own",
+    summary: "where each node will be, as many as validators; without it all here, on ports of their own",
   },
   { name: "block-time", value: "SECONDS", summary: "pace of leaders" },
   { name: "rpc-port", value: "PORT", summary: "RPC port of the first node", default: "8545" },

@@ -20,14 +20,15 @@ function portOf(args: Args, name: keyof typeof PORTS, index: number, own: boolea
   return own ? first : first + index;
 }
 
-function hostsOf(args: Args, count: number): readonly string[] | undefined {
+function hostsOf(args: Args, count: number | undefined): readonly string[] | undefined {
   const text = textFlag(args, "hosts");
   if (text === undefined) return undefined;
   const hosts = text.split(",").map((host) => host.trim());
-  if (hosts.length !== count || hosts.includes("")) {
+  const wrong = hosts.includes("") || hosts.length > MAX_PARTICIPANTS;
+  if (wrong || (count !== undefined && hosts.length !== count)) {
     throw usageError(
       `--hosts names ${hosts.length} hosts`,
-      `there are ${count} validators`,
+      count === undefined ? "one has no name, or they are too many" : `there are ${count} validators`,
       "give one host name or address for each, with commas between",
     );
   }
@@ -61,10 +62,11 @@ function describe(places: readonly NodePlace[], out: string, dealt: boolean): st
 
 /** `kora testnet`. */
 export const testnet: CommandRun = async ({ args, out: print, err }: CommandContext) => {
-  const count = integerFlag(args, "validators", { min: 1, max: MAX_PARTICIPANTS }) ?? DEFAULT_VALIDATORS;
+  const wanted = integerFlag(args, "validators", { min: 1, max: MAX_PARTICIPANTS });
   const chainId = integerFlag(args, "chain-id", { min: 1, max: MAX_CHAIN_ID }) ?? DEFAULT_CHAIN_ID;
   const blockTime = numberFlag(args, "block-time", { min: 0.001, max: 86_400 });
-  const hosts = hostsOf(args, count);
+  const hosts = hostsOf(args, wanted);
+  const count = wanted ?? hosts?.length ?? DEFAULT_VALIDATORS;
   const out = outOf(args);
   const own = hosts !== undefined;
   const places = Array.from({ length: count }, (_, index): NodePlace => {
@@ -79,7 +81,7 @@ export const testnet: CommandRun = async ({ args, out: print, err }: CommandCont
       metricsPort: portOf(args, "metrics", index, own),
     };
   });
-  writeNetwork(places, { chainId, listenHost: own ? "0.0.0.0" : "127.0.0.1", blockTime });
+  writeNetwork(places, { chainId, anywhere: own, blockTime });
   const dealt = hasFlag(args, "trusted-dealer");
   if (dealt) {
     err(DEALER_WARNING);

@@ -57,9 +57,15 @@ function readToml(file: string): Record<string, unknown> {
   }
 }
 
-function unknownName(path: string, known: readonly string[], file: string): KoraError {
+/** `listed` are shown where none of `known` comes near. */
+function unknownName(
+  path: string,
+  known: readonly string[],
+  file: string,
+  listed: readonly string[] = known,
+): KoraError {
   const nearest = nearestName(path, known);
-  const hint = nearest === undefined ? `known are ${known.join(", ")}` : `did you mean ${nearest}?`;
+  const hint = nearest === undefined ? `known are ${listed.join(", ")}` : `did you mean ${nearest}?`;
   return configError(`${path} is not a known key`, `it stands in ${file}`, hint);
 }
 
@@ -84,8 +90,8 @@ function valuesOfFile(file: string): { values: Map<string, Found>; sections: Set
     for (const [name, value] of Object.entries(table)) {
       const path = `${section}.${name}`;
       if (!known.some((key) => key.path === path)) {
-        const names = [...known, ...allKeys].map((key) => key.path);
-        throw unknownName(path, names, file);
+        const own = known.map((key) => key.path);
+        throw unknownName(path, [...own, ...allKeys.map((key) => key.path)], file, own);
       }
       values.set(path, { value, origin: "file", place: `${path} in ${file}` });
     }

@@ -119,6 +119,7 @@ export function featuresOf(fork: Hardfork): ForkFeatures {
     throw new KoraError(`no fork is called ${fork}`, {
       code: "BAD_FORK",
       kind: "usage",
+      why: "it is neither a fork of Ethereum nor another name of one",
       hint: `known forks: ${ORDER.join(", ")}`,
     });
   }

@@ -7,6 +7,7 @@ function reasonOf(thrown: unknown): string {
   if (code === "EADDRINUSE") return "another process listens there";
   if (code === "EACCES") return "this user may not listen there";
   if (code === "EADDRNOTAVAIL") return "this machine does not have that address";
+  if (code === "ENOENT" || code === "ENOTFOUND") return "nothing is known by that name";
   return messageOf(thrown);
 }
 

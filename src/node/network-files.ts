@@ -25,8 +25,8 @@ export interface NodePlace {
 
 export interface NetworkSettings {
   readonly chainId: number;
-  /** Address that nodes listen on for their peers. */
-  readonly listenHost: string;
+  /** Nodes listen for their peers on all addresses of their machine; else only where the others dial them. */
+  readonly anywhere: boolean;
   /** Seconds. */
   readonly blockTime: number | undefined;
 }
@@ -79,11 +79,11 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
   );
   const participants = places.map(({ identity }) => identity.slice(2)).sort();
   const pace = settings.blockTime === undefined ? [] : [`block_time = ${settings.blockTime}`];
+  const { host, p2pPort: port } = place;
+  const everywhere = isIP(host) === 6 ? "::" : "0.0.0.0";
   // Only an address of its own can be passed on to followers.
-  const dialable =
-    settings.listenHost === place.host || isIP(place.host) === 0
-      ? []
-      : [`dialable_addr = ${JSON.stringify(hostPort(place.host, place.p2pPort))}`];
+  const named = settings.anywhere && isIP(host) !== 0;
+  const dialable = named ? [`dialable_addr = ${JSON.stringify(hostPort(host, port))}`] : [];
   return [
     "[node]",
     `chain_id = ${settings.chainId}`,
@@ -95,7 +95,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
     `participants = ${quoted(participants)}`,
     "",
     "[network]",
-    `listen_addr = ${JSON.stringify(hostPort(settings.listenHost, place.p2pPort))}`,
+    `listen_addr = ${JSON.stringify(hostPort(settings.anywhere ? everywhere : host, port))}`,
     ...dialable,
     `bootstrap_peers = ${quoted(peers)}`,
     "",

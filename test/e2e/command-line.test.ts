@@ -181,34 +181,6 @@ describe("kora --config", () => {
     expect(printed.out).toContain(genesisHash);
   }, 60_000);
 
-  test("serves metrics and health on a listener of their own", async () => {
-    using folder = temporaryFolder();
-    const file = writeConfig(folder.path, '[metrics]\naddr = "127.0.0.1:0"\n');
-    await using kora = await startKora(["--config", file, "--log-format", "json"]);
-    const listening = kora
-      .err()
-      .split("\n")
-      .find((line) => line.includes("metrics"));
-    const address = /127\.0\.0\.1:\d+/.exec(listening ?? "")?.[0];
-    const metrics = await (await fetch(`http://${address}/metrics`)).text();
-    for (const name of [
-      "kora_info{",
-      "kora_rpc_requests_total",
-      "kora_block_execution_seconds_count",
-      "kora_commit_seconds_count",
-      "kora_finalized_height",
-      "kora_consensus_view",
-      "kora_consensus_nullified_total",
-      "kora_event_loop_lag_seconds",
-      "kora_txpool_transactions",
-    ]) {
-      expect(metrics).toContain(name);
-    }
-    expect((await fetch(`http://${address}/livez`)).status).toBe(200);
-    expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
-    expect((await fetch(`http://${address}/other`)).status).toBe(404);
-  }, 60_000);
-
   test("keeps the window of history that it is told to, and listens twice if it is told to", async () => {
     using folder = temporaryFolder();
     const file = writeConfig(folder.path, "[storage]\nhistory = 8\n");

@@ -16,6 +16,7 @@ import { transfer } from "../../support/chain.ts";
 import { makeStoredChain, openCommittee, type StoredChain } from "../../support/finality.ts";
 import { writeFollower } from "../../support/follower.ts";
 import { type RunningKora, startKora, temporaryFolder, until } from "../../support/kora.ts";
+import { operator } from "../../support/metrics.ts";
 import { ask, freePorts } from "../../support/network.ts";
 
 const MINUTE = 60_000;
@@ -54,12 +55,15 @@ const heightOf = async (node: RunningKora): Promise<number> =>
 const hashAt = async (node: RunningKora, height: number): Promise<string | undefined> =>
   (await ask<{ hash: string } | null>(node, "eth_getBlockByNumber", `0x${height.toString(16)}`, false))?.hash;
 
-/** What a node's listener for its operator says. */
-async function operator(node: RunningKora, path: string): Promise<{ status: number; body: string }> {
-  const address = /"address":"([^"]+)","msg":"metrics ready"/.exec(node.err())?.[1];
-  const answer = await fetch(`http://${address}${path}`);
-  return { status: answer.status, body: await answer.text() };
+interface Told {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  readonly finalizedHeight: number;
+  readonly currentView: number;
 }
+
+const statusOf = async (node: RunningKora): Promise<Told> =>
+  JSON.parse((await operator(node, "/status")).body);
 
 test(
   "one that is far behind says so until it has caught up, and holds the same chain",
@@ -67,6 +71,7 @@ test(
     await using late = await followerOf("late", [`127.0.0.1:${port}`], chain.groupPublicKey);
     const seen: { currentBlock: string; highestBlock: string }[] = [];
     let unready = 0;
+    const behind = new Set<string>();
     await until("the tip", async () => {
       const [syncing, ready] = await Promise.all([
         ask<false | { currentBlock: string; highestBlock: string }>(late, "eth_syncing"),
@@ -76,11 +81,20 @@ test(
       if (syncing !== false) seen.push(syncing);
       // Asked before the height was: whoever is not at the end had said so.
       else expect(height).toBe(BLOCKS);
+      const { ready: claimed, reasons, finalizedHeight, currentView } = await statusOf(late);
       if (ready.status === 503) unready++;
+      // What it said of itself may be older than what it says now, never newer.
+      const told = await ask<{ finalizedHeight: number; currentView: number }>(late, "kora_nodeStatus");
+      expect(told.finalizedHeight).toBeGreaterThanOrEqual(finalizedHeight);
+      expect(told.currentView).toBeGreaterThanOrEqual(currentView);
+      if (claimed) expect(told.finalizedHeight).toBe(BLOCKS);
+      for (const reason of reasons) behind.add(reason.replace(/\d+/g, "N"));
       return syncing === false && ready.status === 200;
     });
     expect(seen.length).toBeGreaterThan(0);
     expect(unready).toBeGreaterThan(0);
+    expect([...behind]).toEqual(expect.arrayContaining(["syncing: at N of N"]));
+    expect((await operator(late, "/health")).status).toBe(200);
     for (const { currentBlock, highestBlock } of seen)
       expect(Number(highestBlock)).toBeGreaterThanOrEqual(Number(currentBlock));
     for (const height of [1, 777, BLOCKS]) {

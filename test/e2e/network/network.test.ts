@@ -8,6 +8,7 @@ import { mnemonicToAccount } from "viem/accounts";
 import { checkSameAnswers } from "../../support/answers.ts";
 import { writeFollower } from "../../support/follower.ts";
 import { runKora, startKora, temporaryFolder, until } from "../../support/kora.ts";
+import { NAMES_OF, operator, scrape } from "../../support/metrics.ts";
 import {
   ask,
   checkSameChain,
@@ -156,7 +157,7 @@ test(
       port: 0,
       peers: [peer as string],
     });
-    await using follower = await startKora(["--config", config]);
+    await using follower = await startKora(["--config", config, "--log-format", "json"]);
     const node: TestNode = { index: 4, folder: folder.path, process: follower };
     await untilAbove([node], (await heightOf(first)) - 1);
     for (const hash of acknowledged) await until(`${hash} on the follower`, () => receipt(node, hash));
@@ -164,7 +165,39 @@ test(
     await checkSameChain([...network.nodes, node]);
     const [contract, creation] = await deploy(node);
     await until("the contract on a validator", () => receipt(first, creation));
+    const { samples } = await scrape(follower, NAMES_OF.follower);
+    expect(samples.get("kora_finalized_height")).toBeGreaterThan(0);
+    expect([...samples.keys()].filter((name) => name.startsWith("kora_consensus_votes"))).toEqual([]);
     await checkSameAnswers(processOf(first), follower, { contract, creation });
+  },
+  MINUTE,
+);
+
+test(
+  "operators of validators are told what dashboards rely on",
+  async () => {
+    for (const node of network.nodes) {
+      const { samples } = await scrape(processOf(node), NAMES_OF.validator);
+      const height = samples.get("kora_finalized_height") ?? 0;
+      expect(await heightOf(node)).toBeGreaterThanOrEqual(height);
+      expect(height).toBeGreaterThan(0);
+      expect(samples.get("kora_p2p_validators")).toBe(network.nodes.length - 1);
+      expect(samples.get("kora_notarization_seconds_count")).toBeGreaterThan(0);
+      expect(samples.get("kora_finalization_seconds_count")).toBeGreaterThan(0);
+      const status = JSON.parse((await operator(processOf(node), "/status")).body);
+      const told = await ask<Record<string, unknown>>(processOf(node), "kora_nodeStatus");
+      expect(Object.keys(status)).toEqual(expect.arrayContaining(Object.keys(told)));
+      expect(told["finalizedHeight"]).toBeGreaterThanOrEqual(status.finalizedHeight);
+      // The one that lost its journal is barred from voting for a while, and says so.
+      const barred = node === third;
+      const { status: code, body } = await operator(processOf(node), "/health");
+      expect([node.index, code, body.includes("signing guard")]).toEqual([
+        node.index,
+        barred ? 503 : 200,
+        barred,
+      ]);
+      expect(samples.get("kora_signing_guard_refusals_total") === 0).toBe(!barred);
+    }
   },
   MINUTE,
 );
