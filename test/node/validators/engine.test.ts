@@ -5,6 +5,7 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_TIMING } from "#consensus/state.ts";
+import { keccakHash } from "#crypto/hash.ts";
 import { KoraError } from "#lib/error.ts";
 import { readGuard } from "#node/consensus/journal.ts";
 import { encodeCertificate } from "#types/certificate.ts";
@@ -145,6 +146,31 @@ describe("from proposal to final block", () => {
     await until("a final block", () => node.chain.ledger.tip().hash === payload);
     expect(votesOf(node)).toEqual(["body", "notarize 1", "certificate notarize 1", "finalize 1"]);
     expect(node.engine.status.nodeStatus()).toMatchObject({ proposedCount: 1, finalizedHeight: 1 });
+  });
+
+  test("what is pending stands on the block that was certified, until that is final", async () => {
+    const scene = await voter();
+    const node = await scene.start({ leaving });
+    await heeded(scene);
+    const [leader, second] = scene.puppets;
+    const body = await scene.stage.build({ view: 1 });
+    const { seed } = scene.stage.committee.sign(subjectOf("notarize", 1, body));
+    expect(node.chain.pending.begin(0).header.number as number).toBe(1);
+    leader.sendBody(body);
+    for (const puppet of [leader, second]) puppet.vote(subjectOf("notarize", 1, body));
+    await says(node, "finalize 1");
+    const certified = node.chain.pending.begin(0);
+    expect(certified.ancestors.map(({ block }) => block.hash)).toEqual([body.facts.digest]);
+    expect(certified.header).toMatchObject({
+      number: 2,
+      parentHash: body.facts.digest,
+      mixHash: keccakHash(seed),
+    });
+    for (const puppet of [leader, second]) puppet.vote(subjectOf("finalize", 1, body));
+    await until("a final block", () => node.chain.ledger.tip().hash === body.facts.digest);
+    const final = node.chain.pending.begin(0);
+    expect(final.ancestors).toEqual([]);
+    expect(final.header).toEqual(certified.header);
   });
 
   test("a view that passed without it is fetched, executed and certified before the next is voted for (R4, R8)", async () => {
