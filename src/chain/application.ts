@@ -1,6 +1,7 @@
 // The chain as consensus sees it: propose, verify, finalize. One operation at a time, so that no execution ever
 // stands on a state that moves under it. Owns none of the parts; the ledger view does.
 import type { BlockExecutor } from "#execution/types.ts";
+import { createQueue } from "#lib/queue.ts";
 import type { Block } from "#types/block.ts";
 import type { Hash, Height } from "#types/ids.ts";
 import type { BlockInputs } from "./inputs.ts";
@@ -30,16 +31,6 @@ export interface ApplicationParts {
   /** Called with what became final, oldest first, once it is durable. */
   readonly onFinalized: (snapshots: readonly Snapshot[]) => void;
   readonly onSeed: (digest: Hash, seedHash: Hash) => void;
-}
-
-/** Runs functions one after the other; a failure does not stop those behind it. */
-function createQueue(): <T>(work: () => Promise<T> | T) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-  };
 }
 
 const missing = (what: "block" | "seed", digest: Hash): Verdict => ({ kind: "missing", what, digest });

@@ -74,6 +74,17 @@ export interface ProposalContext {
   readonly empty?: boolean;
 }
 
+/** What the next block of a node alone depends on beside the chain. */
+export interface BlockRequest {
+  /** Wall clock, seconds: the timestamp unless an input says another. */
+  readonly now: number;
+  /** Building stops after so many milliseconds; Infinity for as long as it takes. */
+  readonly buildMs: number;
+}
+
+/** Makes the next block on the finalized tip and resolves when it is durable. Calls must not overlap. */
+export type MakeBlock = (request: BlockRequest) => Promise<Block>;
+
 /** What verification found. `missing`: data has to be fetched first; never a verdict about the block. */
 export type Verdict =
   | { readonly kind: "valid"; readonly digest: Hash }

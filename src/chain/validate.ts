@@ -2,7 +2,7 @@
 // value, the state root above all. The verdict is a value; an exception here is our own fault, never a peer's.
 import type { BlockExecutor } from "#execution/types.ts";
 import { equalBytes } from "#lib/bytes.ts";
-import { type Block, encodeBlock } from "#types/block.ts";
+import { type Block, encodeBlock, wireOf } from "#types/block.ts";
 import type { Header } from "#types/header.ts";
 import type { Hash } from "#types/ids.ts";
 import { type Executed, executeBlock } from "./execute.ts";
@@ -24,7 +24,7 @@ function checkBody(block: Block, rules: BlockRules): string | undefined {
   const { header, transactions } = block;
   if (transactions.length > rules.maxTxs)
     return `${transactions.length} transactions, at most ${rules.maxTxs}`;
-  const bytes = encodeBlock({ header, transactions: transactions.map(({ raw }) => raw) }).length;
+  const bytes = encodeBlock(wireOf(block)).length;
   if (bytes > rules.maxBlockBytes) return `${bytes} bytes, at most ${rules.maxBlockBytes}`;
   if (header.number !== 1) return undefined;
   const missing = rules.bootstrap.findIndex((hash, index) => transactions[index]?.hash !== hash);

@@ -1,7 +1,7 @@
 // A local chain at work: its clock, its miner, and the pool's door that answers once a transaction is mined where it
 // is mined at once. Blocks come about through the interface that consensus uses.
 import type { Chain } from "#chain/chain.ts";
-import type { MakeBlock } from "#chain/produce.ts";
+import type { MakeBlock } from "#chain/ports.ts";
 import type { Submission } from "#chain/service.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Block } from "#types/block.ts";

@@ -4,6 +4,7 @@ import type { Chain } from "#chain/chain.ts";
 import type { Submission } from "#chain/service.ts";
 import { type Hex, toHex } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
+import { createQueue } from "#lib/queue.ts";
 import type { Notes } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
 import type { Address } from "#types/ids.ts";
@@ -147,7 +148,7 @@ function senderOf(parts: DevMethodParts, request: Readonly<Record<string, unknow
 /** Sending and signing with unlocked accounts. Sends follow one another, so that each gets its own nonce. */
 function accountMethods(parts: DevMethodParts): DevMethods {
   const { accounts, local } = parts;
-  let last: Promise<unknown> = Promise.resolve();
+  const enqueue = createQueue();
   const signed = async (parameters: readonly unknown[]): Promise<SignedTransaction> => {
     const [request] = parameters;
     if (typeof request !== "object" || request === null)
@@ -159,11 +160,10 @@ function accountMethods(parts: DevMethodParts): DevMethods {
   };
   const send = (parameters: readonly unknown[]): Promise<string> => {
     // Only filling and pooling have to be one step; what is mined afterwards may overlap.
-    const pooled = last.then(async () => {
+    const pooled = enqueue(async () => {
       const transaction = await signed(parameters);
       return { submission: local.submitOpened(transaction) };
     });
-    last = pooled.catch(() => undefined);
     return pooled.then(({ submission }) => submission).then(answer);
   };
   const list = (): readonly Address[] => accounts.addresses;

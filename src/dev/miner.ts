@@ -1,5 +1,6 @@
 // When a local chain makes blocks: at once for each transaction that is ready, at intervals, both, or when told.
 // How a block is made is the chain's business; the clock's hands are the node's.
+import { createQueue } from "#lib/queue.ts";
 import type { Block } from "#types/block.ts";
 
 /** How blocks come about: `automine` for each ready transaction, `interval` milliseconds apart, neither or both. */
@@ -43,16 +44,10 @@ export interface Miner extends AsyncDisposable {
 export function createMiner(parts: MinerParts): Miner {
   const { produce, hasWork, timers, fail } = parts;
   let mode: MiningMode = { automine: false, interval: undefined };
-  let last: Promise<unknown> = Promise.resolve();
+  const enqueue = createQueue();
   let round: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let stopped = false;
-
-  const enqueue = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-  };
 
   const drain = async (): Promise<void> => {
     round = undefined;
@@ -101,7 +96,7 @@ export function createMiner(parts: MinerParts): Miner {
     async [Symbol.asyncDispose]() {
       stopped = true;
       cancel?.();
-      await last;
+      await enqueue(() => undefined);
     },
   };
 }

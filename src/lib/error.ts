@@ -42,6 +42,11 @@ export class KoraError extends Error {
   }
 }
 
+/** Whether a decoder threw this: a code that begins with BAD_ is the fault of whoever made the bytes. */
+export function refusesBytes(thrown: unknown): thrown is KoraError {
+  return thrown instanceof KoraError && thrown.code.startsWith("BAD_");
+}
+
 /** The message of anything thrown, without its stack. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -19,6 +19,11 @@ export interface WireBlock {
   readonly transactions: readonly Uint8Array[];
 }
 
+/** A block as it travels. */
+export function wireOf({ header, transactions }: Block): WireBlock {
+  return { header, transactions: transactions.map(({ raw }) => raw) };
+}
+
 /** rlp([header, [bytes of each transaction]]): the form in which bodies travel and are kept. */
 export function encodeBlock(block: WireBlock): Uint8Array {
   return encodeRlp([headerToRlp(block.header), block.transactions]);

@@ -2,8 +2,9 @@
 // producer that makes one block when told. Time is a counter.
 import { type Chain, type ChainOptions, openChain } from "#chain/chain.ts";
 import { parseGenesis } from "#chain/genesis-file.ts";
+import { positionOf } from "#chain/header-rules.ts";
 import { DEV_POOL_OPTIONS, type PoolOptions } from "#chain/pool-types.ts";
-import { type MakeBlock, type ProduceOptions, produceBlock } from "#chain/produce.ts";
+import type { MakeBlock } from "#chain/ports.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import { createExecutor } from "#execution/executor.ts";
@@ -112,10 +113,28 @@ export interface TestChain extends Chain {
   close(): void;
 }
 
-/** Seeds of a committee of one: any bytes that depend on the round do. */
-export const TEST_SEALER: ProduceOptions["sealer"] = {
-  seed: (epoch, view) => keccak256(utf8(`seed ${epoch} ${view}`)),
-};
+/** Seed signature of a round: any bytes that depend on the round do. */
+export function testSeed(epoch: number, view: number): Uint8Array {
+  return keccak256(utf8(`seed ${epoch} ${view}`));
+}
+
+type Producing = Pick<TestChain, "application" | "ledger" | "epoch">;
+
+/** One block on the finalized tip through the interface that consensus uses: propose, verify, finalize. */
+async function produceBlock(chain: Producing, now: number, expired: () => boolean): Promise<Block> {
+  const { application, ledger } = chain;
+  const tip = ledger.tip();
+  const before = positionOf(tip.header);
+  const epoch = Math.max(chain.epoch(), before.epoch);
+  const parentView = epoch === before.epoch ? before.view : 0;
+  const view = parentView + 1;
+  const block = await application.propose(tip.hash, { epoch, view, parentView, now, expired });
+  if (block === undefined) throw new Error("the finalized tip can always be built on");
+  const verdict = await application.verify(block);
+  if (verdict.kind !== "valid") throw new Error(`an own block is valid: ${JSON.stringify(verdict)}`);
+  await application.finalize(block.hash, { certificate: undefined, seed: testSeed(epoch, view) });
+  return block;
+}
 
 export function openTestChain(options: TestChainOptions = {}): TestChain {
   const gasLimit = options.gasLimit ?? 30_000_000n;
@@ -141,29 +160,14 @@ export function openTestChain(options: TestChainOptions = {}): TestChain {
       throw error;
     },
   });
-  const produce = (): Promise<Block> =>
-    produceBlock({
-      application: chain.application,
-      ledger: chain.ledger,
-      sealer: TEST_SEALER,
-      now: () => 0,
-      epoch: chain.epoch,
-      deadline: () => () => false,
-    });
+  const produce = (): Promise<Block> => produceBlock(chain, 0, () => false);
   return { ...chain, state, executor, clock, produce, close: () => state.close() };
 }
 
 /** Blocks through the chain's own interface, without consensus beneath. */
-export function testMakeBlock(chain: Pick<TestChain, "application" | "ledger" | "epoch">): MakeBlock {
+export function testMakeBlock(chain: Producing): MakeBlock {
   return ({ now, buildMs }) => {
     const end = performance.now() + buildMs;
-    return produceBlock({
-      application: chain.application,
-      ledger: chain.ledger,
-      sealer: TEST_SEALER,
-      now: () => now,
-      epoch: chain.epoch,
-      deadline: () => () => performance.now() > end,
-    });
+    return produceBlock(chain, now, () => performance.now() > end);
   };
 }

@@ -17,7 +17,7 @@ import type { Block } from "#types/block.ts";
 import { type Certificate, encodeCertificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Subject, Vote, VoteKind } from "#types/vote.ts";
-import { openTestChain, TEST_SEALER, type TestChain } from "./chain.ts";
+import { openTestChain, type TestChain, testSeed } from "./chain.ts";
 
 export const COMMITTEE: readonly Identity[] = [1, 2, 3, 4].map((i) =>
   identityFromSeed(new Uint8Array(32).fill(i)),
@@ -152,7 +152,7 @@ export async function makeStoredChain(options: StoredChainOptions): Promise<Stor
     const certificate = view % every === 0 || view === count ? committee.certify(block) : undefined;
     await application.finalize(block.hash, {
       certificate: certificate && encodeCertificate(certificate),
-      seed: certificate?.seed ?? TEST_SEALER.seed(0, view),
+      seed: certificate?.seed ?? testSeed(0, view),
     });
   }
   chain.close();

@@ -6,10 +6,12 @@ import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { Verdict } from "#chain/ports.ts";
 import { seedHash } from "#chain/snapshots.ts";
+import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
-import { type Block, encodeBlock } from "#types/block.ts";
+import { type Block, encodeBlock, wireOf } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
 import { type Hash, height } from "#types/ids.ts";
+import type { JournalOptions } from "./journal.ts";
 import type { ApplicationPort, Body, BodyVerdict, ClockPort } from "./ports.ts";
 
 /** A block of the chain as consensus handles it. */
@@ -21,9 +23,9 @@ export interface ChainBody extends Body {
 
 /** The body of a block; `bytes` where its wire form is at hand. */
 export function bodyOf(block: Block, bytes?: Uint8Array): ChainBody {
-  const { header, hash, transactions } = block;
+  const { header, hash } = block;
   const { epoch, view, parentView } = positionOf(header);
-  const wire = bytes ?? encodeBlock({ header, transactions: transactions.map(({ raw }) => raw) });
+  const wire = bytes ?? encodeBlock(wireOf(block));
   return {
     block,
     bytes: wire,
@@ -45,6 +47,18 @@ export function bodyOf(block: Block, bytes?: Uint8Array): ChainBody {
 export function openChainBody(chain: Chain, bytes: Uint8Array): ChainBody | undefined {
   const opened = chain.open(bytes);
   return opened.kind === "opened" ? bodyOf(opened.block, bytes) : undefined;
+}
+
+/** How the bodies of `chain` are kept in a journal: as the bytes in which they travel. */
+export function journalForm(chain: Chain): Pick<JournalOptions<ChainBody>, "encodeBody" | "decodeBody"> {
+  return {
+    encodeBody: ({ bytes }) => bytes,
+    decodeBody(bytes) {
+      const body = openChainBody(chain, bytes);
+      assert(body !== undefined, "a journalled body is a body");
+      return body;
+    },
+  };
 }
 
 /** The same for a body that came just now; a promise where the senders of many transactions are to be found. */

@@ -2,7 +2,7 @@
 // rollback ends the driver; the next block begins a later epoch whose floor is the block rolled back to (section 12).
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
-import type { BlockRequest, MakeBlock } from "#chain/produce.ts";
+import type { BlockRequest, MakeBlock } from "#chain/ports.ts";
 import { type CoreConfig, DEFAULT_TIMING, NOTHING_RESTORED, type Restored } from "#consensus/state.ts";
 import { keccak256 } from "#crypto/hash.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
@@ -12,7 +12,7 @@ import { KoraError } from "#lib/error.ts";
 import type { Block } from "#types/block.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { bytesOf, type Hash } from "#types/ids.ts";
-import { type ChainBody, createChainApplication, openChainBody } from "./chain-application.ts";
+import { type ChainBody, createChainApplication, journalForm } from "./chain-application.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { type ConsensusJournal, openJournal } from "./journal.ts";
 import type { ApplicationPort, ClockPort, JournalPort, NetworkPort } from "./ports.ts";
@@ -78,12 +78,7 @@ class Producer implements SoloProducer {
     this.#journal = openJournal<ChainBody>({
       path: journal,
       guard: undefined,
-      encodeBody: ({ bytes }) => bytes,
-      decodeBody(bytes) {
-        const body = openChainBody(chain, bytes);
-        assert(body !== undefined, "a journalled body is a body");
-        return body;
-      },
+      ...journalForm(chain),
       acknowledgedView: () => this.#position().view,
     });
     // What the journal holds above chain.db is delivered before anything new is made.

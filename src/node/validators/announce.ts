@@ -4,10 +4,10 @@ import { holdsTogether } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { headerHash } from "#crypto/digest.ts";
 import { createLru } from "#lib/bounded.ts";
-import { KoraError } from "#lib/error.ts";
+import { refusesBytes } from "#lib/error.ts";
 import type { TopicSpec, Transport, Verdict } from "#net/types.ts";
 import { decodeFinalBlock, encodeFinalBlock, type FinalBlock } from "#types/backfill.ts";
-import { decodeBlock, encodeBlock, type WireBlock } from "#types/block.ts";
+import { decodeBlock, encodeBlock, type WireBlock, wireOf } from "#types/block.ts";
 import { type Certificate, decodeCertificate } from "#types/certificate.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
@@ -63,7 +63,7 @@ export function startAnnouncing(options: AnnounceOptions): Disposable {
         tell(found);
         return "accept";
       } catch (error) {
-        if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
+        if (!refusesBytes(error)) throw error;
         transport.report(from, "malformed");
         return "reject";
       }
@@ -75,10 +75,7 @@ export function startAnnouncing(options: AnnounceOptions): Disposable {
     if (announced !== undefined || !topic.heard()) return;
     const certificate = chain.history.certificate(height);
     if (certificate === undefined) return;
-    const wire = encodeBlock({
-      header: block.header,
-      transactions: block.transactions.map(({ raw }) => raw),
-    });
+    const wire = encodeBlock(wireOf(block));
     void topic.publish(encodeFinalBlock({ certificate: decodeCertificate(certificate), block: wire }));
   });
   return { [Symbol.dispose]: stop };

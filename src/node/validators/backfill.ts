@@ -1,7 +1,8 @@
 // Final blocks for those who are behind. The server answers from the archive; the client asks one peer at a time for
 // the run that follows a block, checks it and hands it on. It decides nothing about when.
 import { createLru } from "#lib/bounded.ts";
-import { KoraError } from "#lib/error.ts";
+import { refusesBytes } from "#lib/error.ts";
+import { createQueue } from "#lib/queue.ts";
 import type { Channel, ChannelSpec, FrameHandler, PeerInfo, Transport } from "#net/types.ts";
 import type { Archive } from "#state/types.ts";
 import { type BlockRequest, type BlockRun, decodeBackfill, encodeBackfill } from "#types/backfill.ts";
@@ -59,7 +60,7 @@ interface Ways {
 
 /** Answers requests. Whoever is not listed waits for all others who are not, and the node rests in between. */
 function createServer(source: RunSource, maxBytes: number, listed: (peer: IdentityKey) => boolean) {
-  let strangers: Promise<void> = Promise.resolve();
+  const strangers = createQueue();
   return (from: IdentityKey, { id, from: first }: BlockRequest, send: (run: BlockRun) => void) => {
     const serve = async (rest: number): Promise<void> => {
       const started = performance.now();
@@ -67,10 +68,7 @@ function createServer(source: RunSource, maxBytes: number, listed: (peer: Identi
       // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
       await Bun.sleep((performance.now() - started) * rest);
     };
-    if (listed(from)) return serve(0);
-    const turn = strangers.then(() => serve(STRANGERS_SHARE - 1));
-    strangers = turn.catch(() => undefined);
-    return turn;
+    return listed(from) ? serve(0) : strangers(() => serve(STRANGERS_SHARE - 1));
   };
 }
 
@@ -114,7 +112,7 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
       else if (waiting?.id === id) waiting.answer(message.run);
       asked.delete(id);
     } catch (error) {
-      if (!isPeersFault(error)) throw error;
+      if (!refusesBytes(error)) throw error;
       cutOff(from);
     }
     return undefined;
@@ -146,16 +144,12 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
   };
 }
 
-function isPeersFault(error: unknown): boolean {
-  return error instanceof KoraError && error.code.startsWith("BAD_");
-}
-
 /** The run, if it is right; undefined for whatever else a peer may send. */
 function checked(run: BlockRun, start: RunStart, verifier: CertificateVerifier): VerifiedRun | undefined {
   try {
     return verifyRun(run, start, verifier);
   } catch (error) {
-    if (isPeersFault(error)) return undefined;
+    if (refusesBytes(error)) return undefined;
     throw error;
   }
 }

@@ -5,12 +5,11 @@ import { positionOf } from "#chain/header-rules.ts";
 import type { CoreConfig, Timing } from "#consensus/state.ts";
 import { leaderAt } from "#consensus/state.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
-import { assert } from "#lib/assert.ts";
 import { KoraError } from "#lib/error.ts";
 import {
   type ChainBody,
   createChainApplication,
-  openChainBody,
+  journalForm,
   openNewBody,
 } from "#node/consensus/chain-application.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
@@ -90,12 +89,7 @@ function openOwnJournal({ chain }: EngineParts, plan: ValidatorPlan): ConsensusJ
   return openJournal<ChainBody>({
     path: join(plan.directory, "consensus.db"),
     guard: plan.guard,
-    encodeBody: ({ bytes }) => bytes,
-    decodeBody(bytes) {
-      const body = openChainBody(chain, bytes);
-      assert(body !== undefined, "a journalled body is a body");
-      return body;
-    },
+    ...journalForm(chain),
     acknowledgedView: () => positionOf(chain.ledger.tip().header).view,
   });
 }

@@ -3,7 +3,7 @@
 import type { Blame } from "#consensus/effects.ts";
 import { EVERYONE } from "#consensus/effects.ts";
 import { assert } from "#lib/assert.ts";
-import { KoraError } from "#lib/error.ts";
+import { refusesBytes } from "#lib/error.ts";
 import type { Offence } from "#net/score.ts";
 import type { Channel, FrameHandler, Transport } from "#net/types.ts";
 import type { Driver } from "#node/consensus/driver.ts";
@@ -119,7 +119,7 @@ export function createGateway<B extends WireBody>(options: GatewayOptions<B>): G
         const taken = fits && sink(attached, index, message);
         return taken instanceof Promise ? taken.then(settle) : settle(taken);
       } catch (error) {
-        if (!(error instanceof KoraError && error.code.startsWith("BAD_"))) throw error;
+        if (!refusesBytes(error)) throw error;
         return settle(false);
       }
     };

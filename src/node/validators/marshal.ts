@@ -3,6 +3,7 @@
 import type { OpenedBody } from "#chain/body.ts";
 import type { Chain } from "#chain/chain.ts";
 import { KoraError } from "#lib/error.ts";
+import { createQueue } from "#lib/queue.ts";
 import type { SyncProgress } from "#rpc/ports.ts";
 import type { Block } from "#types/block.ts";
 import { encodeCertificate } from "#types/certificate.ts";
@@ -98,15 +99,10 @@ export function createMarshal(chain: Chain, backfill: Backfill): Marshal {
   let starting = tip();
   let highest = starting;
   let pursuits = 0;
-  /** Commits, one after the other; and rounds of fetching, likewise. */
-  let committing: Promise<unknown> = Promise.resolve();
-  let fetching: Promise<unknown> = Promise.resolve();
+  const commits = createQueue();
+  const rounds = createQueue();
 
-  function apply(run: FinalRun): Promise<void> {
-    const next = committing.then(() => commitRun(chain, run, signal));
-    committing = next.catch(() => undefined);
-    return next;
-  }
+  const apply = (run: FinalRun): Promise<void> => commits(() => commitRun(chain, run, signal));
   function ask(start: RunStart, until: AbortSignal): Promise<Found> {
     const coming = backfill.next(start, until);
     // Awaited later, if at all.
@@ -137,10 +133,8 @@ export function createMarshal(chain: Chain, backfill: Backfill): Marshal {
   }
   async function pursue(enough: () => boolean): Promise<Found["kind"]> {
     if (pursuits++ === 0) starting = tip();
-    const turn = fetching.then(() => (enough() ? "run" : fetchRuns(enough)));
-    fetching = turn.catch(() => undefined);
     try {
-      return await turn;
+      return await rounds(() => (enough() ? "run" : fetchRuns(enough)));
     } finally {
       pursuits--;
     }
@@ -162,7 +156,7 @@ export function createMarshal(chain: Chain, backfill: Backfill): Marshal {
     },
     async [Symbol.asyncDispose]() {
       stopped.abort();
-      await Promise.all([fetching, committing]);
+      await Promise.all([rounds, commits].map((queue) => queue(() => undefined)));
     },
   };
 }
