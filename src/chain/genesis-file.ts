@@ -1,5 +1,6 @@
 // Reads a genesis in either form: the Rust Kora's {chain_id, timestamp, allocations} or geth's {config, alloc, …}.
 // Total: whatever is wrong is an operator's error that names the key. Hashing the first block is done elsewhere.
+import { INITIAL_BASE_FEE } from "#execution/fees.ts";
 import { EMPTY_BYTES, fromHex, isHex, trimLeft } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { DEFAULT_FORK, type ForkActivation, type Genesis, type GenesisAccount } from "#types/genesis.ts";
@@ -8,8 +9,6 @@ import { CREATE2_DEPLOYER, SYSTEM_CONTRACTS } from "./system-contracts.ts";
 
 /** Gas limit of a genesis that names none. */
 export const DEFAULT_GAS_LIMIT = 30_000_000n;
-/** Base fee of a genesis that names none: 1 gwei (EIP-1559). */
-export const INITIAL_BASE_FEE = 1_000_000_000n;
 const MAX_WORD = 2n ** 256n - 1n;
 const MAX_U64 = 2n ** 64n - 1n;
 

@@ -1,5 +1,6 @@
 // kora dev: a local chain with funded accounts, its banner, and its flags, named as anvil's where anvil has them.
 import { formatSocketAddress } from "#config/kind.ts";
+import { MAX_CHAIN_ID } from "#config/schema.ts";
 import { checksumAddress } from "#crypto/checksum.ts";
 import { TEST_MNEMONIC } from "#crypto/mnemonic.ts";
 import { createDevAccounts, type DevAccounts } from "#dev/accounts.ts";
@@ -18,7 +19,6 @@ import type { CommandRun } from "./command.ts";
 
 /** Accounts of one chain; each is a line of the banner and a derivation at the start. */
 const MAX_ACCOUNTS = 10_000;
-const MAX_CHAIN_ID = 4_503_599_627_370_476;
 const WEI_PER_ETHER = 10n ** 18n;
 const DEFAULT_PORT = 8545;
 

@@ -1,6 +1,7 @@
 // kora devnet: a network of validators on this machine, each a process of this same program. Makes what is missing
 // (keys, the ceremony), starts the nodes, shows them, and stops them all.
 import { join } from "node:path";
+import { MAX_CHAIN_ID } from "#config/schema.ts";
 import { openBls } from "#crypto/bls.ts";
 import { KoraError } from "#lib/error.ts";
 import { dealShares } from "#node/ceremony/deal.ts";
@@ -23,7 +24,6 @@ const DEFAULTS = {
   metricsPort: 9_000,
 };
 const MAX_PORT: number = 65_535 - MAX_PARTICIPANTS;
-const MAX_CHAIN_ID = 4_503_599_627_370_476;
 /** How often the live table is drawn. */
 const REDRAW_MS = 500;
 /** How long a ceremony on this machine may take. */

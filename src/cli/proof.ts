@@ -3,6 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { openBls } from "#crypto/bls.ts";
 import { headerHash } from "#crypto/digest.ts";
+import { groupVerifier } from "#crypto/threshold.ts";
 import { fromHex, isHex, toHex } from "#lib/bytes.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { createCertificateVerifier } from "#node/validators/votes.ts";
@@ -81,10 +82,7 @@ async function finalHeader(of: Json, { groupPublicKey, genesis }: Trust): Promis
   if (!bls.isPublicKey(groupPublicKey)) {
     throw usageError("--group-public-key is no key", "it is not in the group", "take it from output.json");
   }
-  const verifier = createCertificateVerifier(
-    { verify: (signed) => bls.verifyAll(signed.map((claim) => ({ ...claim, publicKey: groupPublicKey }))) },
-    genesis,
-  );
+  const verifier = createCertificateVerifier(groupVerifier(bls, groupPublicKey), genesis);
   if (verifier.examine([certificate], [undefined])[0]?.valid !== true) {
     throw wrong("its certificate is not signed by the group on this chain");
   }

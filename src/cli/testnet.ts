@@ -1,5 +1,6 @@
 // kora testnet: the files of a network, written and not started.
 import { existsSync } from "node:fs";
+import { MAX_CHAIN_ID } from "#config/schema.ts";
 import { openBls } from "#crypto/bls.ts";
 import { KoraError } from "#lib/error.ts";
 import { dealShares } from "#node/ceremony/deal.ts";
@@ -11,7 +12,6 @@ import { DEALER_WARNING } from "./dkg-deal.ts";
 
 const DEFAULT_VALIDATORS = 4;
 const DEFAULT_CHAIN_ID = 1337;
-const MAX_CHAIN_ID = 4_503_599_627_370_476;
 const PORTS = { p2p: 30_303, rpc: 8_545, metrics: 9_000 };
 
 /** A port of node `index`: every node the same where each has a host of its own, else one after the other. */

@@ -127,6 +127,8 @@ const address = text("a 20-byte address in hex", `0x${"00".repeat(20)}`, /^0x[0-
 const peer = text("host:port, key@host:port or a multiaddr", "peer1:30303", /^(?:\/\S+|\S+:\d{1,5})$/);
 const word = text("a word", "eth", /^\S+$/);
 const MAX_TIMEOUT_MS = 600_000;
+/** The bound of wallets: with a larger one, v of a legacy signature (EIP-155) is no exact number of JavaScript. */
+export const MAX_CHAIN_ID = 4_503_599_627_370_476;
 
 /** All sections and keys, in the order in which they are printed. */
 export const schema: Schema = {
@@ -134,7 +136,7 @@ export const schema: Schema = {
     summary: "the chain and where it is kept",
     keys: {
       chainId: {
-        kind: integer(1, 4_503_599_627_370_476),
+        kind: integer(1, MAX_CHAIN_ID),
         default: undefined,
         summary: "chain id; must equal the genesis file's, whose it is when left out",
       },

@@ -1,5 +1,6 @@
 // The genesis of a local chain, made from what `kora dev` was told. With nothing told it is genesis/dev.json.
-import { DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE, predeployedAccounts } from "#chain/genesis-file.ts";
+import { DEFAULT_GAS_LIMIT, predeployedAccounts } from "#chain/genesis-file.ts";
+import { INITIAL_BASE_FEE } from "#execution/fees.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
 import { DEFAULT_FORK, type Genesis, type GenesisAccount } from "#types/genesis.ts";
 import { type Address, ZERO_ADDRESS, ZERO_HASH } from "#types/ids.ts";

@@ -6,7 +6,7 @@ import { KoraError } from "#lib/error.ts";
 const BASE_FEE_CHANGE_DENOMINATOR = 8n;
 /** A block's gas target is its limit over this. */
 const ELASTICITY = 2n;
-/** Base fee of the first EIP-1559 block, wei per gas. */
+/** Base fee of the first EIP-1559 block, and of a genesis that names none: 1 gwei. */
 export const INITIAL_BASE_FEE = 1_000_000_000n;
 /** The gas limit changes by less than parent over this. */
 const GAS_LIMIT_BOUND_DIVISOR = 1024n;

@@ -6,7 +6,7 @@ import type { Settings } from "#config/schema.ts";
 import { DEFAULT_TIMING, type Timing } from "#consensus/state.ts";
 import type { Bls } from "#crypto/bls.ts";
 import { generateSeed, type Identity, identityFromSeed } from "#crypto/identity.ts";
-import type { ThresholdScheme } from "#crypto/threshold.ts";
+import { groupVerifier, type ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
 import { identityKey } from "#types/identity.ts";
@@ -113,7 +113,7 @@ function startFollower(settings: Settings, network: NetworkPlan, parts: EnginePa
   }
   const start = followerEngine({
     ...network,
-    scheme: { verify: (signed) => bls.verifyAll(signed.map((claim) => ({ ...claim, publicKey }))) },
+    scheme: groupVerifier(bls, publicKey),
     participants: consensus.participants.map((name) => identityKey(name)),
     fetchTimeout: consensus.fetchTimeoutMs,
     slowestPace: Math.max(execution.blockTime, execution.emptyBlockInterval) * 1_000,

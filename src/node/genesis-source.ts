@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { openGenesis } from "#chain/genesis.ts";
 import { parseGenesis } from "#chain/genesis-file.ts";
+import type { NodeSection } from "#config/schema.ts";
 import { chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { openStateDb } from "#state/state.ts";
@@ -27,6 +28,17 @@ export function readGenesis(path: string): Genesis {
     throw unreadable(path, thrown);
   }
   return parseGenesis(json);
+}
+
+/** Throws CHAIN_ID_MISMATCH where the configuration names another chain id than its genesis has. */
+export function checkChainId({ chainId, genesis: file }: NodeSection, of: Pick<Genesis, "chainId">): void {
+  if (chainId === undefined || BigInt(chainId) === of.chainId) return;
+  throw new KoraError(`node.chain_id is ${chainId}, the genesis file's is ${of.chainId}`, {
+    code: "CHAIN_ID_MISMATCH",
+    kind: "usage",
+    why: `${file} describes another chain`,
+    hint: "correct one of them, or leave node.chain_id out",
+  });
 }
 
 export interface GenesisBlock {

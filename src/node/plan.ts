@@ -9,7 +9,7 @@ import { address } from "#types/ids.ts";
 import { committeeEngine, hasCommittee, type Replacements } from "./committee.ts";
 import type { NodePlan, RpcPlan } from "./create.ts";
 import type { StartEngine } from "./engine.ts";
-import { readGenesis } from "./genesis-source.ts";
+import { checkChainId, readGenesis } from "./genesis-source.ts";
 import type { PassphraseSource } from "./key-files.ts";
 import type { Logger } from "./log.ts";
 import { soloEngine } from "./solo.ts";
@@ -98,14 +98,7 @@ export function planOf(options: PlanOptions): NodePlan {
   const { settings, logger, bootstrap = NO_BOOTSTRAP } = options;
   const { node, execution, rpc, metrics, txpool, storage } = settings;
   const genesis = options.genesis ?? readGenesis(node.genesis);
-  if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
-    throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
-      code: "CHAIN_ID_MISMATCH",
-      kind: "usage",
-      why: `${node.genesis} describes another chain`,
-      hint: "correct one of them, or leave node.chain_id out",
-    });
-  }
+  checkChainId(node, genesis);
   const leader = { feeRecipient: address(execution.feeRecipient), gasLimit: BigInt(execution.gasLimit) };
   return {
     directory: node.dataDir,

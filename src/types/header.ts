@@ -1,6 +1,5 @@
 // The block header in Ethereum's RLP form (yellow paper 4.4.3 with EIP-1559, 4895, 4844, 4788 and 7685 fields),
 // so that keccak256(rlp(header)) is the block hash for every Ethereum tool.
-import { EMPTY_BYTES } from "#lib/bytes.ts";
 import {
   decodeRlp,
   encodeRlp,
@@ -121,4 +120,3 @@ export function decodeHeader(bytes: Uint8Array): Header {
 }
 
 export const ZERO_NONCE: Uint8Array = new Uint8Array(8);
-export const NO_EXTRA_DATA: Uint8Array = EMPTY_BYTES;

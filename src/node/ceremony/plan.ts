@@ -7,7 +7,7 @@ import { checkParticipants } from "#crypto/threshold.ts";
 import { KoraError } from "#lib/error.ts";
 import { parsePeerAddress } from "#net/address.ts";
 import type { PeerAddress } from "#net/types.ts";
-import { buildGenesis, readGenesis } from "#node/genesis-source.ts";
+import { buildGenesis, checkChainId, readGenesis } from "#node/genesis-source.ts";
 import { type PassphraseSource, readIdentity } from "#node/key-files.ts";
 import { type IdentityKey, identityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
@@ -66,14 +66,7 @@ export async function planCeremony(settings: Settings, source: PassphraseSource)
   if (passphrase !== undefined) checkPassphrase(passphrase);
   const participants = participantsOf(settings, identity.publicKey);
   const genesis = buildGenesis(readGenesis(node.genesis));
-  if (node.chainId !== undefined && BigInt(node.chainId) !== genesis.chainId) {
-    throw new KoraError(`node.chain_id is ${node.chainId}, the genesis file's is ${genesis.chainId}`, {
-      code: "CHAIN_ID_MISMATCH",
-      kind: "usage",
-      why: `${node.genesis} describes another chain`,
-      hint: "correct one of them, or leave node.chain_id out",
-    });
-  }
+  checkChainId(node, genesis);
   const beside = (name: string): string => join(dirname(consensus.validatorKey as string), name);
   return {
     identity,
