@@ -47,7 +47,9 @@ export interface History {
 }
 
 /** Stored bytes of the blocks whose decoded form is kept; decoded, small blocks take about eight times that. */
-export const DECODED_BLOCKS_BYTES: number = 4 * 1024 * 1024;
+const DECODED_BLOCKS_BYTES: number = 4 * 1024 * 1024;
+/** Blocks of that kind: no header is shorter than half a kilobyte. */
+const MAX_DECODED_BLOCKS: number = DECODED_BLOCKS_BYTES / 512;
 
 /** Hashes of blocks that are remembered: twice as far as a call can look back. */
 const REMEMBERED_HASHES = 512;
@@ -74,35 +76,6 @@ function decode(stored: StoredBlock): Decoded {
   return { block, stored: receipts, bytes, receipts: undefined };
 }
 
-/** Decoded blocks by height, the least recently used going first when their bytes exceed the bound. */
-function createCache(archive: Archive): { get(height: Height): Decoded | undefined; clear(): void } {
-  const entries = new Map<Height, Decoded>();
-  let bytes = 0;
-  return {
-    get(height) {
-      let found = entries.get(height);
-      if (found === undefined) {
-        const stored = archive.block(height);
-        if (stored === undefined) return undefined;
-        found = decode(stored);
-        bytes += found.bytes;
-      }
-      entries.delete(height);
-      entries.set(height, found);
-      for (const [oldest, entry] of entries) {
-        if (bytes <= DECODED_BLOCKS_BYTES || entries.size === 1) break;
-        entries.delete(oldest);
-        bytes -= entry.bytes;
-      }
-      return found;
-    },
-    clear() {
-      entries.clear();
-      bytes = 0;
-    },
-  };
-}
-
 function allReceipts(decoded: Decoded): readonly Receipt[] {
   decoded.receipts ??= Array.from(
     { length: decoded.stored.count },
@@ -113,20 +86,30 @@ function allReceipts(decoded: Decoded): readonly Receipt[] {
 
 /** The history that an archive holds. */
 export function createHistory(archive: Archive): History {
-  const cache = createCache(archive);
+  const decoded = createLru<Height, Decoded>(MAX_DECODED_BLOCKS, {
+    of: ({ bytes }) => bytes,
+    most: DECODED_BLOCKS_BYTES,
+    spared: 1,
+  });
+  const at = (height: Height): Decoded | undefined => {
+    const known = decoded.get(height);
+    if (known !== undefined) return known;
+    const stored = archive.block(height);
+    if (stored === undefined) return undefined;
+    const made = decode(stored);
+    decoded.set(height, made);
+    return made;
+  };
   const hashes = createLru<Height, Hash>(REMEMBERED_HASHES);
   const locate = (height: Height, transactionIndex: number, logIndex: number): LocatedLog => {
-    const decoded = cache.get(height);
-    const receipts = decoded === undefined ? [] : allReceipts(decoded);
+    const found = at(height);
+    const receipts = found === undefined ? [] : allReceipts(found);
     let before = 0;
     for (let i = 0; i < transactionIndex; i++) before += receipts[i]?.logs.length ?? 0;
     const log = receipts[transactionIndex]?.logs[logIndex - before];
-    const transaction = decoded?.block.transactions[transactionIndex];
-    assert(
-      decoded !== undefined && log !== undefined && transaction !== undefined,
-      "an indexed log is stored",
-    );
-    const { hash, header } = decoded.block;
+    const transaction = found?.block.transactions[transactionIndex];
+    assert(found !== undefined && log !== undefined && transaction !== undefined, "an indexed log is stored");
+    const { hash, header } = found.block;
     return {
       log,
       block: { hash, height, timestamp: header.timestamp },
@@ -136,7 +119,7 @@ export function createHistory(archive: Archive): History {
     };
   };
   return {
-    block: (height) => cache.get(height)?.block,
+    block: (height) => at(height)?.block,
     hashAt(height) {
       const known = hashes.get(height);
       if (known !== undefined) return known;
@@ -146,13 +129,13 @@ export function createHistory(archive: Archive): History {
     },
     heightOf: (hash) => archive.heightOf(hash),
     receipts(height) {
-      const decoded = cache.get(height);
-      return decoded === undefined ? undefined : allReceipts(decoded);
+      const found = at(height);
+      return found === undefined ? undefined : allReceipts(found);
     },
     receipt(height, index) {
-      const decoded = cache.get(height);
-      if (decoded === undefined || index >= decoded.stored.count) return undefined;
-      return decoded.receipts?.[index] ?? decoded.stored.at(index).receipt;
+      const found = at(height);
+      if (found === undefined || index >= found.stored.count) return undefined;
+      return found.receipts?.[index] ?? found.stored.at(index).receipt;
     },
     transaction: (hash) => archive.transaction(hash),
     transactionBySender: (sender, nonce) => archive.transactionBySender(sender, nonce),
@@ -170,7 +153,7 @@ export function createHistory(archive: Archive): History {
     certificate: (height) => archive.block(height)?.certificate,
     oldestState: () => archive.oldestState(),
     clear() {
-      cache.clear();
+      decoded.clear();
       hashes.clear();
     },
   };
