@@ -1,29 +1,15 @@
 // Submission, its refusals and the ledger's events; bootstrap transactions; limits of a block; the BLOCKHASH window.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Submission } from "#chain/service.ts";
 import { createSenderRecovery, MIN_BATCH, type SenderRecovery } from "#crypto/recovery.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { encodeBlock } from "#types/block.ts";
 import { type Address, bytesOf, hash, height } from "#types/ids.ts";
 import { encodeTransaction } from "#types/transaction.ts";
-import {
-  ETHER,
-  openTestChain,
-  type TestChain,
-  testAddress,
-  testGenesis,
-  transfer,
-} from "../support/chain.ts";
+import { ETHER, testAddress, testGenesis, transfer } from "../support/chain.ts";
+import { testChains } from "../support/lifetimes.ts";
 
-const open: TestChain[] = [];
-function chain(options: Parameters<typeof openTestChain>[0] = {}): TestChain {
-  const made = openTestChain(options);
-  open.push(made);
-  return made;
-}
-afterEach(() => {
-  for (const each of open.splice(0)) each.close();
-});
+const { open: chain } = testChains();
 
 test("events come in order: submitted, then persisted with its receipts", async () => {
   const node = chain();
