@@ -1,7 +1,7 @@
 // Shows a World to the EVM library as the state manager and the journal it expects. One adapter serves one EVM for
 // its whole life; `attach` points both to the World of the block or call at hand.
 import type { EVM } from "@ethereumjs/evm";
-import { Account, KECCAK256_NULL, KECCAK256_RLP, type Address as LibraryAddress } from "@ethereumjs/util";
+import { Account, KECCAK256_NULL, KECCAK256_RLP, Address as LibraryAddress } from "@ethereumjs/util";
 import { assert } from "#lib/assert.ts";
 import { fromHex, padLeft, trimLeft } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
@@ -37,9 +37,29 @@ class AccountView extends Account {
   }
 }
 
+/** An account as the library's opcodes see it, at this moment. */
+export function viewOf(world: World, entry: Entry): Account {
+  return new AccountView(world, entry);
+}
+
+/** An address that knows how the World calls it. */
+class KeyedAddress extends LibraryAddress {
+  readonly key: Address;
+
+  constructor(key: Address) {
+    super(bytesOf(key));
+    this.key = key;
+  }
+}
+
+/** The library's form of an address. */
+export function keyedAddress(key: Address): LibraryAddress {
+  return new KeyedAddress(key);
+}
+
 /** `0x` and the hex of an address, as the World keys its accounts. */
 export function keyOf(target: LibraryAddress): Address {
-  return `0x${target.bytes.toHex()}` as Address;
+  return target instanceof KeyedAddress ? target.key : (`0x${target.bytes.toHex()}` as Address);
 }
 
 const slotKey = (key: Uint8Array): Hash => `0x${padLeft(key, 32).toHex()}` as Hash;
@@ -50,6 +70,8 @@ const prefixed = (text: string): string => (text.startsWith("0x") ? text : `0x${
 export interface StateAdapter {
   readonly stateManager: StateManager;
   readonly journal: Journal;
+  /** The World that is served. */
+  readonly world: () => World;
   /** Serves `world` from now on. */
   attach(world: World): void;
 }
@@ -81,6 +103,7 @@ export function createStateAdapter(): StateAdapter {
   return {
     stateManager: { ...stateMethods(current), ...journaling },
     journal: { ...journalMethods(current), ...journaling } as unknown as Journal,
+    world: current,
     attach(next) {
       world = next;
       checkpoints.length = 0;
@@ -94,7 +117,7 @@ function stateMethods(current: () => World): StateMethods {
   return {
     async getAccount(target) {
       const entry = current().entry(keyOf(target));
-      return entry.exists ? new AccountView(current(), entry) : undefined;
+      return entry.exists ? viewOf(current(), entry) : undefined;
     },
     async putAccount(target, account) {
       putAccount(current(), target, account);

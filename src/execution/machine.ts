@@ -1,21 +1,25 @@
 // Door to the EVM library: one reusable EVM per fork and chain, pointed at a World and a block for as long as it is
 // lent out. Owns the library's configuration and its crypto hooks; transactions and fees are none of its business.
 import { Common, type CustomCrypto, Mainnet } from "@ethereumjs/common";
-import { EVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
+import { EVM, type EVMRunCallOpts } from "@ethereumjs/evm";
 import { Address as LibraryAddress } from "@ethereumjs/util";
 import { keccak256, sha256 } from "#crypto/hash.ts";
 import { recoverPublicKey } from "#crypto/secp256k1.ts";
 import { bytesToBigint } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
-import { type Address, bytesOf, type Hash, height, ZERO_HASH } from "#types/ids.ts";
-import { createStateAdapter } from "./adapter.ts";
+import { type Address, bytesOf, type Hash, height, ZERO_ADDRESS, ZERO_HASH } from "#types/ids.ts";
+import { createStateAdapter, keyedAddress, keyOf } from "./adapter.ts";
+import { type Analyses, createAnalyses } from "./analysis.ts";
+import { replaceCalls } from "./call-opcodes.ts";
 import { blobBaseFee } from "./fees.ts";
 import type { ForkFeatures } from "./forks.ts";
-import { rememberJumps } from "./jump-cache.ts";
+import { type FrameContext, type FrameOutcome, loadFrames, takeOverFrames } from "./frames.ts";
 import { createMeter, type Meter, meterEvm } from "./meter.ts";
+import { replaceOpcodes } from "./opcodes.ts";
 import type { PrecompileMoves } from "./overrides.ts";
 import { libraryBls, libraryBn254, libraryEvaluation, replacePrecompiles } from "./precompiles.ts";
 import { blobScheduleOf } from "./rules.ts";
+import { replaceStateOpcodes } from "./state-opcodes.ts";
 import type { BlockEnv, BlockHashes, ChainRules } from "./types.ts";
 import type { World } from "./world.ts";
 
@@ -31,10 +35,16 @@ export interface Message {
   readonly blobVersionedHashes: readonly Hash[];
 }
 
+/** How a message ended. Logs, creations and destructions are noted in the World. */
+export interface Ran extends FrameOutcome {
+  /** Address of the contract that a creation made or would have made. */
+  readonly contractAddress: Address | undefined;
+}
+
 /** An EVM with its world and block. */
 export interface Machine {
   attach(world: World, env: BlockEnv, hashes: BlockHashes): void;
-  run(message: Message): Promise<EVMResult>;
+  run(message: Message): Promise<Ran>;
   readonly precompiles: ReadonlySet<Address>;
   /** Present on machines for calls. */
   readonly meter: Meter | undefined;
@@ -44,6 +54,8 @@ export interface MachineOptions {
   /** Work is counted, so that it can be bounded. */
   readonly metered?: boolean;
   readonly moves?: PrecompileMoves;
+  /** Shared by the machines of one thread; without, a machine has its own. */
+  readonly analyses?: Analyses;
 }
 
 function recoverForPrecompile(digest: Uint8Array, v: bigint, r: Uint8Array, s: Uint8Array): Uint8Array {
@@ -88,18 +100,18 @@ function movePrecompiles(evm: EVM, { moved, removed }: PrecompileMoves): void {
   for (const [to, run] of functions) if (run !== undefined) evm.precompiles.set(to, run);
 }
 
-/** Builds an EVM for one fork of one chain. Costs about a millisecond: keep it and attach it again. */
-export function createMachine(fork: ForkFeatures, rules: ChainRules, options: MachineOptions = {}): Machine {
-  const common = createCommon(fork, rules);
-  const adapter = createStateAdapter();
-  let hashes: BlockHashes = () => undefined;
-  let block: LibraryBlock | undefined;
+function createEvm(
+  fork: ForkFeatures,
+  rules: ChainRules,
+  { stateManager, journal }: Pick<EVM, "stateManager" | "journal">,
+  hashOf: (height: number) => Uint8Array,
+): EVM {
   const evm = new EVM({
-    common,
-    stateManager: adapter.stateManager,
+    common: createCommon(fork, rules),
+    stateManager,
     blockchain: {
       async getBlock(number) {
-        return { hash: () => bytesOf(hashes(height(number)) ?? ZERO_HASH) };
+        return { hash: () => hashOf(number) };
       },
       async putBlock() {},
       shallowCopy() {
@@ -111,35 +123,66 @@ export function createMachine(fork: ForkFeatures, rules: ChainRules, options: Ma
     allowUnlimitedContractSize: !rules.codeSizeLimit,
     allowUnlimitedInitCodeSize: !rules.codeSizeLimit,
   });
-  evm.journal = adapter.journal;
+  evm.journal = journal;
+  return evm;
+}
+
+/** Runs a message that makes a contract: what surrounds its code is the library's. */
+async function create(evm: EVM, message: Message): Promise<Ran> {
+  const { execResult, createdAddress } = await evm.runCall({
+    caller: keyedAddress(message.caller),
+    value: message.value,
+    data: message.data,
+    gasLimit: message.gasLimit,
+    blobVersionedHashes: message.blobVersionedHashes as Hash[],
+    skipNonceIncrement: true,
+  });
+  return {
+    error: execResult.exceptionError,
+    output: execResult.returnValue,
+    gasUsed: execResult.executionGasUsed,
+    refund: execResult.gasRefund ?? 0n,
+    opcode: execResult.runState?.opCode,
+    contractAddress: createdAddress === undefined ? undefined : keyOf(createdAddress),
+  };
+}
+
+/** Builds an EVM for one fork of one chain. Costs about a millisecond: keep it and attach it again. */
+export function createMachine(fork: ForkFeatures, rules: ChainRules, options: MachineOptions = {}): Machine {
+  const adapter = createStateAdapter();
+  let hashes: BlockHashes = () => undefined;
+  let context: FrameContext = { block: undefined, gasPrice: 0n, origin: keyedAddress(ZERO_ADDRESS) };
+  let block: LibraryBlock | undefined;
+  const { world } = adapter;
+  const evm = createEvm(fork, rules, adapter, (at) => bytesOf(hashes(height(at)) ?? ZERO_HASH));
   replacePrecompiles(evm);
   if (options.moves !== undefined) movePrecompiles(evm, options.moves);
+  const analyses = options.analyses ?? createAnalyses();
+  const frames = takeOverFrames({ evm, analyses, delegations: fork.prague, world, context: () => context });
+  replaceOpcodes(evm);
+  replaceStateOpcodes(evm, fork, world);
+  replaceCalls(evm, fork, frames, world);
   const meter = options.metered === true ? createMeter() : undefined;
   if (meter !== undefined) meterEvm(evm, meter);
-  rememberJumps(evm);
-  const precompiles = new Set(Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address));
   return {
-    precompiles,
+    precompiles: new Set(Array.from(evm.precompiles.keys(), (key) => `0x${key}` as Address)),
     meter,
-    attach(world, env, blockHashes) {
-      adapter.attach(world);
+    attach(next, env, blockHashes) {
+      adapter.attach(next);
       hashes = blockHashes;
       block = libraryBlock(env, fork, rules);
     },
     async run(message) {
+      await loadFrames();
       evm.transientStorage.clear();
-      return evm.runCall({
-        ...(block !== undefined && { block }),
-        caller: new LibraryAddress(bytesOf(message.caller)),
-        ...(message.to !== undefined && { to: new LibraryAddress(bytesOf(message.to)) }),
-        value: message.value,
-        data: message.data,
-        gasLimit: message.gasLimit,
-        gasPrice: message.gasPrice,
-        origin: new LibraryAddress(bytesOf(message.origin)),
-        blobVersionedHashes: message.blobVersionedHashes as Hash[],
-        skipNonceIncrement: true,
+      context = { block, gasPrice: message.gasPrice, origin: keyedAddress(message.origin) };
+      const { caller, to, value, data, gasLimit: gas, blobVersionedHashes } = message;
+      if (to === undefined) return create(evm, message);
+      const outcome = await frames.call({
+        ...{ caller, to, codeAddress: to, value, keepsValue: false, data, gas, blobVersionedHashes },
+        ...{ depth: 0, isStatic: false, refund: 0n },
       });
+      return { ...outcome, contractAddress: undefined };
     },
   };
 }
@@ -157,8 +200,9 @@ export interface MachineShelf {
 /** A shelf for the forks of one chain. */
 export function createMachineShelf(rules: ChainRules, options: MachineOptions = {}): MachineShelf {
   const idle = new Map<ForkFeatures, Machine[]>();
+  const analyses = createAnalyses();
   return {
-    take: (fork) => idle.get(fork)?.pop() ?? createMachine(fork, rules, options),
+    take: (fork) => idle.get(fork)?.pop() ?? createMachine(fork, rules, { analyses, ...options }),
     giveBack(fork, machine) {
       const machines = idle.get(fork) ?? [];
       if (machines.length < MAX_IDLE_MACHINES) machines.push(machine);

@@ -30,7 +30,7 @@ async function systemCall(site: Site, to: Address, data: Uint8Array): Promise<Ui
   world.begin();
   world.warm(SYSTEM_ADDRESS);
   world.warm(to);
-  const { execResult } = await machine.run({
+  const { error, output } = await machine.run({
     caller: SYSTEM_ADDRESS,
     to,
     value: 0n,
@@ -41,7 +41,7 @@ async function systemCall(site: Site, to: Address, data: Uint8Array): Promise<Ui
     blobVersionedHashes: [],
   });
   if (fork.stateClearing) world.removeEmptyTouched();
-  return execResult.exceptionError === undefined ? execResult.returnValue : undefined;
+  return error === undefined ? output : undefined;
 }
 
 async function callIfDeployed(site: Site, to: Address, data: Uint8Array): Promise<void> {

@@ -1,7 +1,6 @@
 // One message's way through the state (yellow paper 6): pay for gas, warm what is warm, run, refund, pay the fee
 // recipient, remove what destroyed itself. Whether the message may run at all was decided before.
-import type { EVMResult } from "@ethereumjs/evm";
-import { type Address, address, EMPTY_CODE_HASH, type Hash, hash } from "#types/ids.ts";
+import { type Address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
 import type { Log } from "#types/receipt.ts";
 import type { AccessList, Authorization } from "#types/transaction.ts";
 import { applyAuthorizations } from "./authorization.ts";
@@ -99,27 +98,15 @@ function transfer(world: World, message: Envelope, to: Address): Run {
   };
 }
 
-function logsOf(result: EVMResult): readonly Log[] {
-  const logs = result.execResult.logs;
-  if (logs === undefined || logs.length === 0) return NO_LOGS;
-  return logs.map(([at, topics, data]) => ({
-    address: address(at),
-    topics: topics.map((topic) => hash(topic)),
-    data,
-  }));
-}
-
 /** Which contracts go at the end: all that asked, or from Cancun on only those born in this transaction (EIP-6780). */
-function destroyedBy(result: EVMResult, fork: ForkFeatures): readonly Address[] {
-  const asked = result.execResult.selfdestruct;
-  if (asked === undefined || asked.size === 0) return NO_ADDRESSES;
-  const born = result.execResult.createdAddresses;
-  const gone = fork.cancun ? [...asked.keys()].filter((at) => born?.has(at)) : [...asked.keys()];
-  return gone.map((at) => address(at));
+function destroyedIn(world: World, fork: ForkFeatures): readonly Address[] {
+  const asked = world.destroyed();
+  if (asked.size === 0) return NO_ADDRESSES;
+  return fork.cancun ? [...asked].filter((at) => world.isBorn(at)) : [...asked];
 }
 
 async function interpret(site: Site, message: Envelope, gas: bigint): Promise<Run> {
-  const result = await site.machine.run({
+  const { error, output, gasUsed, refund, opcode, contractAddress } = await site.machine.run({
     caller: message.sender,
     to: message.to,
     value: message.value,
@@ -129,15 +116,14 @@ async function interpret(site: Site, message: Envelope, gas: bigint): Promise<Ru
     origin: message.sender,
     blobVersionedHashes: message.blobVersionedHashes,
   });
-  const { execResult, createdAddress } = result;
   return {
-    ending: endingOf(execResult.exceptionError, execResult.runState?.opCode),
-    output: execResult.returnValue,
-    gasUsed: execResult.executionGasUsed,
-    refund: execResult.gasRefund ?? 0n,
-    logs: logsOf(result),
-    contractAddress: createdAddress === undefined ? undefined : address(createdAddress.bytes),
-    destroyed: destroyedBy(result, site.fork),
+    ending: endingOf(error, opcode),
+    output,
+    gasUsed,
+    refund,
+    logs: site.world.logs(),
+    contractAddress,
+    destroyed: destroyedIn(site.world, site.fork),
   };
 }
 

@@ -6,6 +6,7 @@ import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
 import type { StateReader } from "#state/types.ts";
 import type { Account, AccountChange, StateChanges } from "#types/account.ts";
 import { type Address, address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
+import type { Log } from "#types/receipt.ts";
 
 /** RIPEMD-160 precompile: stays touched through a revert since mainnet's block 2,675,119 made that the rule. */
 const STICKY_TOUCH: Address = address("0x0000000000000000000000000000000000000003");
@@ -48,7 +49,10 @@ type Undo =
   | { readonly kind: "wipe"; readonly entry: Entry; readonly slots: Map<Hash, Slot>; readonly reset: boolean }
   | { readonly kind: "touch"; readonly entry: Entry; readonly serial: number }
   | { readonly kind: "warmAddress"; readonly address: Address }
-  | { readonly kind: "warmSlot"; readonly slot: Slot; readonly serial: number };
+  | { readonly kind: "warmSlot"; readonly slot: Slot; readonly serial: number }
+  | { readonly kind: "log" }
+  | { readonly kind: "birth"; readonly address: Address }
+  | { readonly kind: "destruction"; readonly address: Address };
 
 /** Accounts, slots and warm sets of one block in progress. */
 export class World {
@@ -62,6 +66,9 @@ export class World {
   #serial = 0;
   #accessed: Map<Address, Set<Hash>> | undefined;
   readonly #created = new Set<Address>();
+  #logs: Log[] = [];
+  readonly #born = new Set<Address>();
+  readonly #destroyed = new Set<Address>();
   readonly #alwaysWarm: ReadonlySet<Address>;
 
   /** `alwaysWarm`: accounts that every transaction finds warm (precompiles, EIP-2929). */
@@ -97,6 +104,9 @@ export class World {
     this.#log.length = 0;
     this.#touched.length = 0;
     if (this.#warm.size > 0) this.#warm = new Map();
+    this.#logs = [];
+    if (this.#born.size > 0) this.#born.clear();
+    if (this.#destroyed.size > 0) this.#destroyed.clear();
   }
 
   /** A position to revert to, valid until the transaction ends or an earlier position is reverted to. */
@@ -133,6 +143,15 @@ export class World {
         return;
       case "warmSlot":
         change.slot.warmSerial = change.serial;
+        return;
+      case "log":
+        this.#logs.pop();
+        return;
+      case "birth":
+        this.#born.delete(change.address);
+        return;
+      case "destruction":
+        this.#destroyed.delete(change.address);
     }
   }
 
@@ -285,9 +304,44 @@ export class World {
     return this.#accessed ?? new Map();
   }
 
+  /** Adds to what the transaction logs. */
+  addLog(log: Log): void {
+    this.#logs.push(log);
+    this.#log.push({ kind: "log" });
+  }
+
+  /** What the transaction logged and did not undo. */
+  logs(): readonly Log[] {
+    return this.#logs;
+  }
+
   /** Notes that a contract is being made at an address. */
   noteCreation(entry: Entry): void {
     this.#created.add(entry.address);
+    if (this.#born.has(entry.address)) return;
+    this.#born.add(entry.address);
+    this.#log.push({ kind: "birth", address: entry.address });
+  }
+
+  /** Whether the transaction made a contract there, and did not undo it (EIP-6780). */
+  isBorn(target: Address): boolean {
+    return this.#born.has(target);
+  }
+
+  /** Notes that a contract asked to be removed at the end of the transaction. */
+  noteDestruction(target: Address): void {
+    if (this.#destroyed.has(target)) return;
+    this.#destroyed.add(target);
+    this.#log.push({ kind: "destruction", address: target });
+  }
+
+  isDestroyed(target: Address): boolean {
+    return this.#destroyed.has(target);
+  }
+
+  /** The contracts that asked to be removed. */
+  destroyed(): ReadonlySet<Address> {
+    return this.#destroyed;
   }
 
   /** Where contracts were made, also by frames that were undone later. */

@@ -42,7 +42,7 @@ export async function callBare(
   const world = new World(memoryState([[to, { nonce: 1n, balance: 0n, code, storage: new Map() }]]));
   machine.attach(world, ENV, () => undefined);
   world.begin();
-  const { execResult } = await machine.run({
+  const { error, output, gasUsed } = await machine.run({
     caller: CALLER,
     to,
     value: 0n,
@@ -52,9 +52,5 @@ export async function callBare(
     origin: CALLER,
     blobVersionedHashes: [],
   });
-  return {
-    failed: execResult.exceptionError !== undefined,
-    output: execResult.returnValue,
-    gasUsed: execResult.executionGasUsed,
-  };
+  return { failed: error !== undefined, output, gasUsed };
 }
