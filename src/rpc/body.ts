@@ -90,23 +90,33 @@ async function readLong(stream: ReadableStream<Uint8Array>, budget: ByteBudget):
  * Reads the body. "no room" when the budget is used up, "gave way" when too many others began later; rejects when the
  * client does not send what it announced.
  */
-export async function readBody(
+export function readBody(
   request: Request,
   budget: ByteBudget,
   arrivals: Arrivals,
 ): Promise<Body | "no room" | "gave way"> {
-  const { promise: gaveWay, resolve: giveWay } = Promise.withResolvers<"gave way">();
-  const end = arrivals.begin(() => giveWay("gave way"));
-  const reading =
-    isShort(request) || request.body === null
-      ? request.text().then((text): Body => ({ text, release: NOTHING_HELD }))
-      : readLong(request.body, budget);
-  try {
-    const first = await Promise.race([reading, gaveWay]);
-    if (first === "gave way")
-      reading.then((late) => typeof late === "object" && late.release(), NOTHING_HELD);
-    return first;
-  } finally {
-    end();
-  }
+  return new Promise((resolve, reject) => {
+    let waiting = true;
+    const settle = (): boolean => {
+      const first = waiting;
+      waiting = false;
+      end();
+      return first;
+    };
+    const end = arrivals.begin(() => {
+      if (settle()) resolve("gave way");
+    });
+    const arrived = (body: Body | "no room"): void => {
+      if (settle()) resolve(body);
+      else if (body !== "no room") body.release();
+    };
+    const failed = (error: unknown): void => {
+      if (settle()) reject(error);
+    };
+    if (isShort(request) || request.body === null) {
+      request.text().then((text) => arrived({ text, release: NOTHING_HELD }), failed);
+    } else {
+      readLong(request.body, budget).then(arrived, failed);
+    }
+  });
 }

@@ -6,7 +6,7 @@ import type { Address, Hash } from "#types/ids.ts";
 import { heightOf, withState } from "./blocks.ts";
 import { toQuantity } from "./encode.ts";
 import { invalidParams, NOT_SUPPORTED, RpcError, serverError } from "./errors.ts";
-import { MAX_STORAGE_SLOTS } from "./limits.ts";
+import { MAX_PROOF_SLOTS, MAX_STORAGE_SLOTS } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
 import {
   type Arguments,
@@ -47,7 +47,7 @@ function storageValues(wanted: Readonly<Record<string, unknown>>, state: StateRe
 
 function proof(chain: ChainPort, args: Arguments): unknown {
   const address = args.required(0, addressOf);
-  const slots = args.optional(1, listOf(storageKey, MAX_STORAGE_SLOTS)) ?? [];
+  const slots = args.optional(1, listOf(storageKey, MAX_PROOF_SLOTS)) ?? [];
   const ref = blockArgument(args, 2);
   if (ref.kind === "pending") throw serverError("a proof needs a finalized block, the pending one is none");
   const height = heightOf(chain, ref);

@@ -76,8 +76,10 @@ export const MAX_TOPIC_POSITIONS = 4;
 export const MAX_FEE_HISTORY = 1_024;
 /** Percentiles of one fee history (geth's). */
 export const MAX_FEE_PERCENTILES = 100;
-/** Slots of one `eth_getStorageValues` (reth's), and of one proof. */
+/** Slots of one `eth_getStorageValues` (reth's). */
 export const MAX_STORAGE_SLOTS = 1_024;
+/** Slots of one proof, each about a tenth of a millisecond of the loop. */
+export const MAX_PROOF_SLOTS = 256;
 /** Hashes of pending transactions kept for filters. */
 export const MAX_FILTER_CHANGES = 10_000;
 /** Blocks of one answer of a block filter: each may have to be decoded. The next poll goes on. */

@@ -90,22 +90,25 @@ function tooBusy(why: string): Response {
 }
 
 /** The answer; undefined where too many others are being answered. */
-async function answerBody(
+function answerBody(
   shared: Shared,
   { text, release }: Body,
-  charge: (calls: number) => void,
-): Promise<string | undefined> {
-  try {
-    if (shared.requests >= shared.options.limits.maxRequests) return undefined;
-    shared.requests++;
-    try {
-      return await shared.dispatch(text, undefined, charge);
-    } finally {
-      shared.requests--;
-    }
-  } finally {
+  address: string,
+): string | undefined | Promise<string> {
+  if (shared.requests >= shared.options.limits.maxRequests) {
     release();
+    return undefined;
   }
+  const answer = shared.dispatch(text, undefined, (calls) => shared.rate.charge(address, calls));
+  if (typeof answer === "string") {
+    release();
+    return answer;
+  }
+  shared.requests++;
+  return answer.finally(() => {
+    shared.requests--;
+    release();
+  });
 }
 
 async function post(shared: Shared, request: Request, address: string): Promise<Response> {
@@ -118,7 +121,8 @@ async function post(shared: Shared, request: Request, address: string): Promise<
     const body = await readBody(request, shared.bytes, shared.arrivals);
     if (body === "gave way") return refusal(408, "the request took too long to arrive");
     if (body === "no room") return tooBusy("too many bytes of requests are being answered");
-    const answer = await answerBody(shared, body, (calls) => shared.rate.charge(address, calls));
+    const answering = answerBody(shared, body, address);
+    const answer = answering instanceof Promise ? await answering : answering;
     if (answer === undefined) return tooBusy("too many requests are being answered");
     const headers = request.headers.has("origin")
       ? { ...JSON_TYPE, ...corsHeaders(options, request) }

@@ -40,6 +40,7 @@ const port = createChainPort({
     pool: chain.pool,
     now: () => 0,
     monotonic: () => performance.now(),
+    sleep: Bun.sleep,
     execute: pendingReads.pending,
   }),
   estimatesPending: true,
@@ -152,6 +153,7 @@ describe("a read that is large before it runs", () => {
     ["code without a jump", overriding({ code: new Uint8Array(100_000) })],
     ["an access list", asking({ accessList: [{ address: OTHER, storageKeys: [...wide(1_000).keys()] }] })],
     ["authorizations", asking({ authorizationList: Array(50).fill(tuple) })],
+    ["calldata", asking({ data: new Uint8Array(1_100_000) })],
     ["initcode without a jump", asking({ to: undefined, data: new Uint8Array(100_000) })],
   ];
 

@@ -222,6 +222,11 @@ describe("methods and arguments", () => {
     ["eth_feeHistory", ["0x1", "latest", [50, 10]], /invalid reward percentile/],
     ["eth_feeHistory", ["0x1", "latest", [101]], /invalid reward percentile/],
     ["eth_getProof", [`0x${"11".repeat(20)}`, [], "latest"], /^-32004 .*kora_getProof/],
+    [
+      "kora_getProof",
+      [`0x${"11".repeat(20)}`, Array(257).fill("0x0"), "latest"],
+      "-32602 invalid argument 1: array of 257 items, at most 256",
+    ],
     ["eth_subscribe", ["newHeads"], "-32601 notifications not supported"],
   ] as [string, unknown[], string | RegExp][])("%s %j", async (method, params, expected) => {
     const found = await error(method, ...params);

@@ -4,7 +4,7 @@ import { MAX_INITCODE_BYTES } from "#execution/rules.ts";
 import type { AccountOverride } from "#execution/types.ts";
 import type { CallTask } from "#rpc/ports.ts";
 
-/** Units of an account or slot that is read, of a recovered signature, and bytes of code that are hashed in one. */
+/** Units of an account or slot that is read and of a recovered signature; bytes that are hashed or priced in one. */
 const READ_UNITS = 4;
 const RECOVERY_UNITS = 100;
 const BYTES_PER_UNIT = 512;
@@ -24,7 +24,8 @@ function overrideUnits({ state, stateDiff, code }: AccountOverride): number {
 /** Work units, about a microsecond each, that the call takes beside those that its meter counts. */
 export function unitsOf({ request, stateOverrides }: Pick<CallTask, "request" | "stateOverrides">): number {
   const { to, data, accessList = [], authorizationList = [] } = request;
-  let units = RECOVERY_UNITS * authorizationList.length + (to === undefined ? codeUnits(data.length) : 0);
+  let units = RECOVERY_UNITS * authorizationList.length;
+  units += to === undefined ? codeUnits(data.length) : data.length / BYTES_PER_UNIT;
   for (const { storageKeys } of accessList) units += READ_UNITS * (1 + storageKeys.length);
   for (const override of stateOverrides?.values() ?? []) units += overrideUnits(override);
   return units;
