@@ -71,6 +71,25 @@ describe("who may connect", () => {
     expect(wire.events().mayConnect(alice, "10.0.0.1:1", "inbound")).toBe(true);
   });
 
+  test("whoever gossips on a topic that this node only speaks on is soon blocked", async () => {
+    const wire = createFakeWire();
+    const transport = createTransport({
+      self,
+      wire: wire.factory,
+      clock: new ManualClock(),
+      gossip: { maxPacketBytes: 100, inbound: SPEC.inbound, outbound: SPEC.outbound, maxBacklogBytes: 100 },
+    });
+    transport.open({ ...SPEC, access: "anyone" }, () => {});
+    transport.join({ name: "news", maxMessageBytes: 10 }, undefined);
+    await transport.start();
+    wire.events().connected(carol, "10.0.0.1:1", "inbound");
+    for (let i = 0; i < 4; i++)
+      expect(await wire.events().gossiped(carol, "news", bytes(3, i))).toBe("ignore");
+    expect(transport.isConnected(carol)).toBe(true);
+    await wire.events().gossiped(carol, "news", bytes(3, 9));
+    expect(wire.disconnected).toEqual([carol]);
+  });
+
   test("a lesser fault does not shorten a block", async () => {
     const { wire, transport, clock } = await rig();
     transport.block(alice, 600, "signed two things");

@@ -7,7 +7,7 @@ import type { IdentityKey } from "#types/identity.ts";
 /** A clock that only moves when told. */
 export class ManualClock implements Clock {
   #now = 0;
-  readonly #timers: { at: number; act: () => void; live: boolean }[] = [];
+  #timers: { at: number; act: () => void; live: boolean }[] = [];
   now(): number {
     return this.#now;
   }
@@ -26,7 +26,8 @@ export class ManualClock implements Clock {
     const end = this.#now + ms;
     await settle();
     for (;;) {
-      const due = this.#timers.filter(({ live, at }) => live && at <= end).sort((a, b) => a.at - b.at)[0];
+      this.#timers = this.#timers.filter(({ live }) => live);
+      const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.#now = Math.max(this.#now, due.at);
       due.live = false;

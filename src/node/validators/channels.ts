@@ -22,6 +22,17 @@ const rate = (bytesPerSecond: number, messagesPerSecond: number): Quota => ({
   bytesPerSecond,
   messagesPerSecond,
 });
+
+/** What may come in for what an honest peer may send: one that sends all it may is never in the way of its own quota. */
+const TOLERANCE = 1.25;
+const bothWays = ({
+  bytesPerSecond,
+  messagesPerSecond,
+}: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
+  inbound: rate(TOLERANCE * bytesPerSecond, TOLERANCE * messagesPerSecond),
+  outbound: rate(bytesPerSecond, messagesPerSecond),
+});
+
 const dropOldest = (maxFrames: number, maxBytes: number): Queue => ({
   maxFrames,
   maxBytes,
@@ -49,8 +60,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
     (access: ChannelAccess) =>
     (name: ChannelName, maxFrameBytes: number, quota: Quota, queue: Queue): ChannelSpec => ({
       ...{ name, access, maxFrameBytes, queue },
-      inbound: quota,
-      outbound: quota,
+      ...bothWays(quota),
     });
   const listed = channel("listed");
   const anyone = channel("anyone");
@@ -90,6 +100,5 @@ export function finalityTopic(maxBlockBytes: number): TopicSpec {
 /** Bounds of gossip on a chain whose block bodies have at most `maxBlockBytes`. */
 export function gossipSpec(maxBlockBytes: number): GossipSpec {
   const packet = maxBlockBytes + 2 * MESSAGE_OVERHEAD_BYTES;
-  const quota = rate(4 * MIB, 400);
-  return { maxPacketBytes: packet, inbound: quota, outbound: quota, maxBacklogBytes: 2 * packet };
+  return { maxPacketBytes: packet, ...bothWays(rate(4 * MIB, 400)), maxBacklogBytes: 2 * packet };
 }
