@@ -1,13 +1,7 @@
 // Splits an argument vector into a command, its flags and operands. Knows nothing of what commands do.
 import { KoraError } from "#lib/error.ts";
 import { nearestName } from "#lib/nearest.ts";
-import type { Command, Flag } from "./command.ts";
-
-/** The flags and operands given to a command. */
-export interface Args {
-  readonly flags: ReadonlyMap<string, string | true>;
-  readonly operands: readonly string[];
-}
+import type { Args, Command, Flag } from "./command.ts";
 
 /** Flags that every command has. */
 export const COMMON_FLAGS: readonly Flag[] = [{ name: "help", short: "h", summary: "show this help" }];
@@ -173,40 +167,27 @@ export function textFlag(args: Args, name: string): string | undefined {
   return value === true ? undefined : value;
 }
 
-/** A flag's value as an integer within [min, max]; underscores and scientific notation are not taken. */
-export function integerFlag(
-  args: Args,
-  name: string,
-  range: { readonly min: number; readonly max: number },
-): number | undefined {
-  const text = textFlag(args, name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(value) || value < range.min || value > range.max) {
-    throw usageError(
-      `--${name} cannot be "${text}"`,
-      `it is an integer from ${range.min} to ${range.max}`,
-      `--${name} ${range.min}`,
-    );
-  }
-  return value;
+/** What a number may be, its bounds included. */
+interface Range {
+  readonly min: number;
+  readonly max: number;
 }
 
-/** A flag's value as a decimal number within [min, max]. */
-export function numberFlag(
-  args: Args,
-  name: string,
-  range: { readonly min: number; readonly max: number },
-): number | undefined {
+function rangedFlag(args: Args, name: string, { min, max }: Range, what: string, form: RegExp) {
   const text = textFlag(args, name);
   if (text === undefined) return undefined;
-  const value = /^\d{1,12}(?:\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(value) || value < range.min || value > range.max) {
-    throw usageError(
-      `--${name} cannot be "${text}"`,
-      `it is a number from ${range.min} to ${range.max}`,
-      `--${name} ${range.min}`,
-    );
-  }
-  return value;
+  const value = form.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  const why = `it is ${what} from ${min} to ${max}`;
+  throw usageError(`--${name} cannot be "${text}"`, why, `--${name} ${min}`);
+}
+
+/** A flag's value as an integer within `range`; underscores and scientific notation are not taken. */
+export function integerFlag(args: Args, name: string, range: Range): number | undefined {
+  return rangedFlag(args, name, range, "an integer", /^\d{1,16}$/);
+}
+
+/** A flag's value as a decimal number within `range`. */
+export function numberFlag(args: Args, name: string, range: Range): number | undefined {
+  return rangedFlag(args, name, range, "a number", /^\d{1,12}(?:\.\d{1,9})?$/);
 }

@@ -1,5 +1,4 @@
 // What a command is: its name, its flags and how it is loaded. Data only; parsing is in args.ts, the list in table.ts.
-import type { Args } from "./args.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** One flag. Without `value` it is a switch. */
@@ -14,6 +13,12 @@ export interface Flag {
   /** Default as help shows it. */
   readonly default?: string;
   readonly choices?: readonly string[];
+}
+
+/** The flags and operands given to a command. */
+export interface Args {
+  readonly flags: ReadonlyMap<string, string | true>;
+  readonly operands: readonly string[];
 }
 
 /** What a running command may use of the outside. */

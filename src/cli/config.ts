@@ -2,8 +2,8 @@
 import { type LoadedConfig, loadConfig } from "#config/load.ts";
 import { printConfig } from "#config/print.ts";
 import { allKeys } from "#config/schema.ts";
-import { type Args, textFlag, usageError } from "./args.ts";
-import type { CommandContext, CommandRun } from "./command.ts";
+import { textFlag, usageError } from "./args.ts";
+import type { Args, CommandContext, CommandRun } from "./command.ts";
 
 const SHORT_FLAGS = [
   ["chain-id", "node-chain-id"],

@@ -14,8 +14,8 @@ import { localPlan } from "#node/local.ts";
 import { createLogger } from "#node/log.ts";
 import type { Genesis } from "#types/genesis.ts";
 import type { Address } from "#types/ids.ts";
-import { type Args, hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
-import type { CommandRun } from "./command.ts";
+import { hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
+import type { Args, CommandRun } from "./command.ts";
 
 /** Accounts of one chain; each is a line of the banner and a derivation at the start. */
 const MAX_ACCOUNTS = 10_000;

@@ -1,16 +1,15 @@
 // kora load: sends transactions to one or more nodes and measures when the chain includes them.
 import { readFileSync } from "node:fs";
 import { KoraError, messageOf } from "#lib/error.ts";
-import { type Args, hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
-import type { CommandContext, CommandRun } from "./command.ts";
+import { hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
+import type { Args, CommandContext, CommandRun } from "./command.ts";
 import { funder, loadSenders } from "./load/accounts.ts";
 import { type LoadCounts, runLoad } from "./load/engine.ts";
 import { type LoadKind, prepare } from "./load/setup.ts";
 import { describeReport, type LoadReport, latencies } from "./load/stats.ts";
-import { createRpcClient, rpcAddress } from "./rpc-client.ts";
+import { createRpcClient, rpcAddresses } from "./rpc-client.ts";
 import { bar, createProgress, type Progress } from "./terminal.ts";
 
-const DEFAULT_URL = "http://127.0.0.1:8545";
 const REDRAW_MS = 100;
 
 interface Settings {
@@ -40,7 +39,7 @@ function readKey(file: string): Uint8Array {
 function settingsOf(args: Args): Settings {
   const keyFile = textFlag(args, "funder-key");
   return {
-    urls: (textFlag(args, "rpc-url") ?? DEFAULT_URL).split(",").map((text) => rpcAddress(text.trim())),
+    urls: rpcAddresses(textFlag(args, "rpc-url")),
     accounts: integerFlag(args, "accounts", { min: 1, max: 10_000 }) ?? 50,
     total: integerFlag(args, "total-txs", { min: 1, max: 100_000_000 }) ?? 1_000,
     concurrency: integerFlag(args, "concurrency", { min: 1, max: 1_000 }) ?? 8,

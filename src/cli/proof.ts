@@ -11,8 +11,8 @@ import { decodeProof, verifyState } from "#state/verify.ts";
 import { decodeCertificate } from "#types/certificate.ts";
 import { decodeHeader, type Header } from "#types/header.ts";
 import { address, type Hash, hash } from "#types/ids.ts";
-import { type Args, hasFlag, textFlag, usageError } from "./args.ts";
-import type { CommandContext, CommandRun } from "./command.ts";
+import { hasFlag, textFlag, usageError } from "./args.ts";
+import type { Args, CommandContext, CommandRun } from "./command.ts";
 
 const MAX_FILE_BYTES: number = 64 * 1024 * 1024;
 const PUBLIC_KEY = /^(?:0x)?([0-9a-fA-F]{96})$/;

@@ -28,6 +28,11 @@ export function rpcAddress(text: string): string {
   return /^https?:\/\//.test(text) ? text : `http://${text}`;
 }
 
+/** The nodes that `--rpc-url` names, one or several with commas between; without it the one on this machine. */
+export function rpcAddresses(given: string | undefined): string[] {
+  return (given ?? "http://127.0.0.1:8545").split(",").map((text) => rpcAddress(text.trim()));
+}
+
 async function post(url: string, body: unknown): Promise<unknown> {
   try {
     const response = await fetch(url, {

@@ -1,11 +1,10 @@
 // kora status: the network as its nodes tell it, over their RPC. A live table on a terminal; once, or as JSON, for scripts.
 import type { Hex } from "#lib/bytes.ts";
 import { messageOf } from "#lib/error.ts";
-import { type Args, hasFlag, numberFlag, textFlag } from "./args.ts";
+import { hasFlag, numberFlag, textFlag } from "./args.ts";
 import type { CommandContext, CommandRun } from "./command.ts";
-import { createRpcClient, type RpcAnswer, rpcAddress } from "./rpc-client.ts";
+import { createRpcClient, type RpcAnswer, rpcAddress, rpcAddresses } from "./rpc-client.ts";
 
-const DEFAULT_URL = "http://127.0.0.1:8545";
 const DEFAULT_SECONDS = 1;
 
 /** What one node says of itself; `error` alone when it says nothing. Fields a node does not serve are null. */
@@ -138,13 +137,9 @@ export function statusTable(nodes: readonly NodeView[]): string {
     .join("\n");
 }
 
-function urlsOf(args: Args): string[] {
-  return (textFlag(args, "rpc-url") ?? DEFAULT_URL).split(",").map((part) => part.trim());
-}
-
 /** `kora status`: with --once (or without a terminal) exit code 1 if a node gives no answer. */
 export const status: CommandRun = async ({ args, out, terminal, signal }: CommandContext) => {
-  const urls = urlsOf(args);
+  const urls = rpcAddresses(textFlag(args, "rpc-url"));
   const json = hasFlag(args, "json");
   const seconds = numberFlag(args, "interval", { min: 0.1, max: 3_600 }) ?? DEFAULT_SECONDS;
   const once = hasFlag(args, "once") || !terminal.interactive;

@@ -6,8 +6,8 @@ import { KoraError } from "#lib/error.ts";
 import { dealShares } from "#node/ceremony/deal.ts";
 import { makeFolder, type NodePlace, nodeFolder, writeIdentity, writeNetwork } from "#node/network-files.ts";
 import { MAX_PARTICIPANTS } from "#types/limits.ts";
-import { type Args, hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
-import type { CommandContext, CommandRun } from "./command.ts";
+import { hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
+import type { Args, CommandContext, CommandRun } from "./command.ts";
 import { DEALER_WARNING } from "./dkg-deal.ts";
 
 const DEFAULT_VALIDATORS = 4;

@@ -3,6 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
+import { formatSocketAddress } from "#config/kind.ts";
 import { generateSeed, identityFromSeed } from "#crypto/identity.ts";
 import { encodeSeed } from "#crypto/keyfiles.ts";
 import { utf8 } from "#lib/bytes.ts";
@@ -68,14 +69,11 @@ function genesisText(chainId: number): string {
 const quoted = (texts: readonly string[]): string =>
   texts.length === 0 ? "[]" : `[\n${texts.map((text) => `  ${JSON.stringify(text)},`).join("\n")}\n]`;
 
-const hostPort = (host: string, port: number): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-
 /** The configuration of one of `places`. */
 export function nodeToml(place: NodePlace, places: readonly NodePlace[], settings: NetworkSettings): string {
   const others = places.filter(({ identity }) => identity !== place.identity);
   const peers = others.map(
-    ({ identity, host, p2pPort }) => `${identity.slice(2)}@${hostPort(host, p2pPort)}`,
+    ({ identity, host, p2pPort }) => `${identity.slice(2)}@${formatSocketAddress({ host, port: p2pPort })}`,
   );
   const participants = places.map(({ identity }) => identity.slice(2)).sort();
   const pace = settings.blockTime === undefined ? [] : [`block_time = ${settings.blockTime}`];
@@ -83,7 +81,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
   const everywhere = isIP(host) === 6 ? "::" : "0.0.0.0";
   // Only an address of its own can be passed on to followers.
   const named = settings.anywhere && isIP(host) !== 0;
-  const dialable = named ? [`dialable_addr = ${JSON.stringify(hostPort(host, port))}`] : [];
+  const dialable = named ? [`dialable_addr = ${JSON.stringify(formatSocketAddress({ host, port }))}`] : [];
   return [
     "[node]",
     `chain_id = ${settings.chainId}`,
@@ -95,7 +93,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
     `participants = ${quoted(participants)}`,
     "",
     "[network]",
-    `listen_addr = ${JSON.stringify(hostPort(settings.anywhere ? everywhere : host, port))}`,
+    `listen_addr = ${JSON.stringify(formatSocketAddress({ host: settings.anywhere ? everywhere : host, port }))}`,
     ...dialable,
     `bootstrap_peers = ${quoted(peers)}`,
     "",

@@ -1,14 +1,14 @@
 // Agreement on the logs through the consensus core: what has to survive when everybody is killed at once, between a
 // certified proposal and its finalization.
 import { expect, test } from "bun:test";
-import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
+import type { Ceremony } from "#crypto/dkg/ceremony.ts";
 import { toHex } from "#lib/bytes.ts";
 import { createRng } from "#lib/rng.ts";
 import { type CeremonyInfo, MAX_LOG_SET_BYTES } from "#types/ceremony.ts";
 import { hash } from "#types/ids.ts";
 import { decodeMessage } from "#types/message.ts";
 import { createSimulatedAgreement, type SimulatedAgreement } from "./core.ts";
-import { standinIdentity, standinKeys, standinScheme } from "./standin.ts";
+import { standinCeremonies, standinKeys } from "./standin.ts";
 
 /** Four ceremonies whose logs are closed and known to all. */
 function readyCeremonies(): Ceremony[] {
@@ -21,15 +21,7 @@ function readyCeremonies(): Ceremony[] {
     players: keys,
     previous: undefined,
   };
-  const nodes = keys.map((key) =>
-    createCeremony({
-      info,
-      scheme: standinScheme,
-      identity: standinIdentity(key),
-      seed: rng.bytes(32),
-      previousShare: undefined,
-    }),
-  );
+  const nodes = standinCeremonies(info, rng.bytes);
   const queue: { from: number; to: number; bytes: Uint8Array }[] = [];
   const run = (from: number, effects: ReturnType<Ceremony["step"]>): void => {
     for (const effect of effects)

@@ -14,7 +14,7 @@ import {
 } from "#types/ceremony.ts";
 import type { CeremonyRecord, DealerStatement } from "#types/ceremony-record.ts";
 import { type Hash, hash } from "#types/ids.ts";
-import { standinIdentity, standinKeys, standinScheme } from "./standin.ts";
+import { standinCeremonies, standinIdentity, standinKeys, standinScheme } from "./standin.ts";
 
 const rng = createRng(4);
 const CHAIN = hash(rng.bytes(32));
@@ -34,15 +34,7 @@ interface Table {
 /** `count` participants around one table; nothing is said before `deliver`. */
 function table(count: number, keys = standinKeys(count, rng.bytes), chain = CHAIN): Table {
   const info: CeremonyInfo = { chain, round: 1, dealers: keys, players: keys, previous: undefined };
-  const nodes = keys.map((key) =>
-    createCeremony({
-      info,
-      scheme: standinScheme,
-      identity: standinIdentity(key),
-      seed: rng.bytes(32),
-      previousShare: undefined,
-    }),
-  );
+  const nodes = standinCeremonies(info, rng.bytes);
   const records: CeremonyRecord[][] = nodes.map(() => []);
   const results: (CeremonyResult | undefined)[] = nodes.map(() => undefined);
   const faults: string[] = [];

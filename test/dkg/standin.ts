@@ -1,9 +1,11 @@
 // Fast stand-ins with the failure modes of the real thing: a sharing scheme over a 26-bit prime field whose discrete
 // logarithms are trivial (a wrong share, commitment or partial is still detected), and keyed hashes as signatures.
 
+import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { Commitment, SharingScheme } from "#crypto/dkg/scheme.ts";
 import type { CeremonyIdentity } from "#crypto/dkg/signing.ts";
 import { compareBytes, concatBytes, equalBytes } from "#lib/bytes.ts";
+import type { CeremonyInfo } from "#types/ceremony.ts";
 
 /** Products of two elements stay below 2^53. */
 export const FIELD = 67_108_859;
@@ -157,4 +159,17 @@ export function standinIdentity(publicKey: Uint8Array): CeremonyIdentity {
 /** `count` distinct keys, ascending. */
 export function standinKeys(count: number, random: (length: number) => Uint8Array): Uint8Array[] {
   return Array.from({ length: count }, () => random(32)).sort(compareBytes);
+}
+
+/** One ceremony as each of its players holds it, with stand-ins for all cryptography. */
+export function standinCeremonies(info: CeremonyInfo, random: (length: number) => Uint8Array): Ceremony[] {
+  return info.players.map((key) =>
+    createCeremony({
+      info,
+      scheme: standinScheme,
+      identity: standinIdentity(key),
+      seed: random(32),
+      previousShare: undefined,
+    }),
+  );
 }

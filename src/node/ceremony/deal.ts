@@ -11,6 +11,7 @@ import { utf8 } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { makeFolder } from "#node/network-files.ts";
 import { PUBLIC_MODE, SECRET_MODE, writeWhole } from "#node/secret-files.ts";
+import { OUTPUT_FILE, SHARE_FILE } from "#node/threshold-files.ts";
 import type { IdentityKey } from "#types/identity.ts";
 
 /** Who gets a share: identities that exist elsewhere, or so many that are made here. */
@@ -63,8 +64,8 @@ export function dealShares(bls: Bls, folders: readonly DealtFolder[]): Threshold
   const { groupPublicKey } = key;
   for (const [index, { path }] of sorted.entries()) {
     const share = shares[index] as (typeof shares)[number];
-    writeWhole(join(path, "share.key"), utf8(encodeShareFile({ share, groupPublicKey })), SECRET_MODE);
-    writeWhole(join(path, "output.json"), output, PUBLIC_MODE);
+    writeWhole(join(path, SHARE_FILE), utf8(encodeShareFile({ share, groupPublicKey })), SECRET_MODE);
+    writeWhole(join(path, OUTPUT_FILE), output, PUBLIC_MODE);
     share.secret.fill(0);
   }
   return key;

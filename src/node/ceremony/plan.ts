@@ -9,6 +9,7 @@ import { parsePeerAddress } from "#net/address.ts";
 import type { PeerAddress } from "#net/types.ts";
 import { buildGenesis, checkChainId, readGenesis } from "#node/genesis-source.ts";
 import { type PassphraseSource, readIdentity } from "#node/key-files.ts";
+import { OUTPUT_FILE, SHARE_FILE } from "#node/threshold-files.ts";
 import { type IdentityKey, identityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import type { ResultFiles } from "./results.ts";
@@ -75,8 +76,8 @@ export async function planCeremony(settings: Settings, source: PassphraseSource)
     chain: genesis.hash,
     chainId: genesis.chainId,
     files: {
-      share: consensus.shareKey ?? beside("share.key"),
-      output: consensus.dkgOutput ?? beside("output.json"),
+      share: consensus.shareKey ?? beside(SHARE_FILE),
+      output: consensus.dkgOutput ?? beside(OUTPUT_FILE),
       store: beside("ceremony.db"),
     },
     listen: network.listenAddr,

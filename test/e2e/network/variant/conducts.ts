@@ -10,6 +10,18 @@ type VoteMessage = Extract<Message, { type: "vote" }>;
 /** Own proposals and what is shown in their place, by digest. */
 type Twins = Map<string, RogueBody>;
 
+/** What is shown in the place of a proposal: the same each time. */
+function twinOf(
+  twins: Twins,
+  rogue: Rogue,
+  body: RogueBody,
+  change: Parameters<Rogue["variant"]>[1],
+): RogueBody {
+  const twin = twins.get(body.digest) ?? rogue.variant(body, change);
+  twins.set(body.digest, twin);
+  return twin;
+}
+
 const voteOn = (rogue: Rogue, subject: Subject, { digest: payload }: RogueBody): VoteMessage => ({
   type: "vote",
   vote: rogue.vote({ ...subject, payload }),
@@ -23,10 +35,8 @@ function equivocating(): Conduct {
       if (message.type === "body") {
         const body = rogue.bodyOf(message.body);
         if (!rogue.isOwn(body.digest)) return [message];
-        // One unit of gas more is as valid a block as the first.
-        const twin =
-          twins.get(body.digest) ?? rogue.variant(body, (old) => ({ ...old, gasLimit: old.gasLimit - 1n }));
-        twins.set(body.digest, twin);
+        // One unit of gas less is as valid a block as the first.
+        const twin = twinOf(twins, rogue, body, (old) => ({ ...old, gasLimit: old.gasLimit - 1n }));
         return [message, { type: "body", body: twin.bytes }];
       }
       if (message.type !== "vote") return [message];
@@ -140,10 +150,7 @@ function wrongRoot(): Conduct {
       if (message.type === "body") {
         const body = rogue.bodyOf(message.body);
         if (!rogue.isOwn(body.digest)) return [message];
-        const twin =
-          twins.get(body.digest) ??
-          rogue.variant(body, (old) => ({ ...old, stateRoot: hash(rogue.rng.bytes(32)) }));
-        twins.set(body.digest, twin);
+        const twin = twinOf(twins, rogue, body, (old) => ({ ...old, stateRoot: hash(rogue.rng.bytes(32)) }));
         return [{ type: "body", body: twin.bytes }];
       }
       const twin = message.type === "vote" ? twins.get(message.vote.payload) : undefined;
