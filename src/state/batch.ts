@@ -165,7 +165,7 @@ function append(view: View, linked: readonly Write[], height: number): Appended 
   // Each op may be followed by one that is moved, and one more.
   const most = linked.length * 2 + 1;
   const to = new Appender(nextSN, height, linked.length);
-  const marks = new BitPatch(view.tree, nextSN + most);
+  const marks = new BitPatch(view.tree, nextSN + most, linked.length);
   emit(to, marks, linked);
   const created: CreatedKey[] = [];
   const deleted: Uint8Array[] = [];

@@ -263,7 +263,7 @@ export function writeTwigMessage(
 ): void {
   out[0] = TAG_TWIG;
   copyHash(out, 1, left, x);
-  for (let i = 0; i < TWIG_BITS_BYTES; i++) out[1 + HASH_BYTES + i] = bits[y + i] as number;
+  out.set(bits.subarray(y, y + TWIG_BITS_BYTES), 1 + HASH_BYTES);
 }
 
 /** H(0x03 ‖ nextSN ‖ floorSN ‖ upper root). */

@@ -126,18 +126,14 @@ export class OpLog {
   /** Appends inside the running transaction. */
   append(run: OpRun): void {
     const whole = run.count - (run.count % INSERTED_AT_ONCE);
-    const row = (i: number): [number, Uint8Array, number] => {
-      const op = opOfRun(run, i);
-      return [run.start + i, op, checksum(run.start + i, op)];
-    };
     const values: Value[] = [];
-    for (let i = 0; i < whole; i++) {
-      values.push(...row(i));
-      if (values.length < 3 * INSERTED_AT_ONCE) continue;
-      this.#insertMany.run(...values);
+    for (let i = 0; i < run.count; i++) {
+      const op = opOfRun(run, i);
+      values.push(run.start + i, op, checksum(run.start + i, op));
+      if (i < whole && values.length < 3 * INSERTED_AT_ONCE) continue;
+      (i < whole ? this.#insertMany : this.#insert).run(...values);
       values.length = 0;
     }
-    for (let i = whole; i < run.count; i++) this.#insert.run(...row(i));
   }
 
   /** Keeps the ops of `run`, which are committed by now, at hand. */

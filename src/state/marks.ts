@@ -23,12 +23,16 @@ export class Marks {
     this.bits[leaf >> 3] = (this.bits[leaf >> 3] as number) ^ (1 << (leaf & 7));
   }
 
+  #fingerprint(op: Uint8Array): { readonly high: number; readonly low: number } {
+    const { fingerprint, fingerprintOut } = this.#base;
+    fingerprint(op, OP_KEY);
+    return { high: fingerprintOut[0] as number, low: fingerprintOut[1] as number };
+  }
+
   /** Does the op at `sn`, the next of the log; what it replaced may lie left of the floor, where nothing is held. */
   redo(sn: number, op: Uint8Array): void {
-    const { index, fingerprint, fingerprintOut } = this.#base;
-    fingerprint(op, OP_KEY);
-    const high = fingerprintOut[0] as number;
-    const low = fingerprintOut[1] as number;
+    const { index } = this.#base;
+    const { high, low } = this.#fingerprint(op);
     const prev = opPrev(op);
     const held = prev !== NONE && prev >= this.#floorSN;
     if (held) this.#flip(prev);
@@ -43,10 +47,8 @@ export class Marks {
 
   /** Undoes the op at `sn`, the last of the log. */
   undo(sn: number, op: Uint8Array): void {
-    const { index, fingerprint, fingerprintOut } = this.#base;
-    fingerprint(op, OP_KEY);
-    const high = fingerprintOut[0] as number;
-    const low = fingerprintOut[1] as number;
+    const { index } = this.#base;
+    const { high, low } = this.#fingerprint(op);
     const prev = opPrev(op);
     if (prev !== NONE) this.#flip(prev);
     if (!opIsLive(op)) {

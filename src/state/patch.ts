@@ -23,23 +23,21 @@ import {
   twigRoots,
 } from "./tree.ts";
 
-/** Twigs that room is made for at first. */
-const MIN_TWIGS = 16;
-
 /** Activity bits as a block leaves them. */
 export class BitPatch {
   readonly twigs: number[] = [];
   readonly at: SlotTable;
   readonly #view: TreeView;
-  #bits: Uint8Array = new Uint8Array(MIN_TWIGS * TWIG_BITS_BYTES);
+  #bits: Uint8Array;
   #lastTwig = -1;
   #lastSlot = -1;
 
-  /** Over `view`, for a block that appends nothing from `endSN` on. */
-  constructor(view: TreeView, endSN: number) {
+  /** Over `view`, for a block that appends nothing from `endSN` on; `expected` touched twigs make it grow no further. */
+  constructor(view: TreeView, endSN: number, expected: number) {
     const first = Math.floor(view.extent.floorSN / TWIG_LEAVES);
     this.#view = view;
     this.at = { first, slots: new Int32Array(Math.ceil(endSN / TWIG_LEAVES) - first) };
+    this.#bits = new Uint8Array(Math.max(1, Math.min(expected, this.at.slots.length)) * TWIG_BITS_BYTES);
   }
 
   /** Bits of the touched twigs, by slot. */

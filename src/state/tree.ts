@@ -3,6 +3,7 @@
 import { sha256Into, sha256Pairs } from "#crypto/sha256.ts";
 import { assert } from "#lib/assert.ts";
 import {
+  copyHash,
   type EmptyNodes,
   emptyNodes,
   HASH_BYTES,
@@ -87,7 +88,8 @@ function put(flat: Flat, index: number, source: Uint8Array, from: number): void 
     grown.set(flat.data);
     flat.data = grown;
   }
-  for (let i = 0; i < flat.width; i++) flat.data[at + i] = source[from + i] as number;
+  if (flat.width === HASH_BYTES) copyHash(flat.data, at, source, from);
+  else flat.data.set(source.subarray(from, from + flat.width), at);
   if (index >= flat.end) flat.end = index + 1;
 }
 

@@ -47,13 +47,10 @@ export interface LogRow {
   readonly topics: readonly Hash[];
 }
 
-/** What is kept of a block beside its state. The byte strings are opaque here. */
-export interface BlockRecord extends IndexRows {
+/** A finalized block as it is kept. The byte strings are opaque here. */
+export interface StoredBlock {
   readonly height: Height;
   readonly hash: Hash;
-  readonly parentHash: Hash;
-  readonly stateRoot: Hash;
-  readonly timestamp: number;
   /** rlp(header). */
   readonly header: Uint8Array;
   /** rlp of the list of transaction wire forms. */
@@ -65,6 +62,13 @@ export interface BlockRecord extends IndexRows {
   readonly seed: Uint8Array | undefined;
   /** Inputs from outside transactions (local chain only): needed to execute the block again. */
   readonly inputs: Uint8Array | undefined;
+}
+
+/** A finalized block to be kept, with what its indexes are built from. */
+export interface BlockRecord extends StoredBlock, IndexRows {
+  readonly parentHash: Hash;
+  readonly stateRoot: Hash;
+  readonly timestamp: number;
 }
 
 export interface LogQuery {
@@ -131,17 +135,6 @@ export interface Archive {
   transfersOf(query: PageQuery & { readonly token?: Address | undefined }): readonly TransferPosition[];
   /** Lowest height whose state can be read. */
   oldestState(): Height;
-}
-
-export interface StoredBlock {
-  readonly height: Height;
-  readonly hash: Hash;
-  readonly header: Uint8Array;
-  readonly body: Uint8Array;
-  readonly receipts: Uint8Array;
-  readonly certificate: Uint8Array | undefined;
-  readonly seed: Uint8Array | undefined;
-  readonly inputs: Uint8Array | undefined;
 }
 
 export interface Head {
