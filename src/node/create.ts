@@ -29,7 +29,7 @@ import { serveMetrics } from "./metrics-server.ts";
 import { buildMissingIndexes } from "./missing-indexes.ts";
 import { countCalls, observeNode, watchRpc } from "./observe.ts";
 import { observedChain } from "./observed-chain.ts";
-import { createPendingSource } from "./pending.ts";
+import { createPendingSource, PENDING_SHARE } from "./pending.ts";
 import { createReads } from "./reads/reads.ts";
 import { startUpkeep } from "./upkeep.ts";
 import type { NetworkService } from "./validators/network.ts";
@@ -190,6 +190,9 @@ function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: R
     pool: chain.pool,
     now,
     monotonic: () => performance.now(),
+    // A local chain has nothing beside it that would suffer.
+    share: local === undefined ? PENDING_SHARE : 1,
+    sleep: Bun.sleep,
     execute: reads.pending,
   });
   const log = plan.logger.module("rpc");

@@ -1,5 +1,5 @@
-// The pending block as RPC reads it: built when somebody asks, kept while nothing has changed, one build at a time and
-// only a share of the time. Where and how it is executed is reads/ and chain/.
+// The pending block as RPC reads it: never older than the question. Built when somebody asks, kept while nothing has
+// changed, one build at a time and only a share of the time. How it is executed is the business of reads/ and chain/.
 import type { BlockInputs } from "#chain/inputs.ts";
 import { mergeChanges } from "#chain/overlay.ts";
 import type { PendingDraft, PendingDrafts, PendingOutcome, PendingTask } from "#chain/pending-block.ts";
@@ -9,13 +9,12 @@ import type { PendingBlock } from "#rpc/ports.ts";
 import { type Hash, ZERO_HASH } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
 
-/**
- * Part of the time that building may take while the pool changes all the time: past it, a block on the same parent is
- * answered as it was, so at most about 1 / SHARE times older than what building it took.
- */
-const SHARE = 0.25;
-/** Milliseconds of building in a row before that: whoever reads after each of a few transactions sees each of them. */
+/** Part of the time that building may take where other work must not suffer. */
+export const PENDING_SHARE = 0.25;
+/** Milliseconds of building beyond its share before readers have to wait. */
 const BURST_MS = 500;
+/** Milliseconds that they wait at most. */
+const MAX_WAIT_MS = 2_000;
 
 export interface PendingSourceParts {
   readonly drafts: Pick<PendingDrafts, "begin">;
@@ -24,12 +23,15 @@ export interface PendingSourceParts {
   readonly now: () => number;
   /** Milliseconds, never going back. */
   readonly monotonic: () => number;
+  /** Part of the time that building may take while the pool or the tip changes all the time: 1 for all of it. */
+  readonly share: number;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (ms: number) => Promise<void>;
   readonly execute: (task: PendingTask) => Promise<PendingOutcome>;
 }
 
 /** What a pending block depends on. */
 interface Key {
-  readonly parent: Hash;
   readonly inputs: BlockInputs | undefined;
   /** Hash of the draft header. */
   readonly header: Hash;
@@ -37,10 +39,8 @@ interface Key {
   readonly revision: number;
 }
 
-/** Whether both stand on the same state: the younger only knows more of the pool, or a later second. */
-const isOnSameGround = (a: Key, b: Key): boolean => a.parent === b.parent && a.inputs === b.inputs;
 const isSame = (a: Key, b: Key): boolean =>
-  isOnSameGround(a, b) && a.header === b.header && a.revision === b.revision;
+  a.header === b.header && a.revision === b.revision && a.inputs === b.inputs;
 
 function blockOf({ ancestors }: PendingDraft, task: PendingTask, outcome: PendingOutcome): PendingBlock {
   const { header, included, gasUsed, changes } = outcome;
@@ -61,35 +61,46 @@ function blockOf({ ancestors }: PendingDraft, task: PendingTask, outcome: Pendin
   };
 }
 
-/** Time spent, forgotten at the rate at which it may be spent. */
-function createBudget(monotonic: () => number): { spend(ms: number): void; isSpent(): boolean } {
-  let spent = 0;
+/** Counts what building has taken beyond its share of the time. */
+interface Budget {
+  /** A build begins; call the result when it ends. */
+  begin(): () => void;
+  /** Milliseconds until the next may begin. */
+  wait(): number;
+}
+
+function createBudget(monotonic: () => number, share: number): Budget {
+  let beyond = 0;
   let at = monotonic();
   const level = (): number => {
     const now = monotonic();
-    spent = Math.max(0, spent - (now - at) * SHARE);
+    beyond = Math.max(0, beyond - (now - at) * share);
     at = now;
-    return spent;
+    return beyond;
   };
   return {
-    spend(ms) {
-      spent = level() + ms;
+    begin() {
+      const before = level();
+      const started = at;
+      return () => {
+        at = monotonic();
+        beyond = Math.min(before + (at - started) * (1 - share), BURST_MS + MAX_WAIT_MS * share);
+      };
     },
-    isSpent: () => level() > BURST_MS,
+    wait: () => Math.max(0, level() - BURST_MS) / share,
   };
 }
 
 /** Answers the pending block. Rejects as `execute` does. */
 export function createPendingSource(parts: PendingSourceParts): () => Promise<PendingBlock> {
-  const { drafts, pool, now, monotonic, execute } = parts;
-  const budget = createBudget(monotonic);
+  const { drafts, pool, now, sleep, execute } = parts;
+  const budget = createBudget(parts.monotonic, parts.share);
   let held: { readonly key: Key; readonly block: PendingBlock } | undefined;
   let running: { readonly key: Key; readonly block: Promise<PendingBlock> } | undefined;
-  /** The build after the running one: what it begins with is younger than all that wait for it. */
+  /** The next build, before it begins: it will know all that they know who wait for it. */
   let queued: Promise<PendingBlock> | undefined;
 
   const keyOf = ({ header, inputs }: PendingDraft): Key => ({
-    parent: header.parentHash,
     inputs,
     header: headerHash(header),
     revision: pool.revision,
@@ -99,7 +110,7 @@ export function createPendingSource(parts: PendingSourceParts): () => Promise<Pe
     return blockOf(draft, task, await execute(task));
   };
   const start = (draft: PendingDraft, key: Key): Promise<PendingBlock> => {
-    const started = monotonic();
+    const end = budget.begin();
     const block = build(draft)
       .then((built) => {
         held = { key, block: built };
@@ -107,12 +118,15 @@ export function createPendingSource(parts: PendingSourceParts): () => Promise<Pe
       })
       .finally(() => {
         running = undefined;
-        budget.spend(monotonic() - started);
+        end();
       });
     running = { key, block };
     return block;
   };
-  const startQueued = (): Promise<PendingBlock> => {
+  const startQueued = async (before: Promise<unknown>): Promise<PendingBlock> => {
+    await before.catch(() => undefined);
+    const wait = budget.wait();
+    if (wait > 0) await sleep(wait);
     queued = undefined;
     const draft = drafts.begin(now());
     return start(draft, keyOf(draft));
@@ -122,10 +136,8 @@ export function createPendingSource(parts: PendingSourceParts): () => Promise<Pe
     const key = keyOf(draft);
     if (held !== undefined && isSame(held.key, key)) return held.block;
     if (running !== undefined && isSame(running.key, key)) return running.block;
-    if (held !== undefined && isOnSameGround(held.key, key) && budget.isSpent()) return held.block;
-    if (queued !== undefined) return queued;
-    if (running === undefined) return start(draft, key);
-    queued = running.block.then(startQueued, startQueued);
+    if (queued === undefined && running === undefined && budget.wait() === 0) return start(draft, key);
+    queued ??= startQueued(running?.block ?? Promise.resolve());
     return queued;
   };
 }

@@ -140,7 +140,7 @@ export interface ChainPort extends Omit<History, "clear"> {
   maxBlobGas(header: Header): bigint;
   /** Header that would follow `parent` (default: the head), as far as it is known before its transactions. */
   nextHeader(parent?: Header): Header;
-  /** May be as old as what built it took, several times over, where the pool changes all the time. */
+  /** Never older than the question. Rejects with CALL_TIMEOUT, READS_BUSY or READS_CLOSED where it cannot be built. */
   pending(): Promise<PendingBlock>;
   /** State of a finalized height (`latest` includes what the local chain has written since); throws STATE_PRUNED. */
   state(at: Height | "latest"): StateReader;

@@ -1,9 +1,9 @@
-// When the pending block is built anew and when it is answered as it was: never two builds at a time, never an answer
-// older than the question unless building takes more than its share.
+// When the pending block is built anew: never two builds at a time, never an answer older than the question, and no
+// more time than its share.
 import { afterAll, describe, expect, test } from "bun:test";
 import type { PendingOutcome, PendingTask } from "#chain/pending-block.ts";
 import { KoraError } from "#lib/error.ts";
-import { createPendingSource } from "#node/pending.ts";
+import { createPendingSource, PENDING_SHARE } from "#node/pending.ts";
 import { opened, parcelOf } from "#node/reads/parcel.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { oneOfEach } from "../rpc/fake-node.ts";
@@ -29,9 +29,10 @@ function send(): void {
 }
 
 /** A source whose builds end when the test says. */
-function stage() {
+function stage(share = PENDING_SHARE) {
   const clock = { seconds: 0, ms: 0 };
   const builds: { readonly task: PendingTask; end(): Promise<void>; fail(): void }[] = [];
+  const waits: number[] = [];
   let atOnce = 0;
   const execute = (task: PendingTask): Promise<PendingOutcome> => {
     const { promise, resolve, reject } = Promise.withResolvers<PendingOutcome>();
@@ -56,6 +57,11 @@ function stage() {
     pool: chain.pool,
     now: () => clock.seconds,
     monotonic: () => clock.ms,
+    share,
+    async sleep(ms) {
+      waits.push(ms);
+      clock.ms += ms;
+    },
     execute,
   });
   /** The build that runs, once it does. */
@@ -65,7 +71,7 @@ function stage() {
     if (found === undefined) throw new Error(`build ${index} did not begin`);
     return found;
   };
-  return { get, builds, build, clock };
+  return { get, builds, build, clock, waits };
 }
 
 describe("the pending block", () => {
@@ -109,29 +115,40 @@ describe("the pending block", () => {
     chain.inputs.clear();
   });
 
-  test("is answered as it was once building has had its share, but never on another parent", async () => {
-    const { get, builds, build, clock } = stage();
-    const slow = async (index: number) => {
+  /** Sends one more and asks, `count` times; each build takes `ms`. Answers the part of the time that building took. */
+  async function hurry({ get, builds, build, clock }: ReturnType<typeof stage>, count: number, ms: number) {
+    const since = clock.ms;
+    for (let left = count; left > 0; left--) {
+      send();
+      const index = builds.length;
       const asked = get();
       const running = await build(index);
-      clock.ms += 400;
+      clock.ms += ms;
       await running.end();
-      return await asked;
-    };
-    await slow(0);
-    send();
-    const second = await slow(1);
-    send();
-    expect(await get()).toBe(second);
-    expect(builds.length).toBe(2);
+      expect((await asked).transactions.at(-1)?.tx.nonce).toBe(BigInt(nonce - 1));
+    }
+    return (count * ms) / (clock.ms - since);
+  }
+
+  test("takes its share of the time: past a burst those who ask wait, never for long, and see all they sent", async () => {
+    const set = stage();
+    expect(await hurry(set, 6, 100)).toBe(1);
+    expect(set.waits).toEqual([]);
+    const share = await hurry(set, 40, 100);
+    expect(share).toBeGreaterThan(0.2);
+    expect(share).toBeLessThan(0.3);
+    await hurry(set, 1, 60_000);
+    set.waits.length = 0;
     await chain.produce();
-    const third = await slow(2);
-    expect(third.header.number as number).toBe(second.header.number + 1);
-    // What was spent fades.
-    send();
-    expect(await get()).toBe(third);
-    clock.ms += 4 * 1_200;
-    expect((await slow(3)).transactions.length).toBe(third.transactions.length + 1);
+    await hurry(set, 2, 1);
+    expect(set.waits[0]).toBe(2_000);
+    expect(set.waits[1] ?? 0).toBeLessThan(10);
+  });
+
+  test("takes all of the time where nothing else suffers", async () => {
+    const set = stage(1);
+    expect(await hurry(set, 20, 1_000)).toBe(1);
+    expect(set.waits).toEqual([]);
   });
 
   test("that could not be built is told to all who asked, and tried again by the next", async () => {

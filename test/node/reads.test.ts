@@ -40,6 +40,7 @@ const port = createChainPort({
     pool: chain.pool,
     now: () => 0,
     monotonic: () => performance.now(),
+    share: 1,
     sleep: Bun.sleep,
     execute: pendingReads.pending,
   }),
