@@ -55,7 +55,7 @@ function settle(core: Core, round: Round, payload: Hash, valid: boolean): void {
   const { view } = round;
   round.certification = valid ? "certified" : "refused";
   if (valid && !round.durableBodies.includes(payload) && core.rules.r4Durable) {
-    round.durableBodies.push(payload);
+    round.durableBodies = [...round.durableBodies, payload];
     emit(core, { type: "persist", record: { type: "body", view, digest: payload } });
   }
   emit(core, { type: "persist", record: { type: "verdict", view, payload, valid } });

@@ -50,8 +50,6 @@ import { type Core, type CoreConfig, emit, newCore, type Restored, roundOf } fro
 import { onPartialExamined, onRecovered, onVote, takeVote } from "./tally.ts";
 import { advance, onBuilt, onVerified } from "./view.ts";
 
-const NOTHING: readonly Effect[] = [];
-
 /** A core that continues where the journal ends. `rules` exists for the simulator alone. */
 export function createCore(config: CoreConfig, restored: Restored, rules: Rules = ALL_RULES): Core {
   const core = newCore(config, rules);
@@ -59,15 +57,13 @@ export function createCore(config: CoreConfig, restored: Restored, rules: Rules 
   return core;
 }
 
-/** One step at monotonic time `now` (ms). The effects are to be performed in order (R15). */
+/** One step at monotonic time `now` (ms). The effects, to be performed in order (R15), stand until the next step. */
 export function step(core: Core, event: Event, now: number): readonly Effect[] {
+  core.effects.length = 0;
   if (now > core.now) core.now = now;
   handle(core, event);
   arm(core);
-  if (core.effects.length === 0) return NOTHING;
-  const { effects } = core;
-  core.effects = [];
-  return effects;
+  return core.effects;
 }
 
 function handle(core: Core, event: Event): void {
@@ -158,7 +154,7 @@ function onSigned(core: Core, vote: Vote): void {
   if (vote.kind === "notarize" && round.mine.nullify !== undefined && core.rules.r3NotNullified) return;
   round.cast[vote.kind] = vote;
   if (vote.kind === "notarize" && core.rules.r15Body) {
-    round.durableBodies.push(vote.payload);
+    round.durableBodies = [...round.durableBodies, vote.payload];
     emit(core, { type: "persist", record: { type: "body", view: vote.view, digest: vote.payload } });
   }
   emit(core, { type: "persist", record: { type: "vote", vote } });

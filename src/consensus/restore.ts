@@ -30,7 +30,10 @@ export function restore(core: Core, restored: Restored): void {
     if (round.certificates.notarize?.payload === payload)
       round.certification = valid ? "certified" : "refused";
   }
-  for (const { view, digest } of restored.bodies) roundOf(core, view).durableBodies.push(digest);
+  for (const { view, digest } of restored.bodies) {
+    const round = roundOf(core, view);
+    round.durableBodies = [...round.durableBodies, digest];
+  }
   for (const vote of restored.votes) restoreVote(core, vote);
   core.forgottenBelow = core.finalizedView;
   for (const view of core.rounds.keys()) core.forgottenBelow = Math.min(core.forgottenBelow, view);

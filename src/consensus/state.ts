@@ -87,13 +87,13 @@ export interface Round {
   /** R3, R6: the leader signed two proposals. */
   equivocated: boolean;
   /** Signers of two notarize votes; the leader may be one of them before it is known who leads. */
-  readonly twoFaced: number[];
+  twoFaced: readonly number[];
   verification: "unknown" | "asked" | "valid" | "invalid" | "early";
   /** Payload that I built as leader. */
   built: Hash | undefined;
   certification: Certification;
   /** The bodies of this view that the journal holds: my vote's, and another's if that one was notarized. */
-  readonly durableBodies: Hash[];
+  durableBodies: readonly Hash[];
   building: boolean;
   /** My decisions, made before the signature comes back. */
   readonly mine: Record<VoteKind, Subject | undefined>;
@@ -103,11 +103,11 @@ export interface Round {
   seed: Uint8Array | undefined;
   lottery: Uint8Array | undefined;
   /** A partial of these signers failed, so their slots stay closed. */
-  readonly spoiled: number[];
+  spoiled: readonly number[];
   /** Votes of caught signers whose partials are checked alone. */
-  readonly examining: Vote[];
+  examining: readonly Vote[];
   /** Those of them that were found good. */
-  readonly examined: Vote[];
+  examined: readonly Vote[];
 }
 
 /** A certificate that is being asked for. */
@@ -124,7 +124,8 @@ export interface Core {
   readonly quorum: number;
   readonly faults: number;
   now: number;
-  effects: Effect[];
+  /** Of the step that is running or was the last. */
+  readonly effects: Effect[];
   started: boolean;
   view: number;
   enteredAt: number;
@@ -195,10 +196,11 @@ export const NOTHING_RESTORED: Restored = {
 };
 
 function newTally(n: number): Tally {
-  const votes: (Vote | undefined)[] = [];
-  for (let signer = 0; signer < n; signer++) votes.push(undefined);
-  return { votes, count: 0, recovering: false };
+  return { votes: new Array<Vote | undefined>(n).fill(undefined), count: 0, recovering: false };
 }
+
+/** What most rounds have none of. */
+const NONE: readonly never[] = [];
 
 function newRound(view: number, n: number): Round {
   return {
@@ -209,19 +211,19 @@ function newRound(view: number, n: number): Round {
     proposedAt: -1,
     seenAt: -1,
     equivocated: false,
-    twoFaced: [],
+    twoFaced: NONE,
     verification: "unknown",
     built: undefined,
     certification: "unknown",
-    durableBodies: [],
+    durableBodies: NONE,
     building: false,
     mine: { notarize: undefined, nullify: undefined, finalize: undefined },
     cast: { notarize: undefined, nullify: undefined, finalize: undefined },
     seed: undefined,
     lottery: undefined,
-    spoiled: [],
-    examining: [],
-    examined: [],
+    spoiled: NONE,
+    examining: NONE,
+    examined: NONE,
   };
 }
 

@@ -51,7 +51,7 @@ export function takeVote(core: Core, vote: Vote): void {
     if (sameSubject(slot, vote)) return;
     reportConflict(core, slot, vote);
     if (vote.kind !== "notarize") return;
-    if (!round.twoFaced.includes(vote.signer)) round.twoFaced.push(vote.signer);
+    if (!round.twoFaced.includes(vote.signer)) round.twoFaced = [...round.twoFaced, vote.signer];
     if (leaderAt(core, vote.view) === vote.signer) {
       round.equivocated = true;
       if (!core.rules.r3Conflict) observeProposal(core, round, vote);
@@ -89,7 +89,7 @@ export function tryRecover(core: Core, round: Round, subject: Subject): void {
   } else if (clean.length + doubtful.length >= core.quorum) {
     for (const vote of doubtful) {
       if (round.examining.includes(vote)) continue;
-      round.examining.push(vote);
+      round.examining = [...round.examining, vote];
       emit(core, { type: "examinePartial", vote });
     }
   }
@@ -117,13 +117,13 @@ export function onPartialExamined(core: Core, vote: Vote, valid: boolean): void 
     spoil(core, round, vote.signer);
     return;
   }
-  if (!round.examined.includes(vote)) round.examined.push(vote);
+  if (!round.examined.includes(vote)) round.examined = [...round.examined, vote];
   tryRecover(core, round, vote);
 }
 
 /** A vote is both partials: one bad spoils all of the signer's votes in this view. */
 function spoil(core: Core, round: Round, signer: number): void {
-  if (!round.spoiled.includes(signer)) round.spoiled.push(signer);
+  if (!round.spoiled.includes(signer)) round.spoiled = [...round.spoiled, signer];
   for (const kind of KINDS) {
     const tally: Tally = round.tallies[kind];
     if (tally.votes[signer] === undefined) continue;

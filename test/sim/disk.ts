@@ -138,7 +138,9 @@ export function createSimJournal(
     body: (digest) => disk.bodies.get(digest)?.body,
     prune(below) {
       for (const view of disk.views.keys()) if (view < below) disk.views.delete(view);
-      for (const [digest, { view }] of disk.bodies) if (view < below) disk.bodies.delete(digest);
+      disk.bodies.forEach(({ view }, digest) => {
+        if (view < below) disk.bodies.delete(digest);
+      });
     },
   };
 }

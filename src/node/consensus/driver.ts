@@ -52,6 +52,8 @@ class CoreDriver<B extends Body> implements Driver<B> {
   readonly #delivery: Delivery;
   readonly #inbox: Event[] = [];
   #outbox: Effect[] = [];
+  /** The outbox of the turn before, to be used again. */
+  #emptied: Effect[] = [];
   #dirty = false;
   #running = false;
   #halted = false;
@@ -171,8 +173,10 @@ class CoreDriver<B extends Body> implements Driver<B> {
     }
     const leaving = this.#outbox;
     if (leaving.length === 0) return;
-    this.#outbox = [];
+    this.#outbox = this.#emptied;
     for (const effect of leaving) if (!this.#halted) this.#release(effect);
+    leaving.length = 0;
+    this.#emptied = leaving;
   }
 
   /** An answer about a body, which stays at hand until the answer was acted on: it may have to be journalled (R15). */

@@ -67,20 +67,21 @@ export function createVerifier<B extends Body>(
     }
     const parentHeight = application.heightOf(context.parent);
     if (parentHeight === undefined) {
-      bodies.need(context.parent, context.view, (parent) => {
-        execute(parent, context.view, (valid) => {
+      bodies.need(context.parent, context.view, (ancestor) => {
+        execute(ancestor, context.view, (valid) => {
           if (valid) inspect(context, body, done, unexecuted);
           else done(false);
         });
       });
       return;
     }
-    const { payload, view, parentView } = context;
+    const { payload, epoch, view, parentView, parent } = context;
     const settle = (valid: boolean): void => {
       verdicts.set(payload, { view, parentView, valid });
       done(valid);
     };
-    const expected = { ...context, parentHeight, prevRandao: scheme.prevRandao(context.parentSeed) };
+    const prevRandao = scheme.prevRandao(context.parentSeed);
+    const expected = { epoch, view, parentView, parent, parentHeight, prevRandao };
     if (headerFlaw(body.facts, expected, rules) !== undefined) settle(false);
     else if (unexecuted) done(true);
     else execute(body, view, settle);
