@@ -1,6 +1,5 @@
 // The bytes between the main thread and a recovery thread: wire forms one way, hashes and senders the other. Packed
 // into one buffer each way, since a structured copy of many small objects costs more than it carries.
-import { Reader, Writer } from "#lib/codec.ts";
 import { address, hash } from "#types/ids.ts";
 import type { SignedTransaction, Transaction } from "#types/transaction.ts";
 import { keccak256 } from "./hash.ts";
@@ -8,8 +7,11 @@ import { recoverSenderOf } from "./recovery-parts.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
 import type { RecoverKey } from "./secp256k1-recovery.ts";
 
+const LENGTH_BYTES = 4;
 const HASH_BYTES = 32;
 const ADDRESS_BYTES = 20;
+/** A hash, whether there is a sender, and the sender or zeros. */
+const RESULT_BYTES: number = HASH_BYTES + 1 + ADDRESS_BYTES;
 
 /** What a thread says before its first answer. */
 export interface Hello {
@@ -19,12 +21,20 @@ export interface Hello {
   readonly slow: boolean;
 }
 
-/** Packs well-formed wire forms. */
+/** Packs well-formed wire forms: how many, then each behind its length. */
 export function encodeRequest(raws: readonly Uint8Array[]): Uint8Array {
-  const size = raws.reduce((sum, raw) => sum + raw.length + 4, 4);
-  const writer = new Writer(size).u32(raws.length);
-  for (const raw of raws) writer.bytes(raw);
-  return writer.finish();
+  let size = LENGTH_BYTES;
+  for (const raw of raws) size += LENGTH_BYTES + raw.length;
+  const request = new Uint8Array(size);
+  const view = new DataView(request.buffer);
+  view.setUint32(0, raws.length);
+  let at = LENGTH_BYTES;
+  for (const raw of raws) {
+    view.setUint32(at, raw.length);
+    request.set(raw, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + raw.length;
+  }
+  return request;
 }
 
 /** Does a thread's work: hashes and senders of the packed wire forms. */
@@ -32,16 +42,20 @@ export function answerRequest(
   request: Uint8Array,
   recover: RecoverKey = secp256k1Backend().recover,
 ): Uint8Array {
-  const reader = new Reader(request);
-  const count = reader.u32();
-  const writer = new Writer(count * (HASH_BYTES + 1 + ADDRESS_BYTES));
-  for (let i = 0; i < count; i++) {
-    const raw = reader.bytes(request.length);
+  const view = new DataView(request.buffer, request.byteOffset);
+  const answer = new Uint8Array(view.getUint32(0) * RESULT_BYTES);
+  let from = LENGTH_BYTES;
+  for (let to = 0; to < answer.length; to += RESULT_BYTES) {
+    const start = from + LENGTH_BYTES;
+    from = start + view.getUint32(from);
+    const raw = request.subarray(start, from);
     const sender = recoverSenderOf(raw, recover);
-    writer.raw(keccak256(raw)).u8(sender === undefined ? 0 : 1);
-    if (sender !== undefined) writer.raw(sender);
+    answer.set(keccak256(raw), to);
+    if (sender === undefined) continue;
+    answer[to + HASH_BYTES] = 1;
+    answer.set(sender, to + HASH_BYTES + 1);
   }
-  return writer.finish();
+  return answer;
 }
 
 /** The opened transactions, undefined where the signature is invalid. */
@@ -49,10 +63,15 @@ export function decodeAnswer(
   answer: Uint8Array,
   transactions: readonly { readonly tx: Transaction; readonly raw: Uint8Array }[],
 ): (SignedTransaction | undefined)[] {
-  const reader = new Reader(answer);
-  return transactions.map(({ tx, raw }) => {
-    const digest = hash(reader.raw(HASH_BYTES));
-    if (reader.u8() === 0) return undefined;
-    return { tx, raw, hash: digest, sender: address(reader.raw(ADDRESS_BYTES)) };
+  return transactions.map(({ tx, raw }, i) => {
+    const at = i * RESULT_BYTES;
+    const senderAt = at + HASH_BYTES + 1;
+    if (answer[at + HASH_BYTES] === 0) return undefined;
+    return {
+      tx,
+      raw,
+      hash: hash(answer.subarray(at, at + HASH_BYTES)),
+      sender: address(answer.subarray(senderAt, senderAt + ADDRESS_BYTES)),
+    };
   });
 }

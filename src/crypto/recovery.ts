@@ -5,8 +5,10 @@ import { decodeTransaction, type SignedTransaction, type Transaction } from "#ty
 import { answerRequest, decodeAnswer, encodeRequest, type Hello } from "./recovery-batch.ts";
 import { secp256k1Backend } from "./secp256k1.ts";
 
-/** Transactions handed to a thread at once: long enough to be worth a message, short enough to share work. */
-const CHUNK = 64;
+/** Transactions handed to a thread at once, at least, if there are as many. */
+const MIN_CHUNK = 64;
+/** At most: a message costs as much as some senders, but what is urgent waits for what a thread has before it. */
+const MAX_CHUNK: Readonly<Record<Priority, number>> = { block: 256, transactions: MIN_CHUNK };
 /** Chunks that a thread has before it, so that it never waits for the next one; urgent ones wait for no more. */
 const CHUNKS_AHEAD = 2;
 /**
@@ -104,6 +106,18 @@ function decodeAll(raws: readonly Uint8Array[], results: Opened[]): WellFormed[]
     }
   }
   return items;
+}
+
+/** Cuts a batch into chunks, smaller ones towards its end, so that threads end together. */
+function chunksOf(raws: readonly Uint8Array[], threads: number, most: number): (readonly Uint8Array[])[] {
+  const chunks: (readonly Uint8Array[])[] = [];
+  for (let at = 0; at < raws.length; ) {
+    const share = Math.ceil((raws.length - at) / (2 * Math.max(threads, 1)));
+    const size = Math.min(most, Math.max(MIN_CHUNK, share));
+    chunks.push(raws.slice(at, at + size));
+    at += size;
+  }
+  return chunks;
 }
 
 /** Decodes here and lets `run` find the senders. */
@@ -273,10 +287,8 @@ export function createSenderRecovery(options: RecoveryOptions): SenderRecovery {
       pending += raws.length;
       try {
         // Each chunk leaves as soon as it is decoded, so that the threads do not wait for the whole batch.
-        const chunks = Array.from({ length: Math.ceil(raws.length / CHUNK) }, (_, i) =>
-          openChunk(raws.slice(i * CHUNK, (i + 1) * CHUNK), run),
-        );
-        return (await Promise.all(chunks)).flat();
+        const chunks = chunksOf(raws, options.threads, MAX_CHUNK[priority]);
+        return (await Promise.all(chunks.map((chunk) => openChunk(chunk, run)))).flat();
       } finally {
         pending -= raws.length;
       }

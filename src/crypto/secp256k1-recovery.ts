@@ -54,13 +54,8 @@ async function loadRecovery(): Promise<RecoverKey> {
     // The key is (s · R − digest · G) / r.
     curve.readScalar(inverse, r);
     module._mclBnFr_inv(inverse, inverse);
-    for (const [at, number] of [
-      [scalars, digest],
-      [scalars + FR_BYTES, s],
-    ] as const) {
-      curve.readScalar(at, number);
-      module._mclBnFr_mul(at, at, inverse);
-    }
+    curve.readProduct(scalars, digest, inverse);
+    curve.readProduct(scalars + FR_BYTES, s, inverse);
     module._mclBnFr_neg(scalars, scalars);
     module._mclBnG1_mulVec(sum, base, scalars, 2);
     if (module._mclBnG1_isZero(sum) === 1) return undefined;

@@ -85,6 +85,8 @@ export interface Curve {
   readField2(at: Place, bytes: Uint8Array): boolean;
   /** Puts a scalar of 32 bytes at a place, reduced by the group's order. */
   readScalar(at: Place, bytes: Uint8Array): void;
+  /** Puts such a scalar times the one at `factor` at a place. */
+  readProduct(at: Place, bytes: Uint8Array, factor: Place): void;
   readG1(at: Place, bytes: Uint8Array): PointKind;
   readG2(at: Place, bytes: Uint8Array): PointKind;
   /** The point at a place, which is normalized; zeros for infinity. */
@@ -150,6 +152,10 @@ export async function loadCurve(form: CurveForm): Promise<Curve> {
     readField,
     readField2,
     readScalar,
+    readProduct(at, bytes, factor) {
+      readScalar(at, bytes);
+      module._mclBnFr_mul(at, at, factor);
+    },
     readG1(at, bytes) {
       if (isZeros(bytes)) return "infinity";
       if (!readField(at, bytes.subarray(0, slot))) return "invalid";

@@ -34,13 +34,8 @@ export async function loadP256(): Promise<P256> {
       if (curve.readG1(points + G1_BYTES, input.subarray(96, 160)) !== "point") return false;
       curve.readScalar(inverse, s);
       module._mclBnFr_inv(inverse, inverse);
-      for (const [at, number] of [
-        [scalars, hash],
-        [scalars + FR_BYTES, r],
-      ] as const) {
-        curve.readScalar(at, number);
-        module._mclBnFr_mul(at, at, inverse);
-      }
+      curve.readProduct(scalars, hash, inverse);
+      curve.readProduct(scalars + FR_BYTES, r, inverse);
       module._mclBnG1_mulVec(sum, points, scalars, 2);
       if (module._mclBnG1_isZero(sum) === 1) return false;
       const x = bytesToBigint(curve.writeG1(sum).subarray(0, 32));
