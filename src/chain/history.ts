@@ -59,6 +59,8 @@ interface Decoded {
   readonly stored: StoredReceipts;
   readonly bytes: number;
   receipts: readonly Receipt[] | undefined;
+  /** Position in the block of each transaction's first log. */
+  firstLogs: readonly number[] | undefined;
 }
 
 function decode(stored: StoredBlock): Decoded {
@@ -73,7 +75,7 @@ function decode(stored: StoredBlock): Decoded {
   }));
   const bytes = stored.header.length + stored.body.length + stored.receipts.length;
   const block = { header: decodeHeader(stored.header), hash: stored.hash, transactions };
-  return { block, stored: receipts, bytes, receipts: undefined };
+  return { block, stored: receipts, bytes, receipts: undefined, firstLogs: undefined };
 }
 
 function allReceipts(decoded: Decoded): readonly Receipt[] {
@@ -82,6 +84,17 @@ function allReceipts(decoded: Decoded): readonly Receipt[] {
     (_, index) => decoded.stored.at(index).receipt,
   );
   return decoded.receipts;
+}
+
+function firstLogs(decoded: Decoded): readonly number[] {
+  if (decoded.firstLogs !== undefined) return decoded.firstLogs;
+  let next = 0;
+  const first = allReceipts(decoded).map(({ logs }) => {
+    next += logs.length;
+    return next - logs.length;
+  });
+  decoded.firstLogs = first;
+  return first;
 }
 
 /** The history that an archive holds. */
@@ -103,10 +116,9 @@ export function createHistory(archive: Archive): History {
   const hashes = createLru<Height, Hash>(REMEMBERED_HASHES);
   const locate = (height: Height, transactionIndex: number, logIndex: number): LocatedLog => {
     const found = at(height);
-    const receipts = found === undefined ? [] : allReceipts(found);
-    let before = 0;
-    for (let i = 0; i < transactionIndex; i++) before += receipts[i]?.logs.length ?? 0;
-    const log = receipts[transactionIndex]?.logs[logIndex - before];
+    const receipt = found && allReceipts(found)[transactionIndex];
+    const first = found && firstLogs(found)[transactionIndex];
+    const log = first === undefined ? undefined : receipt?.logs[logIndex - first];
     const transaction = found?.block.transactions[transactionIndex];
     assert(found !== undefined && log !== undefined && transaction !== undefined, "an indexed log is stored");
     const { hash, header } = found.block;

@@ -4,7 +4,7 @@ import type { Chain } from "#chain/chain.ts";
 import type { Submission } from "#chain/service.ts";
 import { type Hex, toHex } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
-import { createQueue } from "#lib/queue.ts";
+import { createQueue, type Queue } from "#lib/queue.ts";
 import type { Notes } from "#state/types.ts";
 import type { Block } from "#types/block.ts";
 import type { Address } from "#types/ids.ts";
@@ -145,26 +145,37 @@ function senderOf(parts: DevMethodParts, request: Readonly<Record<string, unknow
   return first;
 }
 
-/** Sending and signing with unlocked accounts. Sends follow one another, so that each gets its own nonce. */
+/** What an account is asked to send or to sign. */
+interface Requested {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly from: Address;
+  /** Of this account's sends. */
+  readonly queue: Queue;
+}
+
+/** Sending and signing with unlocked accounts. Sends of one follow one another, so that each gets its own nonce. */
 function accountMethods(parts: DevMethodParts): DevMethods {
   const { accounts, local } = parts;
-  const enqueue = createQueue();
-  const signed = async (parameters: readonly unknown[]): Promise<SignedTransaction> => {
+  const queues = new Map(accounts.addresses.map((at) => [at, createQueue()] as const));
+  const requested = (parameters: readonly unknown[]): Requested => {
     const [request] = parameters;
     if (typeof request !== "object" || request === null)
       throw invalidParams("missing value for required argument 0");
     const fields = request as Readonly<Record<string, unknown>>;
     const from = senderOf(parts, fields);
-    if (!accounts.has(from)) throw new KoraError("unknown account", { code: "INVALID_INPUT" });
-    return accounts.signTransaction(from, decodeTransaction(await parts.fill({ ...fields, from })));
+    const queue = queues.get(from);
+    if (queue === undefined) throw new KoraError("unknown account", { code: "INVALID_INPUT" });
+    return { fields, from, queue };
   };
-  const send = (parameters: readonly unknown[]): Promise<string> => {
+  const signed = async ({ fields, from }: Requested): Promise<SignedTransaction> =>
+    accounts.signTransaction(from, decodeTransaction(await parts.fill({ ...fields, from })));
+  const send = async (parameters: readonly unknown[]): Promise<string> => {
+    const request = requested(parameters);
     // Only filling and pooling have to be one step; what is mined afterwards may overlap.
-    const pooled = enqueue(async () => {
-      const transaction = await signed(parameters);
-      return { submission: local.submitOpened(transaction) };
-    });
-    return pooled.then(({ submission }) => submission).then(answer);
+    const { submission } = await request.queue(async () => ({
+      submission: local.submitOpened(await signed(request)),
+    }));
+    return answer(await submission);
   };
   const list = (): readonly Address[] => accounts.addresses;
   const signMessage = (at: Address, message: Uint8Array): Hex =>
@@ -175,7 +186,7 @@ function accountMethods(parts: DevMethodParts): DevMethods {
     eth_accounts: list,
     eth_requestAccounts: list,
     eth_sendTransaction: send,
-    eth_signTransaction: async (parameters) => toHex((await signed(parameters)).raw),
+    eth_signTransaction: async (parameters) => toHex((await signed(requested(parameters))).raw),
     eth_sign: (parameters) => signMessage(addressAt(parameters, 0), messageAt(parameters, 1)),
     personal_sign: (parameters) => signMessage(addressAt(parameters, 1), messageAt(parameters, 0)),
     eth_signTypedData: signTyped,

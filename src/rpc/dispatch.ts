@@ -218,14 +218,22 @@ async function answerBatch(
     return said(options, `[${refused}]`);
   }
   const parts: string[] = [];
-  let size = 0;
-  let started: (string | Promise<string>)[] = [];
-  const take = (part: string): void => {
-    if (part !== "") parts.push(part);
-    size += part.length;
+  // With what stands between the parts and around them: one character for each, and one more.
+  let size = 1;
+  let started: { readonly value: unknown; readonly part: string | Promise<string> }[] = [];
+  /** The part that passes the bound is answered with that instead. */
+  const take = (value: unknown, part: string): void => {
+    if (part === "") return;
+    size += part.length + 1;
+    if (size <= maxResponseBytes) {
+      parts.push(part);
+    } else {
+      options.outbox.giveBack(part.length);
+      parts.push(refuse(options, value, TOO_LARGE));
+    }
   };
   const finish = async (): Promise<void> => {
-    for (const part of await Promise.all(started)) take(part);
+    for (const { value, part } of started) take(value, await part);
     started = [];
   };
   const pause = createPause();
@@ -235,15 +243,14 @@ async function answerBatch(
     if (!mayOverlap && started.length > 0) await finish();
     const refusal = size > maxResponseBytes ? TOO_LARGE : performance.now() > end ? TIMED_OUT : undefined;
     const part = refusal === undefined ? answer(options, value, subscriber) : refuse(options, value, refusal);
-    if (mayOverlap) started.push(part);
-    else take(typeof part === "string" ? part : await part);
+    if (mayOverlap) started.push({ value, part });
+    else take(value, typeof part === "string" ? part : await part);
     // A turn given away for nothing would let a block begin between two transactions sent together.
     const turn = pause();
     if (turn !== undefined) await turn;
   }
   await finish();
   if (parts.length === 0) return "";
-  // What stands between the parts and around them: one character for each, and one more.
   options.outbox.add(parts.length + 1);
   return `[${parts.join(",")}]`;
 }

@@ -5,7 +5,7 @@ import { serverError } from "./errors.ts";
 import { transactionByHash } from "./eth-transactions.ts";
 import { createFilterStore, createHashRing, type Filter } from "./filters.ts";
 import { MAX_FILTER_BLOCKS, MAX_FILTER_CHANGES, type RpcLimits } from "./limits.ts";
-import { createLogReader, logFilter, logsOf } from "./log-query.ts";
+import { checkRange, createLogReader, logFilter, logsOf } from "./log-query.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, type BlockRef, boolean, text } from "./params.ts";
 import type { RpcPorts } from "./ports.ts";
@@ -100,9 +100,11 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     eth_getLogs: method(1, async (args) =>
       (await logsOf(chain, read, args.required(0, logFilter))).map(logJson),
     ),
-    eth_newFilter: method(1, (args) =>
-      store.install({ kind: "logs", filter: args.optional(0, logFilter) ?? EMPTY_FILTER, cursor: head() }),
-    ),
+    eth_newFilter: method(1, (args) => {
+      const filter = args.optional(0, logFilter) ?? EMPTY_FILTER;
+      checkRange(filter);
+      return store.install({ kind: "logs", filter, cursor: head() });
+    }),
     eth_newBlockFilter: method(0, () => store.install({ kind: "block", cursor: head() })),
     eth_newPendingTransactionFilter: method(1, (args) =>
       store.install({ kind: "pending", full: args.optional(0, boolean) ?? false, cursor: recent.last }),

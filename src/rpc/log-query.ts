@@ -70,6 +70,13 @@ function heightIn(ref: BlockRef | undefined, head: Height): Height {
   return ref?.kind === "number" ? ref.height : head;
 }
 
+/** Throws what geth answers to a range that ends before it begins. */
+export function checkRange({ from, to }: LogFilter): void {
+  if (from?.kind === "number" && to?.kind === "number" && from.height > to.height) {
+    throw invalidParams("invalid block range params");
+  }
+}
+
 function rangeOf(chain: ChainPort, filter: LogFilter): Range {
   if (filter.blockHash !== undefined) {
     const found = chain.heightOf(filter.blockHash);

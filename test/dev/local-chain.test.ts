@@ -14,7 +14,7 @@ import { createLocalChain, type LocalChain } from "#dev/local-chain.ts";
 import { createDevMethods, type DevMethods, instanceIdOf } from "#dev/methods.ts";
 import type { MiningMode } from "#dev/miner.ts";
 import { bytesToBigint, EMPTY_BYTES, fromHex, toHex, utf8 } from "#lib/bytes.ts";
-import { address, height } from "#types/ids.ts";
+import { address, type Hash, height } from "#types/ids.ts";
 import { encodeTransaction } from "#types/transaction.ts";
 import {
   GWEI,
@@ -54,6 +54,8 @@ interface Setup {
   readonly timers: ReturnType<typeof handTimers>;
   readonly methods: DevMethods;
   readonly wall: { now: number };
+  /** What a request with the data 0xstuck waits for before it is filled. */
+  readonly stuck: PromiseWithResolvers<void>;
 }
 
 const cleanUps: (() => unknown)[] = [];
@@ -86,7 +88,9 @@ function setUp(mode: MiningMode, directory?: string, journal?: JournalFile): Set
   });
   const instanceId = instanceIdOf(chain.state.notes, () => crypto.getRandomValues(new Uint8Array(32)));
   const identity = { clientVersion: "anvil/kora-v0.0.0", version: "0.0.0", commit: "0000000", instanceId };
+  const stuck = Promise.withResolvers<void>();
   const fill = async (request: Readonly<Record<string, unknown>>): Promise<Uint8Array> => {
+    if (request["data"] === "0xstuck") await stuck.promise;
     const from = address(String(request["from"]));
     return encodeTransaction({
       type: 2,
@@ -107,7 +111,7 @@ function setUp(mode: MiningMode, directory?: string, journal?: JournalFile): Set
     () => chain.close(),
     () => local[Symbol.asyncDispose](),
   );
-  return { chain, local, timers, methods, wall };
+  return { chain, local, timers, methods, wall, stuck };
 }
 
 const headOf = ({ chain }: Setup): number => chain.state.head().height;
@@ -255,6 +259,22 @@ test("unlocked accounts: concurrent sends get nonces of their own, strangers are
     code: "INVALID_INPUT",
     message: "unknown account",
   });
+});
+
+test("a transaction that takes long to fill holds up its own account alone", async () => {
+  const setup = setUp(AUTOMINE);
+  const [slow, other] = accounts.addresses;
+  const to = testAddress(71);
+  const first = call(setup, "eth_sendTransaction", { from: slow, to, data: "0xstuck" }) as Promise<string>;
+  const second = call(setup, "eth_sendTransaction", { from: slow, to }) as Promise<string>;
+  const answered = await call(setup, "eth_sendTransaction", { from: other, to });
+  expect(setup.chain.history.transaction(answered as Hash)).toEqual({ height: height(1), index: 0 });
+  setup.stuck.resolve();
+  const nonces = [await first, await second].map((each) => {
+    const at = setup.chain.history.transaction(each as Hash);
+    return setup.chain.history.block(at!.height)?.transactions[at!.index]?.tx.nonce;
+  });
+  expect(nonces).toEqual([0n, 1n]);
 });
 
 test("what is signed recovers to the account, v as 27 or 28", () => {

@@ -139,6 +139,8 @@ describe("batches", () => {
     expect(answers).toHaveLength(100);
     expect(answers[0]?.error).toBeUndefined();
     expect(answers[99]?.error).toMatchObject({ code: -32003, message: "response too large" });
+    // What passes the bound is not sent either: the bound, and a short refusal for each call.
+    expect(JSON.stringify(answers.filter((each) => each.error === undefined)).length).toBeLessThan(200_000);
   });
 });
 

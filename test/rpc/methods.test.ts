@@ -133,6 +133,13 @@ describe("filters", () => {
     expect(store.use(ids[2] as string)).toBeDefined();
   });
 
+  test("a filter whose range ends before it begins is refused", async () => {
+    const { error } = harness();
+    expect(await error("eth_newFilter", { fromBlock: "0x5", toBlock: "0x4" })).toBe(
+      "-32602 invalid block range params",
+    );
+  });
+
   test("two polls of a filter at once answer each log once", async () => {
     const { node, result } = harness();
     const logs = await result("eth_newFilter", { address: TOKEN });
