@@ -7,6 +7,7 @@ import type { Channel, ChannelSpec, FrameHandler, PeerInfo, Transport } from "#n
 import type { Archive } from "#state/types.ts";
 import { type BlockRequest, type BlockRun, decodeBackfill, encodeBackfill } from "#types/backfill.ts";
 import type { IdentityKey } from "#types/identity.ts";
+import { restAfter } from "./rest.ts";
 import { createRunSource, type RunSource, type RunStart, type VerifiedRun, verifyRun } from "./runs.ts";
 import type { CertificateVerifier } from "./votes.ts";
 
@@ -66,7 +67,7 @@ function createServer(source: RunSource, maxBytes: number, listed: (peer: Identi
       const started = performance.now();
       send(source.collect(id, first, maxBytes));
       // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
-      await Bun.sleep((performance.now() - started) * rest);
+      await Bun.sleep(restAfter(performance.now() - started, rest));
     };
     return listed(from) ? serve(0) : strangers(() => serve(STRANGERS_SHARE - 1));
   };

@@ -13,6 +13,7 @@ import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
 import type { Admit } from "./admission.ts";
 import type { ChannelName, channelSpecs } from "./channels.ts";
 import type { Committee } from "./committee.ts";
+import { restAfter } from "./rest.ts";
 
 /** Seconds for which a validator is not listened to that signed two things. */
 const EQUIVOCATION_SECONDS = 600;
@@ -57,13 +58,12 @@ export interface Gateway<B extends WireBody> {
   attach(driver: Driver<B>): void;
 }
 
-/** How long a peer rests after a body that was opened warily, in times of what that took; and milliseconds at most. */
-const REST = 9;
-const MAX_REST_MS = 5_000;
+/** How long a peer rests after a body that was opened warily, in times of what that took. */
+const WARY_REST = 9;
 
 async function rested(taken: boolean | Promise<boolean>, started: number): Promise<boolean> {
   const right = await taken;
-  if (right) await Bun.sleep(Math.min(MAX_REST_MS, REST * (performance.now() - started)));
+  if (right) await Bun.sleep(restAfter(performance.now() - started, WARY_REST));
   return right;
 }
 

@@ -12,6 +12,7 @@ import { BATCH_BYTES, decodeTransactions, encodeTransactions, MAX_BATCH_TRANSACT
 import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Committee } from "./committee.ts";
+import { restAfter } from "./rest.ts";
 
 /**
  * Milliseconds for which a batch waits for company: the first after a pause leaves soon, under load they go out at a
@@ -89,8 +90,6 @@ interface Judged {
  */
 const MEMBER_REST = 9;
 const STRANGER_REST = 19;
-/** Milliseconds of rest at most: what judging took may be this node's own slowness. */
-const MAX_REST = 5_000;
 
 /** Judges batches, handing the event loop over between pieces. `offended` hears of each doubtful transaction. */
 function createBatchJudge(
@@ -125,7 +124,7 @@ function createBatchJudge(
       }
     }
     const times = committee.indexOf(from) === undefined ? STRANGER_REST : MEMBER_REST;
-    const rest = refused === 0 ? 0 : Math.min(MAX_REST, (spent * times * refused) / raws.length);
+    const rest = refused === 0 ? 0 : restAfter((spent * refused) / raws.length, times);
     return { fresh, wrong: undefined, rest };
   };
 }

@@ -47,18 +47,18 @@ interface Round {
   readonly recovery: number;
 }
 
+interface Overtaken {
+  readonly delivered: number;
+  readonly overtaken: number;
+}
+const NONE: Overtaken = { delivered: 0, overtaken: 0 };
+
 /** How much of what relays delivered since `before` was overtaken on its way by another connection's. */
 function overtaking({ ground: { arrivals } }: Bench, before: Overtaken = NONE): Overtaken {
   const sum = (of: "delivered" | "overtaken"): number => arrivals.reduce((all, each) => all + each[of], 0);
   const [delivered, overtaken] = [sum("delivered"), sum("overtaken")];
   return { delivered: delivered - before.delivered, overtaken: overtaken - before.overtaken };
 }
-
-interface Overtaken {
-  readonly delivered: number;
-  readonly overtaken: number;
-}
-const NONE: Overtaken = { delivered: 0, overtaken: 0 };
 
 /** Everything once in a random order; what silences a node comes late, and after it only what does not need its vote. */
 function deckOf(bench: Bench, rng: Rng): readonly (readonly [string, Kind])[] {

@@ -5,6 +5,7 @@ import type { Transport } from "#net/types.ts";
 import { channelSpecs, TRANSACTION_TOPIC } from "#node/validators/channels.ts";
 import { createCommittee } from "#node/validators/committee.ts";
 import { startRelay } from "#node/validators/relay.ts";
+import { restAfter } from "#node/validators/rest.ts";
 import { decodeTransactions, encodeTransactions } from "#types/batch.ts";
 import type { Hash } from "#types/ids.ts";
 import { openTestChain, type TestChain, transfer } from "../../support/chain.ts";
@@ -201,4 +202,10 @@ test("a batch is judged in pieces, between which others get their turn", async (
   await until("all of them", () => held(a) === 400);
   counting = false;
   expect(turns).toBeGreaterThan(2);
+});
+
+test("a peer rests in proportion to the work it caused, and never for long", () => {
+  expect(restAfter(10, 9)).toBe(90);
+  expect(restAfter(0, 19)).toBe(0);
+  expect(restAfter(60_000, 19)).toBe(5_000);
 });
