@@ -16,7 +16,8 @@
 // R2  propose: build on the parent of R8; the leader's notarize vote is the proposal.                         view.ts
 // R3  notarize once, only the leader's one proposal, only on a certified parent with every view
 //     between nullified, only after full verification, never after nullify.         view.ts, ancestry.ts, cast.ts, header.ts
-// R4  a notarization is assembled, sent once, then certified: body and ancestors durable, executed.    certificates.ts
+// R4  a notarization is assembled, sent once, then certified: body and ancestors durable, executed.
+//                                                                                     certificates.ts, certify.ts
 // R5  certified: persist the verdict, move on, finalize. Refused: nullify, never build on it.              certify.ts
 // R6  finalize only what is notarized and certified, unless nullified by me or proposed by an equivocator.    cast.ts
 // R7  nullify the current view unless I finalized it; repeat it with the certificate that enters the view;
