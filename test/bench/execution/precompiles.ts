@@ -1,5 +1,7 @@
 // What a block full of one precompile costs: millions of gas per second of a contract that calls it until its gas is
-// spent, for every published input of that precompile and some hostile ones. Prints the slowest and the median:
+// spent, for every published input of that precompile and some hostile ones. Both the precompile and the call count: of
+// identity, hashes and sums of points the call is most of it, of the rest the cryptography in WebAssembly (the point
+// evaluation takes milliseconds, and is the slowest). Prints the slowest and the median:
 //   bun test/bench/execution/precompiles.ts [--only TEXT] [--fork osaka] [--gas 2000000] [--each 1] [--all]
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
