@@ -1,27 +1,17 @@
 // Real connections over links that are slow, cut or silent: a relay stands between both directions of dialling.
 import { afterAll, expect, test } from "bun:test";
-import { identityFromSeed } from "#crypto/identity.ts";
 import { createRng } from "#lib/rng.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
-import type { Channel, ChannelSpec, Transport } from "#net/types.ts";
+import type { Channel, Transport } from "#net/types.ts";
 import { until } from "../support/kora.ts";
 import { createArrivals, type Ends, type Relay, startRelay } from "../support/relay.ts";
+import { identity, SPEC } from "./loopback.ts";
 
-const PLENTY = { bytesPerSecond: 1e9, messagesPerSecond: 1e6 };
-const SPEC: ChannelSpec = {
-  name: "votes",
-  access: "listed",
-  maxFrameBytes: 100_000,
-  inbound: PLENTY,
-  outbound: PLENTY,
-  queue: { maxFrames: 10_000, maxBytes: 1e8, policy: "refuse-newest" },
-};
 const TIMEOUT = 60_000;
 /** Below what the library's own pings need to find a silent connection. */
 const SOON_MS = 15_000;
 const rng = createRng(11);
-const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
 
 const closing: (() => Promise<void>)[] = [];
 afterAll(async () => {

@@ -1,10 +1,10 @@
 // Gossip over real connections: who hears of what, what is passed on, and what a peer that gossips too much or wrongly
 // brings about.
 import { afterAll, expect, test } from "bun:test";
-import { identityFromSeed } from "#crypto/identity.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { GossipSpec, MessageJudge, PeerAddress, Topic, Transport } from "#net/types.ts";
+import { identity, until } from "./loopback.ts";
 
 const TIMEOUT = 60_000;
 const SPEC: GossipSpec = {
@@ -14,14 +14,10 @@ const SPEC: GossipSpec = {
   maxBacklogBytes: 1e6,
 };
 const MAX_MESSAGE = 100_000;
-const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
 const open: Transport[] = [];
 afterAll(async () => {
   await Promise.all(open.map((transport) => transport.close()));
 });
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 
 interface Node {
   readonly transport: Transport;

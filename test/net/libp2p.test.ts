@@ -5,20 +5,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { identityFromSeed } from "#crypto/identity.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { ChannelSpec, FrameHandler, PeerAddress, Transport } from "#net/types.ts";
+import { identity, SPEC, until } from "./loopback.ts";
 
-const PLENTY = { bytesPerSecond: 1e9, messagesPerSecond: 1e6 };
-const SPEC: ChannelSpec = {
-  name: "votes",
-  access: "listed",
-  maxFrameBytes: 100_000,
-  inbound: PLENTY,
-  outbound: PLENTY,
-  queue: { maxFrames: 10_000, maxBytes: 1e8, policy: "refuse-newest" },
-};
 const ECHO = join(import.meta.dir, "echo.ts");
 const hasIpv6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === "::1"),
@@ -29,11 +20,7 @@ const open: Transport[] = [];
 afterAll(async () => {
   await Promise.all(open.map((transport) => transport.close()));
 });
-const identity = (i: number) => identityFromSeed(new Uint8Array(32).fill(i));
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 function addressOf(transport: Transport): PeerAddress {
   const [host, port] = transport.listening()[0]!.split(":");
   return { host: host!, port: Number(port), peer: transport.self };

@@ -1,8 +1,7 @@
 // Consensus of one node on a real chain: blocks on demand, idle silence, crashes between the two databases, rollbacks.
 import { Database } from "bun:sqlite";
-import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { positionOf } from "#chain/header-rules.ts";
 import { keccakHash } from "#crypto/hash.ts";
@@ -10,17 +9,10 @@ import { createSoloProducer, type SoloProducer } from "#node/consensus/solo.ts";
 import { decodeCertificate } from "#types/certificate.ts";
 import { height } from "#types/ids.ts";
 import { openTestChain, type TestChain, transfer } from "../support/chain.ts";
+import { atEndOfTest, testFolders } from "../support/lifetimes.ts";
 
-const cleanUps: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
-});
-
-function directory(): string {
-  const path = mkdtempSync(join(tmpdir(), "kora-solo-"));
-  cleanUps.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+const directory = testFolders();
+const atEnd = atEndOfTest();
 
 interface Solo {
   readonly chain: TestChain;
@@ -45,7 +37,7 @@ function open(path: string | undefined): Solo {
     producer[Symbol.dispose]();
     chain.close();
   };
-  cleanUps.push(close);
+  atEnd(close);
   return { chain, producer, close };
 }
 

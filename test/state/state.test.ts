@@ -1,7 +1,6 @@
 // The store against a plain-map model and the naive reference root: random blocks, forks, rollbacks, restarts, prunes.
-import { afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { openStateDb, openStateReader } from "#state/state.ts";
@@ -9,6 +8,7 @@ import { createTemporaryDirectory } from "#state/temporary.ts";
 import type { Finalized, LogQuery, StateBatch, StateDb, StateReader } from "#state/types.ts";
 import type { AccountChange, StateChanges } from "#types/account.ts";
 import { EMPTY_CODE_HASH, height, ZERO_HASH } from "#types/ids.ts";
+import { testFolders } from "../support/lifetimes.ts";
 import {
   addressAt,
   applyChanges,
@@ -20,15 +20,7 @@ import {
 } from "./model.ts";
 import { REFERENCE_EMPTY, type RefState, referenceBlock } from "./reference.ts";
 
-const directories: string[] = [];
-function scratch(): string {
-  const path = mkdtempSync(join(tmpdir(), "kora-test-state-"));
-  directories.push(path);
-  return path;
-}
-afterEach(() => {
-  for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
-});
+const scratch = testFolders();
 
 /** One block in the model's world. */
 interface Point {

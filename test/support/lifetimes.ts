@@ -10,6 +10,12 @@ function endAll(): void {
   for (const end of ends.splice(0).reverse()) end();
 }
 
+/** A function that takes what has to be done at the end of the test. */
+export function atEndOfTest(): (end: () => void) => void {
+  afterEach(endAll);
+  return (end) => void ends.push(end);
+}
+
 export interface TestChains {
   readonly open: (options?: TestChainOptions) => TestChain;
   /** Closes those that are open now, for a test that runs through many. */

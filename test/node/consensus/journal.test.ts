@@ -2,8 +2,7 @@
 // replaced; pruning keeps the floor; and the guard notices old copies (R15 to R18).
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JournalRecord } from "#consensus/effects.ts";
 import { KoraError } from "#lib/error.ts";
@@ -13,6 +12,7 @@ import type { Certificate } from "#types/certificate.ts";
 import { hash, ZERO_HASH } from "#types/ids.ts";
 import type { Vote, VoteKind } from "#types/vote.ts";
 import { GENESIS_FACTS } from "../../sim/chain.ts";
+import { testFolders } from "../../support/lifetimes.ts";
 
 interface TestBody extends Body {
   readonly text: string;
@@ -44,17 +44,10 @@ function certificate(kind: VoteKind, view: number): Certificate {
 const body: TestBody = { facts: { ...GENESIS_FACTS, digest: payload }, size: 7, text: "a block" };
 
 const open: { journal: ConsensusJournal<TestBody>; closed: boolean }[] = [];
-const folders: string[] = [];
 afterEach(() => {
   for (const entry of open.splice(0)) if (!entry.closed) entry.journal[Symbol.dispose]();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), "kora-journal-"));
-  folders.push(path);
-  return path;
-}
+const folder = testFolders();
 
 function openAt(path: string): ConsensusJournal<TestBody> & { close(): void } {
   const journal = openJournal<TestBody>({

@@ -266,7 +266,7 @@ describe("over a transport", () => {
     // The member's turn is among it, and nobody rests after the last.
     expect(share).toBeLessThan(0.36);
     expect(new Set(strangers.map(({ answers }) => answers.length))).toEqual(new Set([EACH]));
-  });
+  }, 60_000);
 
   test("a node that is behind executes and commits up to the tip, from an archive like any other", async () => {
     const network = createMemoryNetwork();
