@@ -54,3 +54,16 @@ export function createRate({ bytesPerSecond, messagesPerSecond }: Quota): Rate {
     },
   };
 }
+
+/** What may come in for what may go out: jitter alone would put a peer that sends all it may above the same quota. */
+const TOLERANCE = 1.25;
+
+/** Both quotas of a channel on which a peer may send so much. */
+export function quotasFor(outbound: Quota): { readonly inbound: Quota; readonly outbound: Quota } {
+  const { bytesPerSecond, messagesPerSecond } = outbound;
+  const inbound = {
+    bytesPerSecond: TOLERANCE * bytesPerSecond,
+    messagesPerSecond: TOLERANCE * messagesPerSecond,
+  };
+  return { inbound, outbound };
+}

@@ -8,6 +8,7 @@ import type { CeremonyOutput } from "#crypto/dkg/output.ts";
 import type { SharingScheme } from "#crypto/dkg/scheme.ts";
 import { type Identity, verifyIdentity } from "#crypto/identity.ts";
 import { KoraError } from "#lib/error.ts";
+import { quotasFor } from "#net/rate.ts";
 import type { Channel, ChannelSpec, PeerEvent, Transport } from "#net/types.ts";
 import { type CeremonyInfo, MAX_SCALAR_BYTES } from "#types/ceremony.ts";
 import type { CeremonyFault, CeremonyRecord } from "#types/ceremony-record.ts";
@@ -70,8 +71,7 @@ function channelSpec(name: string, participants: number): ChannelSpec {
     name,
     access: "listed",
     maxFrameBytes: maxBytes,
-    inbound: quota,
-    outbound: quota,
+    ...quotasFor(quota),
     queue: {
       maxFrames: MAX_QUEUED_FRAMES,
       maxBytes: Math.max(1 << 20, 8 * maxBytes),

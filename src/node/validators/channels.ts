@@ -3,6 +3,7 @@
 // leaves the pace of blocks as it is and costs a tenth of a core (bodies: a fifth) until it is refused for it, within
 // half a minute (test/bench/network/flood.ts). Votes and certificates are small and worth most, so they share no queue
 // with bodies; a queue of votes drops its oldest, since a newer one says more.
+import { quotasFor } from "#net/rate.ts";
 import type { ChannelAccess, ChannelSpec, GossipSpec, Quota, TopicSpec } from "#net/types.ts";
 import { MAX_BATCH_BYTES } from "#types/batch.ts";
 import { MESSAGE_OVERHEAD_BYTES } from "#types/limits.ts";
@@ -21,16 +22,6 @@ type Queue = ChannelSpec["queue"];
 const rate = (bytesPerSecond: number, messagesPerSecond: number): Quota => ({
   bytesPerSecond,
   messagesPerSecond,
-});
-
-/** What may come in for what an honest peer may send: one that sends all it may is never in the way of its own quota. */
-const TOLERANCE = 1.25;
-const bothWays = ({
-  bytesPerSecond,
-  messagesPerSecond,
-}: Quota): Pick<ChannelSpec, "inbound" | "outbound"> => ({
-  inbound: rate(TOLERANCE * bytesPerSecond, TOLERANCE * messagesPerSecond),
-  outbound: rate(bytesPerSecond, messagesPerSecond),
 });
 
 const dropOldest = (maxFrames: number, maxBytes: number): Queue => ({
@@ -60,7 +51,7 @@ export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName
     (access: ChannelAccess) =>
     (name: ChannelName, maxFrameBytes: number, quota: Quota, queue: Queue): ChannelSpec => ({
       ...{ name, access, maxFrameBytes, queue },
-      ...bothWays(quota),
+      ...quotasFor(quota),
     });
   const listed = channel("listed");
   const anyone = channel("anyone");
@@ -100,5 +91,5 @@ export function finalityTopic(maxBlockBytes: number): TopicSpec {
 /** Bounds of gossip on a chain whose block bodies have at most `maxBlockBytes`. */
 export function gossipSpec(maxBlockBytes: number): GossipSpec {
   const packet = maxBlockBytes + 2 * MESSAGE_OVERHEAD_BYTES;
-  return { maxPacketBytes: packet, ...bothWays(rate(4 * MIB, 400)), maxBacklogBytes: 2 * packet };
+  return { maxPacketBytes: packet, ...quotasFor(rate(4 * MIB, 400)), maxBacklogBytes: 2 * packet };
 }
