@@ -153,7 +153,8 @@ async function showTable(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const nodes = await Promise.all(addresses.filter((address) => address !== "").map(lookAt));
+    const listening = addresses.filter((address) => address !== "");
+    const nodes = await Promise.all(listening.map((address) => lookAt(address, signal)));
     const lines = [statusTable(nodes), "", ...tails.failures(), "Ctrl-C stops all"];
     if (!signal.aborted) terminal.write(`\u001b[H\u001b[2J${lines.join("\n")}\n`);
     await Bun.sleep(REDRAW_MS);

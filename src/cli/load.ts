@@ -74,7 +74,7 @@ function reportOf(kind: LoadKind, counts: LoadCounts, cpuSeconds: number): LoadR
 }
 
 async function measure(settings: Settings, progress: Progress, signal: AbortSignal): Promise<LoadReport> {
-  const clients = settings.urls.map(createRpcClient);
+  const clients = settings.urls.map((url) => createRpcClient(url, signal));
   const first = clients[0] as (typeof clients)[number];
   const senders = loadSenders(settings.accounts);
   progress.step(`preparing ${settings.accounts} accounts for ${settings.kind} on ${first.url}`);
@@ -89,6 +89,9 @@ async function measure(settings: Settings, progress: Progress, signal: AbortSign
   const before = process.cpuUsage();
   try {
     await runLoad({ ...settings, clients, senders, plan, signal }, counts);
+  } catch (thrown) {
+    // What was done until then is reported all the same.
+    if (!signal.aborted) throw thrown;
   } finally {
     clearInterval(redraw);
     progress.done();

@@ -33,13 +33,13 @@ export function rpcAddresses(given: string | undefined): string[] {
   return (given ?? "http://127.0.0.1:8545").split(",").map((text) => rpcAddress(text.trim()));
 }
 
-async function post(url: string, body: unknown): Promise<unknown> {
+async function post(url: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
   try {
     const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]),
     });
     return await response.json();
   } catch (cause) {
@@ -52,14 +52,14 @@ async function post(url: string, body: unknown): Promise<unknown> {
   }
 }
 
-/** A client of the node at `address`. */
-export function createRpcClient(address: string): RpcClient {
+/** A client of the node at `address`; `signal` ends what is under way. */
+export function createRpcClient(address: string, signal?: AbortSignal): RpcClient {
   const url = rpcAddress(address);
   let id = 0;
   const envelope = ({ method, params }: RpcCall): object => ({ jsonrpc: "2.0", id: id++, method, params });
   const batch = async (calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> => {
     const first = id;
-    const answers = await post(url, calls.map(envelope));
+    const answers = await post(url, calls.map(envelope), signal);
     if (!Array.isArray(answers)) {
       throw new KoraError(`${url} did not answer a batch`, { code: "RPC_UNREACHABLE" });
     }
@@ -71,7 +71,7 @@ export function createRpcClient(address: string): RpcClient {
     url,
     batch,
     async call(method, ...params) {
-      const answer = (await post(url, envelope({ method, params }))) as RpcAnswer;
+      const answer = (await post(url, envelope({ method, params }), signal)) as RpcAnswer;
       if ("error" in answer) {
         throw new KoraError(`${method} failed: ${answer.error.message}`, {
           code: "RPC_ERROR",

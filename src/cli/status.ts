@@ -84,10 +84,10 @@ function viewOf(url: string, answers: readonly RpcAnswer[]): NodeView {
 }
 
 /** What the node at `address` says of itself; a node that gives no answer is a view too. */
-export async function lookAt(address: string): Promise<NodeView> {
+export async function lookAt(address: string, signal: AbortSignal): Promise<NodeView> {
   const url = rpcAddress(address);
   try {
-    return viewOf(url, await createRpcClient(url).batch(CALLS));
+    return viewOf(url, await createRpcClient(url, signal).batch(CALLS));
   } catch (thrown) {
     return { ...SILENT, url, error: messageOf(thrown) };
   }
@@ -145,7 +145,7 @@ export const status: CommandRun = async ({ args, out, terminal, signal }: Comman
   const once = hasFlag(args, "once") || !terminal.interactive;
   const stopped = aborted(signal);
   for (;;) {
-    const nodes = await Promise.all(urls.map(lookAt));
+    const nodes = await Promise.all(urls.map((url) => lookAt(url, signal)));
     const shown = json ? JSON.stringify(nodes) : statusTable(nodes);
     if (once) {
       out(shown);

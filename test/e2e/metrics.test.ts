@@ -63,7 +63,7 @@ test("a node alone is measured, its files too, and says where it listens without
     /^kora_info\{version="\d+\.\d+\.\d+",commit="[0-9a-z]+"\}$/,
   );
   // It is its operator's listener where there is no other.
-  const status = await (await fetch(`${kora.url}/status`)).json();
+  const status = JSON.parse((await operator(kora, "/status")).body);
   expect(status).toMatchObject({ isLeader: true, peerCount: 0, ready: true, reasons: [] });
   expect(status.finalizedHeight).toBeGreaterThan(3);
   for (const [path, code] of Object.entries({ "/livez": 200, "/readyz": 200, "/health": 200, "/other": 404 }))

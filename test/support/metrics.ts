@@ -3,9 +3,10 @@ import { expect } from "bun:test";
 import type { RunningKora } from "./kora.ts";
 
 type Type = "counter" | "gauge" | "histogram";
+type Names = Readonly<Record<string, Type>>;
 
 /** Of every node. */
-const EVERYWHERE: Readonly<Record<string, Type>> = {
+const EVERYWHERE: Names = {
   kora_info: "gauge",
   kora_consensus_view: "gauge",
   kora_consensus_nullified_total: "counter",
@@ -31,12 +32,12 @@ const EVERYWHERE: Readonly<Record<string, Type>> = {
   kora_process_open_fds: "gauge",
 };
 /** Of a node with a data directory. */
-const ON_DISK: Readonly<Record<string, Type>> = {
+const ON_DISK: Names = {
   kora_database_bytes: "gauge",
   kora_disk_free_bytes: "gauge",
 };
 /** Of a node with others. */
-const IN_NETWORK: Readonly<Record<string, Type>> = {
+const IN_NETWORK: Names = {
   kora_p2p_validators: "gauge",
   kora_p2p_bytes_total: "counter",
   kora_p2p_frames_total: "counter",
@@ -44,7 +45,7 @@ const IN_NETWORK: Readonly<Record<string, Type>> = {
   kora_p2p_offences_total: "counter",
 };
 /** Of a validator. */
-const VALIDATOR: Readonly<Record<string, Type>> = {
+const VALIDATOR: Names = {
   kora_notarization_seconds: "histogram",
   kora_finalization_seconds: "histogram",
   kora_consensus_votes_total: "counter",
@@ -54,12 +55,12 @@ const VALIDATOR: Readonly<Record<string, Type>> = {
   kora_signing_guard_refusals_total: "counter",
 };
 
-export const NAMES_OF = {
+export const NAMES_OF: Readonly<Record<"local" | "alone" | "follower" | "validator", Names>> = {
   local: EVERYWHERE,
   alone: { ...EVERYWHERE, ...ON_DISK },
   follower: { ...EVERYWHERE, ...ON_DISK, ...IN_NETWORK },
   validator: { ...EVERYWHERE, ...ON_DISK, ...IN_NETWORK, ...VALIDATOR },
-} as const;
+};
 
 export interface Scraped {
   /** Of all samples by name and labels as they are written. */
@@ -103,7 +104,7 @@ export async function operator(node: RunningKora, path: string): Promise<{ statu
 }
 
 /** A scrape of a running node, in which every one of `names` stands with its type. */
-export async function scrape(node: RunningKora, names: Readonly<Record<string, Type>>): Promise<Scraped> {
+export async function scrape(node: RunningKora, names: Names): Promise<Scraped> {
   const { status, body } = await operator(node, "/metrics");
   expect(status).toBe(200);
   const scraped = readScrape(body);
