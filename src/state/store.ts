@@ -36,10 +36,12 @@ export interface StoreOptions {
 }
 
 /**
- * KiB of page cache. Nothing is mapped instead: a map is a twentieth faster, but its pages count as resident memory,
- * which would grow with the file. Temporary files are small and remain in the system's cache anyway.
+ * KiB of page cache: the inner pages of large tables, and room to reuse. More is slower, as old ops are read at random
+ * and pages that the processor's caches let go of are written over. Nothing is mapped instead: reading would take half
+ * the time, but the pages would count as resident memory, which would grow with the file. Temporary files are small
+ * and remain in the system's cache anyway.
  */
-const CACHE_KIB = { owner: 65_536, temporary: 8_192, reader: 16_384 } as const;
+const CACHE_KIB = { owner: 32_768, temporary: 8_192, reader: 16_384 } as const;
 /** Milliseconds to wait for another process' lock. */
 const BUSY_MS = 5_000;
 
