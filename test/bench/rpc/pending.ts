@@ -48,10 +48,12 @@ async function timed(to: Contestant, method: string, params: unknown[]): Promise
 /** One measurement of one server; what comes before it is not timed. */
 type Measure = (to: Contestant) => Promise<number>;
 
-function statistics(samples: number[]): string {
-  samples.sort((a, b) => a - b);
-  const at = (part: number): string => (samples[Math.floor(samples.length * part)] ?? 0).toFixed(2);
-  return `median ${at(0.5).padStart(8)} ms, p99 ${at(0.99).padStart(8)} ms`;
+const quantile = (samples: readonly number[], part: number): number =>
+  [...samples].sort((a, b) => a - b)[Math.floor(samples.length * part)] ?? 0;
+
+function print(what: string, who: string, samples: readonly number[]): void {
+  const [median, p99] = [0.5, 0.99].map((part) => quantile(samples, part).toFixed(2).padStart(8));
+  console.log(`${what.padEnd(52)} ${who.padEnd(6)} median ${median} ms, p99 ${p99} ms`);
 }
 
 async function compare(what: string, measure: Measure): Promise<void> {
@@ -59,9 +61,10 @@ async function compare(what: string, measure: Measure): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const each of contestants) samples.get(each)?.push(await measure(each));
   }
-  for (const each of contestants) {
-    console.log(`${what.padEnd(52)} ${each.name.padEnd(6)} ${statistics(samples.get(each) ?? [])}`);
-  }
+  const of = (each: Contestant): readonly number[] => samples.get(each) ?? [];
+  for (const each of contestants) print(what, each.name, of(each));
+  const ratio = quantile(of(kora), 0.5) / quantile(of(anvil), 0.5);
+  console.log(`${what.padEnd(52)} kora/anvil ${ratio.toFixed(2)}`);
 }
 
 const sent = new Map<Contestant, number>(contestants.map((each) => [each, transactions]));
@@ -98,5 +101,5 @@ const pool = `${transactions} in the pool`;
 await compare(`eth_call latest, ${pool}`, (to) => timed(to, ...call(account(to), "latest")));
 await compare(`eth_call pending, ${pool}, unchanged`, (to) => timed(to, ...call(account(to), "pending")));
 await compare(`eth_call pending, ${pool}, one more before each`, rebuilding);
-console.log(`${"eth_blockNumber beside that".padEnd(52)} ${kora.name.padEnd(6)} ${statistics(beside)}`);
+print("eth_blockNumber beside that", kora.name, beside);
 process.exit(0);
