@@ -57,14 +57,16 @@ function readToml(file: string): Record<string, unknown> {
   }
 }
 
-/** `listed` are shown where none of `known` comes near. */
+/** `listed` are shown where none of `known` comes near, and none of another section has the name. */
 function unknownName(
   path: string,
   known: readonly string[],
   file: string,
   listed: readonly string[] = known,
 ): KoraError {
-  const nearest = nearestName(path, known);
+  const dot = path.indexOf(".");
+  const namesake = dot < 0 ? undefined : known.find((each) => each.endsWith(path.slice(dot)));
+  const nearest = nearestName(path, known) ?? namesake;
   const hint = nearest === undefined ? `known are ${listed.join(", ")}` : `did you mean ${nearest}?`;
   return configError(`${path} is not a known key`, `it stands in ${file}`, hint);
 }

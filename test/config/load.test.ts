@@ -84,6 +84,8 @@ describe("mistakes", () => {
   test.each([
     ["[node]\nchain_idd = 1", "node.chain_idd is not a known key", "did you mean node.chain_id?"],
     ["[consenus]\nthreshold = 1", "consenus is not a known key", "did you mean consensus?"],
+    ["[admin]\nsocket = 1", "admin is not a known key", "known are node, consensus, network"],
+    ["[rpc]\nexplorer = true", "rpc.explorer is not a known key", "known are rpc.http_addr"],
     ["chain_id = 1", "chain_id is not a known key", "node.chain_id"],
     ["[rpc]\nblock_time = 1", "rpc.block_time is not a known key", "execution.block_time"],
     ["node = 3", "node must be a section", "write [node]"],
