@@ -196,17 +196,13 @@ export class HistoryIndex implements HistoryReader {
     const readChunks = this.#store.prepare(
       `SELECT first, entries FROM ${tables.chunks} WHERE run = ? AND first > ? ORDER BY first LIMIT ?`,
     );
-    for (let i = runs.length - FANOUT; i >= 0; i--) {
-      const group = runs.slice(i, i + FANOUT);
-      const [oldest] = group as [Run];
-      const newest = group[FANOUT - 1] as Run;
-      if (group.some((run) => run.level !== oldest.level)) continue;
-      const target = { level: oldest.level + 1, lo: oldest.lo, hi: newest.hi };
-      const id = this.#newRun(target.level, target.lo, target.hi, BUILDING);
-      const cursors = group.map((run) => openRunCursor(readChunks, run));
-      return { target: { id, ...target }, cursors, writer: openRunWriter(this.#insertChunk, id, target.lo) };
-    }
-    return undefined;
+    const next = groupOf(runs);
+    if (next === undefined) return undefined;
+    const [oldest] = next.group as [Run];
+    const target = { level: next.level + 1, lo: oldest.lo, hi: (next.group[FANOUT - 1] as Run).hi };
+    const id = this.#newRun(target.level, target.lo, target.hi, BUILDING);
+    const cursors = next.group.map((run) => openRunCursor(readChunks, run));
+    return { target: { id, ...target }, cursors, writer: openRunWriter(this.#insertChunk, id, target.lo) };
   }
 
   #finishMerge({ target, cursors, writer }: Merge): void {
@@ -285,6 +281,23 @@ export class HistoryIndex implements HistoryReader {
     this.#stray = true;
     this.#recentCount = this.#countRecent();
   }
+}
+
+/**
+ * The runs to merge next, of `runs` in their order, and their level: the oldest of the youngest stretch of one level that
+ * is long enough. A run counts for at least the level of all younger ones: left behind among higher ones, it would stay
+ * for ever, and every read would look into it.
+ */
+function groupOf(runs: readonly Run[]): { group: readonly Run[]; level: number } | undefined {
+  let level = 0;
+  for (let end = runs.length; end >= FANOUT; ) {
+    level = Math.max(level, (runs[end - 1] as Run).level);
+    let start = end;
+    while (start > 0 && (runs[start - 1] as Run).level <= level) start--;
+    if (end - start >= FANOUT) return { group: runs.slice(start, start + FANOUT), level };
+    end = start;
+  }
+  return undefined;
 }
 
 /** Moves up to `budget` entries of a merge; returns what is left of it, above zero only at the end. */
