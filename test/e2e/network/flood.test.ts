@@ -7,6 +7,8 @@ import { checkSameChain, heightOf, makeNetwork, type TestNode, untilAbove } from
 
 const BLOCK_TIME = 0.1;
 const BLOCKS = 20;
+/** Frames that make a flood: who sends garbage is cut off at once, and comes again. */
+const FLOOD = { "well-formed": 1_000, garbage: 100 } as const;
 const network = makeNetwork({
   validators: 4,
   blockTime: BLOCK_TIME,
@@ -27,7 +29,7 @@ test("a flood from one peer does not slow the others, nor take the flooded one f
     console.log(
       `${kind}: ${sent} frames in ${connections} connections, median ${calm.median} ms, then ${flooded.median} ms`,
     );
-    expect(sent).toBeGreaterThan(1_000);
+    expect(sent).toBeGreaterThan(FLOOD[kind]);
     // Wide, for a machine that does other things too: a node that is taken up by a flood misses every turn of its own.
     expect(flooded.median).toBeLessThan(2 * calm.median + 100);
     await untilAbove([victim], (await heightOf(network.nodes[1] as TestNode)) - 1);
