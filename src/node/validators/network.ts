@@ -112,9 +112,10 @@ export async function openNetwork(
     return offered.map(({ raw }) => raw);
   };
   const { service } = chain;
+  const waits = (hash: Hash): boolean => chain.pool.get(hash) !== undefined;
   const marshal = stack.use(createMarshal(chain, backfill));
   const relayed = { transport, committee, spec: specs.transactions, topic: TRANSACTION_TOPIC };
-  stack.use(startRelay({ ...relayed, service, pending }));
+  stack.use(startRelay({ ...relayed, service, pending, waits }));
   const { identity, dialable } = plan;
   const genesis = chain.genesisHash;
   stack.use(startExchange({ transport, spec: specs.peers, committee, identity, dialable, genesis }));

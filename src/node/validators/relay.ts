@@ -1,4 +1,4 @@
-// Transactions between nodes. Members of the committee send what is new straight to one another, each once: between
+// Transactions between nodes. Members of the committee send what is new straight to one another, again only what waits long: between
 // them gossip of the same batches cost 2.0 times the CPU with four members and 3.4 times with eight
 // (test/bench/network/relay.ts), and agreement must not wait for a mesh to form. Everybody else gossips, and each member
 // joins the two. A peer's transaction is judged before it is passed on; pools differ, so most refusals are no fault.
@@ -12,6 +12,7 @@ import { BATCH_BYTES, decodeTransactions, encodeTransactions, MAX_BATCH_TRANSACT
 import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Committee } from "./committee.ts";
+import { createReminder, REMINDER_TICK_MS } from "./reminder.ts";
 import { restAfter } from "./rest.ts";
 
 /**
@@ -43,6 +44,8 @@ export interface RelayOptions {
   readonly service: LedgerService;
   /** Wire forms of what waits in the pool, for a peer that just connected; bounded by the caller. */
   readonly pending: () => readonly Uint8Array[];
+  /** Whether the pool holds a transaction. */
+  readonly waits: (hash: Hash) => boolean;
 }
 
 interface Outbox {
@@ -131,7 +134,7 @@ function createBatchJudge(
 
 /** Starts relaying over `transport`, which must not have started; disposing stops it. */
 export function startRelay(options: RelayOptions): Disposable {
-  const { transport, committee, spec, topic: topicSpec, service, pending } = options;
+  const { transport, committee, spec, topic: topicSpec, service, pending, waits } = options;
   const member = committee.me !== undefined;
   const judge = createBatchJudge(service, committee, (from, offence) => transport.report(from, offence));
 
@@ -179,10 +182,16 @@ export function startRelay(options: RelayOptions): Disposable {
     if ((await topic.publish(frame)) > 0) return;
     for (const { peer } of audience) channel.send(peer, frame);
   });
+  const tell = (raw: Uint8Array): void => {
+    if (member) toMembers.add(raw);
+    toListeners.add(raw);
+  };
+  const reminder = createReminder({ waits, relay: tell, now: () => performance.now() });
+  const reminding = setInterval(() => reminder.tick(), REMINDER_TICK_MS);
   const stopEvents = service.events.transactionSubmitted.add(({ transaction, origin }) => {
     if (origin !== "client") return;
-    if (member) toMembers.add(transaction.raw);
-    toListeners.add(transaction.raw);
+    tell(transaction.raw);
+    reminder.watch(transaction.hash, transaction.raw);
   });
   const catchUp = (peer: IdentityKey): void => {
     const waiting = pending();
@@ -201,6 +210,7 @@ export function startRelay(options: RelayOptions): Disposable {
   });
   return {
     [Symbol.dispose]() {
+      clearInterval(reminding);
       stopEvents();
       stopPeers();
       toMembers.close();

@@ -31,12 +31,14 @@ interface Node {
   readonly offences: string[];
 }
 
-async function node(network: MemoryNetwork, i: number): Promise<Node> {
+/** `busy`: frames that find no room, as in a pool that is full. */
+async function node(network: MemoryNetwork, i: number, busy = 0): Promise<Node> {
   const inner = network.join(keyOf(i));
   const arrived: Hash[] = [];
   const gossiped: Hash[] = [];
   const offences: string[] = [];
   const chain = openTestChain();
+  let unheard = busy;
   const note = (frame: Uint8Array, to: Hash[]): void => {
     try {
       to.push(...decodeTransactions(frame).map(hashOf));
@@ -52,8 +54,9 @@ async function node(network: MemoryNetwork, i: number): Promise<Node> {
     },
     open: (spec, handler) =>
       inner.open(spec, (from, frame) => {
-        const result = handler(from, frame);
         note(frame, arrived);
+        if (unheard-- > 0) return;
+        const result = handler(from, frame);
         return result;
       }),
     join: (spec, judge) =>
@@ -66,7 +69,9 @@ async function node(network: MemoryNetwork, i: number): Promise<Node> {
   const { service, pool } = chain;
   const committee = createCommittee(VALIDATORS, transport.self);
   const pending = () => pool.all().map(({ raw }) => raw);
-  const relay = startRelay({ transport, committee, spec: SPEC, topic: TRANSACTION_TOPIC, service, pending });
+  const waits = (hash: Hash) => pool.get(hash) !== undefined;
+  const relayed = { transport, committee, spec: SPEC, topic: TRANSACTION_TOPIC };
+  const relay = startRelay({ ...relayed, service, pending, waits });
   transport.allow(VALIDATORS);
   closing.push(() => {
     relay[Symbol.dispose]();
@@ -120,6 +125,14 @@ describe("transactions", () => {
     first.chain.service.submit(marker.raw, "client");
     await until("it", () => held(last) === 1 && held(between) === 1);
     expect(last.gossiped).toEqual([marker.hash]);
+  });
+
+  test("for which a peer had no room are relayed again while they wait", async () => {
+    const network = createMemoryNetwork();
+    const [a, b] = [await node(network, 1), await node(network, 2, 1)];
+    a.chain.service.submit(marker.raw, "client");
+    await until("it, the second time", () => held(b) === 1);
+    expect(b.arrived).toEqual([marker.hash, marker.hash]);
   });
 
   test("that wait are offered to whoever connects", async () => {
