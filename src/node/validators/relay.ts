@@ -1,5 +1,5 @@
-// Transactions between nodes. Members of the committee send what is new straight to one another, again only what waits long: between
-// them gossip of the same batches cost 2.0 times the CPU with four members and 3.4 times with eight
+// Transactions between nodes. Members of the committee send what is new straight to one another, and again only what
+// waits long: between them gossip of the same batches cost 2.0 times the CPU with four members and 3.4 times with eight
 // (test/bench/network/relay.ts), and agreement must not wait for a mesh to form. Everybody else gossips, and each member
 // joins the two. A peer's transaction is judged before it is passed on; pools differ, so most refusals are no fault.
 import { BLOB_TRANSACTION_TYPE } from "#chain/blob-sidecar.ts";
