@@ -14,6 +14,7 @@ import {
 } from "./errors.ts";
 import { BATCH_TIME, ERROR_CHARACTERS, type RpcLimits } from "./limits.ts";
 import type { Method } from "./method.ts";
+import { SHORT_CHARACTERS } from "./outbox.ts";
 import { Arguments } from "./params.ts";
 import type { AnsweredCall } from "./ports.ts";
 import { createPause } from "./slice.ts";
@@ -64,9 +65,13 @@ function said({ outbox }: DispatchOptions, text: string): string {
   return text;
 }
 
-/** An answer of at most `most` characters, counted; or what is said in its place. */
-function held(options: DispatchOptions, id: string, text: string, most: number): string {
+/**
+ * An answer of at most `most` characters, counted; or what is said in its place. `alone`: the one answer to a request of
+ * HTTP; a short one always finds room, since those under way are bounded: answers nobody takes do not silence a node.
+ */
+function held(options: DispatchOptions, id: string, text: string, most: number, alone: boolean): string {
   if (text.length > most) return said(options, errorResponse(id, TOO_LARGE));
+  if (alone && text.length <= SHORT_CHARACTERS) return said(options, text);
   return options.outbox.take(text.length) ? text : said(options, errorResponse(id, NO_ROOM));
 }
 
@@ -143,6 +148,7 @@ function answer(
   options: DispatchOptions,
   value: unknown,
   subscriber: Subscriber | undefined,
+  alone: boolean,
 ): string | Promise<string> {
   const request = parseRequest(value);
   const { id } = request;
@@ -155,14 +161,14 @@ function answer(
   };
   const finish = (result: unknown): string => {
     settled(false);
-    return id === "" ? "" : held(options, id, resultResponse(id, result), maxResponseBytes);
+    return id === "" ? "" : held(options, id, resultResponse(id, result), maxResponseBytes, alone);
   };
   const fail = (thrown: unknown): string => {
     settled(true);
     const known = toRpcError(thrown);
     if (known === undefined) options.report(thrown, request.method);
     const most = Math.max(maxResponseBytes, ERROR_CHARACTERS);
-    return id === "" ? "" : held(options, id, errorResponse(id, known ?? INTERNAL), most);
+    return id === "" ? "" : held(options, id, errorResponse(id, known ?? INTERNAL), most, alone);
   };
   try {
     const result = call(options, request, subscriber);
@@ -242,7 +248,8 @@ async function answerBatch(
     const mayOverlap = overlaps(options, value);
     if (!mayOverlap && started.length > 0) await finish();
     const refusal = size > maxResponseBytes ? TOO_LARGE : performance.now() > end ? TIMED_OUT : undefined;
-    const part = refusal === undefined ? answer(options, value, subscriber) : refuse(options, value, refusal);
+    const part =
+      refusal === undefined ? answer(options, value, subscriber, false) : refuse(options, value, refusal);
     if (mayOverlap) started.push({ value, part });
     else take(value, typeof part === "string" ? part : await part);
     // A turn given away for nothing would let a block begin between two transactions sent together.
@@ -269,8 +276,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     } catch {
       return said(options, errorResponse("null", new RpcError(PARSE_ERROR, "parse error")));
     }
-    if (!Array.isArray(value)) return answer(options, value, subscriber);
-    if (value.length > 1) charge?.(value.length - 1);
+    if (!Array.isArray(value)) return answer(options, value, subscriber, subscriber === undefined);
+    // One that will be refused whole is charged no more than the largest that is not.
+    const calls = Math.min(value.length, options.limits.maxBatch);
+    if (calls > 1) charge?.(calls - 1);
     return answerBatch(options, value, subscriber);
   };
 }

@@ -48,7 +48,7 @@ export function createOutbox({ maxBytesOutgoing, readingTime }: OutboxLimits, no
 }
 
 /** Answers no longer than this go out at once: what a connection has not read bounds how many of them can wait. */
-const SHORT_CHARACTERS = 64 * 1024;
+export const SHORT_CHARACTERS: number = 64 * 1024;
 /** Bytes that are handed to the connection at a time. */
 const CHUNK_BYTES = 256 * 1024;
 

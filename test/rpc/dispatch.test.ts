@@ -282,3 +282,22 @@ test("evidence is handed out as hex, from a height on", async () => {
   await ask("kora_getEvidence");
   expect(asked).toEqual([7, 0, 0]);
 });
+
+describe("while answers fill all the room there is", () => {
+  const crowded = harness({ maxBytesOutgoing: 0, maxBatch: 10 });
+  const busy = errorOf(1, -32005, "too many bytes of answers are being sent");
+
+  test("a short answer goes out, a long one and those of a batch do not", async () => {
+    expect(await crowded.raw(JSON.stringify(CHAIN_ID))).toEqual({ jsonrpc: "2.0", id: 1, result: "0x539" });
+    expect(await crowded.raw(JSON.stringify([CHAIN_ID]))).toEqual([busy]);
+    crowded.close();
+  });
+
+  test("a batch that is refused whole is charged as the largest that is not", async () => {
+    const charged: number[] = [];
+    await crowded.dispatch(JSON.stringify(Array.from({ length: 5_000 }, () => 1)), undefined, (calls) => {
+      charged.push(calls);
+    });
+    expect(charged).toEqual([9]);
+  });
+});
