@@ -40,13 +40,19 @@ export interface GuardedMuxer {
 }
 
 function unitsOf({ type, flag, streamID, length }: FrameHeader, { streams }: GuardedMuxer): number {
-  if ((flag & SYN_FLAG) !== 0 && streamID !== 0) return STREAM_UNITS;
+  // Data of a frame that opens a stream is lost where no more streams may be open.
   const lost = type === DATA_FRAME && !streams.some(({ streamId }) => streamId === streamID);
-  return lost ? 1 + length / LOST_BYTES_PER_UNIT : 1;
+  const opening = (flag & SYN_FLAG) !== 0 && streamID !== 0;
+  return (opening ? STREAM_UNITS : 1) + (lost ? length / LOST_BYTES_PER_UNIT : 0);
+}
+
+/** A connection that can be paused, and says when it has ended. */
+export interface GuardedConnection extends Pausable {
+  addEventListener(type: "close", heard: () => void): void;
 }
 
 /** Makes `muxer` count what it reads from `connection`, and pause it when that is too much. */
-export function guardConnection(connection: Pausable, muxer: GuardedMuxer, clock: Clock): void {
+export function guardConnection(connection: GuardedConnection, muxer: GuardedMuxer, clock: Clock): void {
   const credit = createCredit(GUARD_UNITS_PER_SECOND);
   credit.take(clock.now(), GUARD_UNITS_PER_SECOND - FIRST_UNITS);
   const valve = createValve(connection);
@@ -54,13 +60,16 @@ export function guardConnection(connection: Pausable, muxer: GuardedMuxer, clock
   const handleFrame = muxer.handleFrame.bind(muxer);
   let units = 0;
   let waiting = false;
+  let cancel: (() => void) | undefined;
+  // A pause can last minutes, and its timer holds all of the connection.
+  connection.addEventListener("close", () => cancel?.());
 
   function rest(): void {
     const pause = credit.wait(clock.now(), 0);
     if (pause === 0 || waiting) return;
     waiting = true;
     valve.pause();
-    clock.after(pause, () => {
+    cancel = clock.after(pause, () => {
       waiting = false;
       valve.resume();
     });

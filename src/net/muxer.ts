@@ -6,8 +6,7 @@ import { yamux } from "@chainsafe/libp2p-yamux";
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import { KoraError } from "#lib/error.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type GuardedMuxer, guardConnection } from "./guard.ts";
-import type { Pausable } from "./valve.ts";
+import { type GuardedConnection, type GuardedMuxer, guardConnection } from "./guard.ts";
 
 /** Bytes in flight on one stream; what a stream that is not read can make this node hold. */
 const MAX_WINDOW_BYTES = 1024 * 1024;
@@ -71,7 +70,7 @@ export function connectionMuxer(clock: Clock = systemClock): () => StreamMuxerFa
         const inner = muxer as unknown as GuardedMuxer & StreamMaker;
         const newStream = inner._newStream.bind(muxer);
         inner._newStream = (...of) => updateSeldom(newStream(...of));
-        guardConnection(connection as MessageStream & Pausable, inner, clock);
+        guardConnection(connection as MessageStream & GuardedConnection, inner, clock);
         return muxer;
       },
     };

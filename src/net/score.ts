@@ -16,15 +16,6 @@ const PROOF = {
   wrongChain: 100,
 } as const;
 
-/**
- * Faults that an honest peer commits for seconds, after a pause of the network or of its own, and not for long: its
- * queues keep to the same quotas.
- */
-const EXCESS = {
-  /** Was not read for a second because it sent more than its quota: half a minute on one channel is enough. */
-  overQuota: 4,
-} as const;
-
 /** Faults that have innocent causes, when they are few. */
 const DOUBT = {
   /** An answer to nothing that was asked. */
@@ -33,14 +24,20 @@ const DOUBT = {
   unwantedTopic: 20,
   /** No answer in time. */
   timeout: 1,
+  /**
+   * Was not read for a second because it sent more than its quota: half a minute on one channel is enough for a
+   * stranger. A member at its whole quota is there after each pause of its reader, and unread it costs little.
+   */
+  overQuota: 4,
   /** A transaction that the pool had to refuse. */
   uselessTransaction: 0.25,
 } as const;
 
 /** By name: what each offence adds to a peer's score. */
-export const OFFENCES: Readonly<
-  Record<keyof typeof PROOF | keyof typeof EXCESS | keyof typeof DOUBT, number>
-> = { ...PROOF, ...EXCESS, ...DOUBT };
+export const OFFENCES: Readonly<Record<keyof typeof PROOF | keyof typeof DOUBT, number>> = {
+  ...PROOF,
+  ...DOUBT,
+};
 export type Offence = keyof typeof OFFENCES;
 
 /** At this score a peer is blocked. */

@@ -25,7 +25,7 @@ export type Admit = (driver: AskedDriver, from: number, body: Uint8Array) => Adm
 
 /** The admission of bodies on a chain. */
 export function createAdmission(): Admit {
-  /** The view for which each validator pushed a body last as its leader. */
+  /** The highest view for which each validator pushed a body as its leader. */
   const led = new Map<number, number>();
   return ({ core, bodyState }, from, body) => {
     const header = decodeHeaderOfBlock(body);
@@ -36,8 +36,8 @@ export function createAdmission(): Admit {
     const leader = leaderAt(core, view);
     if (leader === undefined) return "wary";
     if (leader !== from) return "useless";
-    // A second body is no fault, and no reason to drop everything either.
-    if (led.get(from) === view) return "wary";
+    // A second body is no fault, and no reason to drop everything either; an honest leader's views only rise.
+    if (view <= (led.get(from) ?? 0)) return "wary";
     led.set(from, view);
     return "open";
   };

@@ -112,10 +112,10 @@ export async function openNetwork(
     return offered.map(({ raw }) => raw);
   };
   const { service } = chain;
-  const waits = (hash: Hash): boolean => chain.pool.get(hash) !== undefined;
+  const waiting = (hash: Hash): Uint8Array | undefined => chain.pool.get(hash)?.raw;
   const marshal = stack.use(createMarshal(chain, backfill));
   const relayed = { transport, committee, spec: specs.transactions, topic: TRANSACTION_TOPIC };
-  stack.use(startRelay({ ...relayed, service, pending, waits }));
+  stack.use(startRelay({ ...relayed, service, pending, waiting }));
   const { identity, dialable } = plan;
   const genesis = chain.genesisHash;
   stack.use(startExchange({ transport, spec: specs.peers, committee, identity, dialable, genesis }));

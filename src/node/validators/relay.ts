@@ -44,8 +44,8 @@ export interface RelayOptions {
   readonly service: LedgerService;
   /** Wire forms of what waits in the pool, for a peer that just connected; bounded by the caller. */
   readonly pending: () => readonly Uint8Array[];
-  /** Whether the pool holds a transaction. */
-  readonly waits: (hash: Hash) => boolean;
+  /** The wire form of a transaction that waits in the pool. */
+  readonly waiting: (hash: Hash) => Uint8Array | undefined;
 }
 
 interface Outbox {
@@ -134,7 +134,7 @@ function createBatchJudge(
 
 /** Starts relaying over `transport`, which must not have started; disposing stops it. */
 export function startRelay(options: RelayOptions): Disposable {
-  const { transport, committee, spec, topic: topicSpec, service, pending, waits } = options;
+  const { transport, committee, spec, topic: topicSpec, service, pending, waiting } = options;
   const member = committee.me !== undefined;
   const judge = createBatchJudge(service, committee, (from, offence) => transport.report(from, offence));
 
@@ -186,23 +186,23 @@ export function startRelay(options: RelayOptions): Disposable {
     if (member) toMembers.add(raw);
     toListeners.add(raw);
   };
-  const reminder = createReminder({ waits, relay: tell, now: () => performance.now() });
+  const reminder = createReminder({ waiting, relay: tell, now: () => performance.now() });
   const reminding = setInterval(() => reminder.tick(), REMINDER_TICK_MS);
   const stopEvents = service.events.transactionSubmitted.add(({ transaction, origin }) => {
     if (origin !== "client") return;
     tell(transaction.raw);
-    reminder.watch(transaction.hash, transaction.raw);
+    reminder.watch(transaction.hash);
   });
   const catchUp = (peer: IdentityKey): void => {
-    const waiting = pending();
-    for (let at = 0; at < waiting.length; ) {
+    const offered = pending();
+    for (let at = 0; at < offered.length; ) {
       let bytes = 0;
       const first = at;
-      while (at < waiting.length && bytes < BATCH_BYTES && at - first < MAX_BATCH_TRANSACTIONS) {
-        bytes += (waiting[at] as Uint8Array).length;
+      while (at < offered.length && bytes < BATCH_BYTES && at - first < MAX_BATCH_TRANSACTIONS) {
+        bytes += (offered[at] as Uint8Array).length;
         at++;
       }
-      if (channel.send(peer, encodeTransactions(waiting.slice(first, at))) !== "queued") return;
+      if (channel.send(peer, encodeTransactions(offered.slice(first, at))) !== "queued") return;
     }
   };
   const stopPeers = transport.onPeer(({ kind, peer }) => {

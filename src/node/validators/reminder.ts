@@ -6,14 +6,15 @@ import type { Hash } from "#types/ids.ts";
 const PAUSES_MS = [2_000, 4_000, 8_000, 16_000, 32_000] as const;
 /** How often `tick` wants to be called, in milliseconds. */
 export const REMINDER_TICK_MS = 250;
-/** Transactions that go out in one tick. */
+/** What goes out in one tick, in transactions, and in bytes but for one: a quarter of what members may send at most. */
 export const MAX_REMINDED = 128;
+export const MAX_REMINDED_BYTES: number = 64 * 1024;
 /** Transactions looked after at once; of more, the newest are not. */
 export const MAX_WATCHED = 16_384;
 
 export interface ReminderPorts {
-  /** Whether the pool still holds it. */
-  readonly waits: (hash: Hash) => boolean;
+  /** The wire form of one that the pool still holds. */
+  readonly waiting: (hash: Hash) => Uint8Array | undefined;
   readonly relay: (raw: Uint8Array) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -21,14 +22,13 @@ export interface ReminderPorts {
 
 export interface Reminder {
   /** Looks after a transaction that was relayed now. */
-  watch(hash: Hash, raw: Uint8Array): void;
+  watch(hash: Hash): void;
   /** Relays again what is due and still waits, in the order in which it came, and forgets what does not. */
   tick(): void;
 }
 
 interface Watched {
   readonly hash: Hash;
-  readonly raw: Uint8Array;
   readonly dueAt: number;
 }
 
@@ -55,34 +55,37 @@ class Line {
 }
 
 /** Looks after nothing yet. */
-export function createReminder({ waits, relay, now }: ReminderPorts): Reminder {
+export function createReminder({ waiting, relay, now }: ReminderPorts): Reminder {
   // Those that wait equally long fall due in the order in which they came: nonces of a sender stay in order.
   const lines = PAUSES_MS.map((pause) => ({ pause, line: new Line() }));
   let watched = 0;
-  const put = (at: number, hash: Hash, raw: Uint8Array): void => {
+  const put = (at: number, hash: Hash): void => {
     const { pause, line } = lines[Math.min(at, lines.length - 1)] as (typeof lines)[number];
-    line.push({ hash, raw, dueAt: now() + pause });
+    line.push({ hash, dueAt: now() + pause });
   };
   return {
-    watch(hash, raw) {
+    watch(hash) {
       if (watched === MAX_WATCHED) return;
       watched++;
-      put(0, hash, raw);
+      put(0, hash);
     },
     tick() {
       let left = MAX_REMINDED;
+      let bytes = 0;
       // Who has waited longest goes first.
       for (let at = lines.length - 1; at >= 0; at--) {
-        while (left > 0) {
+        while (left > 0 && bytes < MAX_REMINDED_BYTES) {
           const entry = lines[at]?.line.take(now());
           if (entry === undefined) break;
-          if (!waits(entry.hash)) {
+          const raw = waiting(entry.hash);
+          if (raw === undefined) {
             watched--;
             continue;
           }
           left--;
-          relay(entry.raw);
-          put(at + 1, entry.hash, entry.raw);
+          bytes += raw.length;
+          relay(raw);
+          put(at + 1, entry.hash);
         }
       }
     },

@@ -69,9 +69,9 @@ async function node(network: MemoryNetwork, i: number, busy = 0): Promise<Node> 
   const { service, pool } = chain;
   const committee = createCommittee(VALIDATORS, transport.self);
   const pending = () => pool.all().map(({ raw }) => raw);
-  const waits = (hash: Hash) => pool.get(hash) !== undefined;
+  const waiting = (hash: Hash) => pool.get(hash)?.raw;
   const relayed = { transport, committee, spec: SPEC, topic: TRANSACTION_TOPIC };
-  const relay = startRelay({ ...relayed, service, pending, waits });
+  const relay = startRelay({ ...relayed, service, pending, waiting });
   transport.allow(VALIDATORS);
   closing.push(() => {
     relay[Symbol.dispose]();

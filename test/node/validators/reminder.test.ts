@@ -1,7 +1,7 @@
 // Reminders against a plain list: what is due and waits goes out again, in order, ever more rarely, a bounded piece.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { createReminder, MAX_REMINDED, MAX_WATCHED } from "#node/validators/reminder.ts";
+import { createReminder, MAX_REMINDED, MAX_REMINDED_BYTES, MAX_WATCHED } from "#node/validators/reminder.ts";
 import { type Hash, hash } from "#types/ids.ts";
 
 const hashOf = (i: number): Hash => {
@@ -9,25 +9,29 @@ const hashOf = (i: number): Hash => {
   new DataView(bytes.buffer).setUint32(0, i);
   return hash(bytes);
 };
-const rawOf = (i: number): Uint8Array => Uint8Array.of(i >> 16, (i >> 8) & 255, i & 255);
+const rawOf = (i: number, size: number): Uint8Array => {
+  const raw = new Uint8Array(size);
+  raw.set([i >> 16, (i >> 8) & 255, i & 255]);
+  return raw;
+};
 const indexOf = (raw: Uint8Array): number =>
   ((raw[0] as number) << 16) | ((raw[1] as number) << 8) | (raw[2] as number);
 
 function rig() {
-  const pooled = new Set<Hash>();
+  const pooled = new Map<Hash, Uint8Array>();
   const relayed: { readonly at: number; readonly index: number }[] = [];
   let now = 0;
   const reminder = createReminder({
-    waits: (hash) => pooled.has(hash),
+    waiting: (hash) => pooled.get(hash),
     relay: (raw) => relayed.push({ at: now, index: indexOf(raw) }),
     now: () => now,
   });
   return {
     pooled,
     relayed,
-    add(index: number) {
-      pooled.add(hashOf(index));
-      reminder.watch(hashOf(index), rawOf(index));
+    add(index: number, size = 3) {
+      pooled.set(hashOf(index), rawOf(index, size));
+      reminder.watch(hashOf(index));
     },
     /** Ticks four times a second until `end`. */
     run(end: number) {
@@ -74,4 +78,14 @@ test("no more are looked after than the bound says; places come free", () => {
   add(MAX_WATCHED + 1);
   run(8_000);
   expect(relayed.map(({ index }) => index)).toEqual([MAX_WATCHED + 1]);
+});
+
+test("of large ones fewer go out in a tick, and one at least", () => {
+  const { relayed, add, run } = rig();
+  for (let i = 0; i < 6; i++) add(i, MAX_REMINDED_BYTES / 2);
+  add(6, 2 * MAX_REMINDED_BYTES);
+  run(2_250);
+  expect(relayed.map(({ index }) => index)).toEqual([0, 1]);
+  run(3_000);
+  expect(relayed.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
