@@ -111,8 +111,11 @@ export class OpLog {
     if (held !== undefined) return held;
     let row = this.#ahead[sn - this.#aheadFrom];
     if (row === undefined) {
-      this.#aheadFrom = sn === this.#aheadFrom - 1 ? Math.max(0, sn - AHEAD + 1) : sn;
-      this.#ahead = this.#selectRange.all(this.#aheadFrom, this.#aheadFrom + AHEAD);
+      const down = sn === this.#aheadFrom - 1;
+      const from = down ? Math.max(0, sn - AHEAD + 1) : sn;
+      this.#ahead = this.#selectRange.all(from, down ? sn + 1 : sn + AHEAD);
+      // Downwards they end with the one asked for, and begin where pruning has stopped.
+      this.#aheadFrom = down ? sn + 1 - this.#ahead.length : sn;
       row = this.#ahead[sn - this.#aheadFrom];
     }
     return this.#check(sn, row);
