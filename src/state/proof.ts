@@ -1,6 +1,5 @@
 // Making proofs: paths from ops to the committed root, for the present and for earlier blocks, and what state sync
 // serves. Reads the committed state only. Formats and verification are in verify.ts, which needs none of this.
-import { sha256Pairs } from "#crypto/sha256.ts";
 import { assert } from "#lib/assert.ts";
 import { createLru, type LruMap } from "#lib/bounded.ts";
 import { compareBytes } from "#lib/bytes.ts";
@@ -14,7 +13,6 @@ import {
   OP_KEY,
   opIsLive,
   opValue,
-  PAIR_BYTES,
   sameHash,
   sentinelKey,
   slotKey,
@@ -26,7 +24,8 @@ import {
 } from "./format.ts";
 import { predecessor } from "./links.ts";
 import { type HistorySource, lastBefore, pruned } from "./readers.ts";
-import { heapOf, twigRoots } from "./tree.ts";
+import { heapOf } from "./tree.ts";
+import { createUpperNodes, type UpperNodes } from "./upper-nodes.ts";
 import {
   encodeManifest,
   encodeProof,
@@ -38,8 +37,6 @@ import {
 
 /** Node heaps of older twigs kept: 128 KiB each. */
 const CACHED_HEAPS = 16;
-/** Nodes over dead twigs kept; they never change. */
-const CACHED_NODES = 4_096;
 /** Twigs that one proof may read anew, about 3 ms each: the thread that makes proofs is the one that makes blocks. */
 const MAX_TWIGS_READ = 64;
 /** Keys of other times that one proof may look at, about 0.1 ms each, while searching those before absent ones. */
@@ -57,7 +54,7 @@ export class Prover {
   readonly #base: Base;
   readonly #source: HistorySource;
   readonly #heaps: LruMap<number, Uint8Array> = createLru(CACHED_HEAPS);
-  readonly #nodes: LruMap<string, Uint8Array> = createLru(CACHED_NODES);
+  readonly #upper: UpperNodes;
   /** What the proof being made may still spend. */
   #twigsLeft = 0;
   #neighboursLeft = 0;
@@ -65,12 +62,13 @@ export class Prover {
   constructor(base: Base, source: HistorySource) {
     this.#base = base;
     this.#source = source;
+    this.#upper = createUpperNodes(base.tree, base.store);
   }
 
   /** Forgets everything: a rollback may have replaced it. */
   forget(): void {
     this.#heaps.clear();
-    this.#nodes.clear();
+    this.#upper.forget();
   }
 
   /** Ops of a twig, dead ones included, the youngest's as far as it goes. Throws STATE_PRUNED if not held. */
@@ -96,34 +94,6 @@ export class Prover {
     return heap;
   }
 
-  #leftRoot(twig: number): Uint8Array {
-    const { store } = this.#base;
-    const root = store.prepare("SELECT left_root FROM twigs WHERE id = ?").get(twig)?.[0];
-    if (!(root instanceof Uint8Array)) throw store.corrupt(`the root of twig ${twig} is missing`);
-    return root;
-  }
-
-  /** A node of the upper tree, also left of what the cache keeps: there all bits are clear. */
-  #node(level: number, index: number): Uint8Array {
-    const { tree } = this.#base;
-    if (tree.holds(level, index)) return tree.node(level, index);
-    const name = `${level}/${index}`;
-    const held = this.#nodes.get(name);
-    if (held !== undefined) return held;
-    let node: Uint8Array;
-    if (level === 0) {
-      node = twigRoots(this.#leftRoot(index), new Uint8Array(TWIG_BITS_BYTES), 1);
-    } else {
-      const pair = new Uint8Array(PAIR_BYTES);
-      pair.set(this.#node(level - 1, 2 * index));
-      pair.set(this.#node(level - 1, 2 * index + 1), HASH_BYTES);
-      node = new Uint8Array(HASH_BYTES);
-      sha256Pairs(pair, 0, 1, node, 0);
-    }
-    this.#nodes.set(name, node);
-    return node;
-  }
-
   /** The path of the op at `sn` to the committed root. */
   #proveOp(sn: number, op: Uint8Array): OpProof {
     const { tree } = this.#base;
@@ -140,7 +110,7 @@ export class Prover {
     const bits = dead ? new Uint8Array(TWIG_BITS_BYTES) : (tree.bits(twig) as Uint8Array).slice();
     const upper: Uint8Array[] = [];
     for (let level = 0, index = twig; level < upperDepth(nextSN); level++, index = Math.floor(index / 2)) {
-      upper.push(this.#node(level, index % 2 === 0 ? index + 1 : index - 1).slice());
+      upper.push(this.#upper.node(level, index % 2 === 0 ? index + 1 : index - 1).slice());
     }
     return { sn, nextSN, floorSN, op, siblings, bits, upper };
   }
@@ -236,7 +206,7 @@ export class Prover {
     const first = Math.floor(floorSN / TWIG_LEAVES);
     let done = 0;
     const peaks = peakLevels(first).map((level) => {
-      const peak = this.#node(level, done / 2 ** level);
+      const peak = this.#upper.node(level, done / 2 ** level);
       done += 2 ** level;
       return peak;
     });

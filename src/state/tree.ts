@@ -21,6 +21,12 @@ import {
 /** Bytes of the node heap of one twig: node 1 is the left root, leaf i is node TWIG_LEAVES + i. */
 const HEAP_BYTES = 2 * TWIG_LEAVES * HASH_BYTES;
 
+/**
+ * Levels of the upper tree from this one on keep all their nodes, a byte for every 2,048 ops of history. So a dead node
+ * that is not held stands over fewer twigs than 2 ** KEPT_LEVEL, and is made again from the roots of these.
+ */
+export const KEPT_LEVEL = 6;
+
 /** Counters of a state that its root commits to, and how many bits are set. */
 export interface Extent {
   readonly nextSN: number;
@@ -158,12 +164,16 @@ export function heapOf(empty: EmptyTree, messages: readonly Uint8Array[]): Uint8
 
 const twigMessage = new Uint8Array(TWIG_MESSAGE_BYTES);
 
-/** Twig roots of `count` twigs. */
+const NO_BITS = new Uint8Array(TWIG_BITS_BYTES);
+
+/** Twig roots of `count` twigs; `bits` are of the last of them, those before have none set. */
 export function twigRoots(left: Uint8Array, bits: Uint8Array, count: number): Uint8Array {
   const roots = new Uint8Array(count * HASH_BYTES);
   const root = new Uint8Array(HASH_BYTES);
+  const dead = count - bits.length / TWIG_BITS_BYTES;
   for (let i = 0; i < count; i++) {
-    writeTwigMessage(twigMessage, left, i * HASH_BYTES, bits, i * TWIG_BITS_BYTES);
+    if (i < dead) writeTwigMessage(twigMessage, left, i * HASH_BYTES, NO_BITS, 0);
+    else writeTwigMessage(twigMessage, left, i * HASH_BYTES, bits, (i - dead) * TWIG_BITS_BYTES);
     sha256Into(twigMessage, root);
     roots.set(root, i * HASH_BYTES);
   }
@@ -207,12 +217,12 @@ export function createTree(): Tree {
     while (levels.length <= height) levels.push(createFlat(HASH_BYTES));
     return levels[height] as Flat;
   };
-  /** Keeps, left of the floor, only the siblings that a path from the floor needs. */
+  /** Keeps, left of the floor, only the siblings that a path from the floor needs, and the levels above. */
   const trim = (floorSN: number): void => {
     const twig = Math.floor(floorSN / TWIG_LEAVES);
     forget(left, twig);
     forget(bits, twig);
-    levels.forEach((flat, height) => {
+    levels.slice(0, KEPT_LEVEL).forEach((flat, height) => {
       const index = Math.floor(twig / 2 ** height);
       forget(flat, index - (index % 2));
     });
@@ -259,11 +269,13 @@ export function createTree(): Tree {
     load(newExtent, leftRoots, newBits, newYoung) {
       const count = twigCount(newExtent.nextSN);
       const firstTwig = Math.floor(newExtent.floorSN / TWIG_LEAVES);
-      const allBits = new Uint8Array(count * TWIG_BITS_BYTES);
-      allBits.set(newBits, firstTwig * TWIG_BITS_BYTES);
+      assert(
+        newBits.length === (count - firstTwig) * TWIG_BITS_BYTES,
+        "bits are those of the floor's twig on",
+      );
       Object.assign(left, { data: leftRoots, first: 0, end: count });
-      Object.assign(bits, { data: allBits, first: 0, end: count });
-      levels = upperLevels(twigRoots(leftRoots, allBits, count), count, empty);
+      Object.assign(bits, { data: newBits, first: firstTwig, end: count });
+      levels = upperLevels(twigRoots(leftRoots, newBits, count), count, empty);
       extent = newExtent;
       young = newYoung;
       root = stateRoot(extent.nextSN, extent.floorSN, node(upperDepth(extent.nextSN), 0));
