@@ -230,10 +230,10 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = observedChain(openOwnChain(plan, state, { stack, fail }), metrics);
-  buildMissingIndexes(state, chain.history, logger.module("node"));
   stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
+  const indexing = stack.use(buildMissingIndexes({ chain, state, logger: logger.module("node"), fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
-  const observed = stack.use(observeNode({ chain, metrics, engine, logger, directory }));
+  const observed = stack.use(observeNode({ chain, metrics, engine, indexing, logger, directory }));
   const parts = { plan, chain, state, metrics, engine, stack };
   const rpc = plan.rpc && (await startRpc(plan.rpc, parts));
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, observed));

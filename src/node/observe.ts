@@ -8,12 +8,14 @@ import type { ConsensusEngine } from "./engine.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Readiness } from "./metrics-server.ts";
+import type { Indexing } from "./missing-indexes.ts";
 import { buildInfo } from "./version.ts";
 
 export interface ObservedParts {
   readonly chain: Chain;
   readonly metrics: Metrics;
   readonly engine: Pick<ConsensusEngine, "status" | "peers" | "concerns">;
+  readonly indexing: Pick<Indexing, "concerns">;
   readonly logger: Logger;
   /** Data directory; undefined for a chain in memory. */
   readonly directory: string | undefined;
@@ -155,7 +157,7 @@ export function watchRpc(metrics: Metrics, server: Pick<RpcServer, "open">): voi
 
 /** Starts watching. */
 export function observeNode(parts: ObservedParts): Observation {
-  const { metrics, engine, directory } = parts;
+  const { metrics, engine, indexing, directory } = parts;
   const lag = watchLag(metrics);
   const disk = directory === undefined ? undefined : watchDisk(directory, metrics);
   watchProcess(metrics);
@@ -168,7 +170,7 @@ export function observeNode(parts: ObservedParts): Observation {
       const syncing = engine.status.syncing();
       if (syncing !== undefined)
         reasons.push(`syncing: at ${syncing.currentBlock} of ${syncing.highestBlock}`);
-      reasons.push(...(disk?.concerns() ?? []));
+      reasons.push(...indexing.concerns(), ...(disk?.concerns() ?? []));
       if (lag.last() > READY_LAG_SECONDS) reasons.push(`the event loop is ${lag.last().toFixed(1)} s late`);
       return { ready: reasons.length === 0, reasons };
     },

@@ -2,6 +2,7 @@
 import { assert } from "#lib/assert.ts";
 import { address, bytesOf, type Height, hash, height } from "#types/ids.ts";
 import { type BlockParts, blockChecksum } from "./checksum.ts";
+import { openIndexGap } from "./index-gap.ts";
 import { transferKind } from "./parties.ts";
 import { type Fingerprints, openPositionReader } from "./positions.ts";
 import type { Row, Store, Value } from "./store.ts";
@@ -143,6 +144,22 @@ export function openArchive(store: Store, fingerprints: Fingerprints): Archive {
   );
   const heightOf = store.prepare("SELECT height FROM heights WHERE hash = ?");
   const oldest = store.prepare("SELECT oldest FROM meta");
+  const gap = openIndexGap(store);
+  /** What `find` answers for heights up to `to`, all of which the indexes must know. */
+  const throughout = <T>(to: number, find: () => T): T =>
+    store.read(() => {
+      const from = gap.from();
+      if (from !== undefined && to >= from) throw gap.refusal(from);
+      return find();
+    });
+  /** What `find` answers, for which there is nothing to find only where the indexes are whole. */
+  const anywhere = <T>(find: () => T | undefined): T | undefined =>
+    store.read(() => {
+      const found = find();
+      const from = found === undefined ? gap.from() : undefined;
+      if (from !== undefined) throw gap.refusal(from);
+      return found;
+    });
   return {
     block(at): StoredBlock | undefined {
       const row = block.get(at);
@@ -168,14 +185,14 @@ export function openArchive(store: Store, fingerprints: Fingerprints): Archive {
       const row = heightOf.get(bytesOf(digest));
       return row === undefined ? undefined : height(row[0] as number);
     },
-    transaction: positions.byHash,
-    transactionBySender: positions.bySender,
-    logs: (query) => store.read(() => queryLogs(store, query)),
+    transaction: (digest) => anywhere(() => positions.byHash(digest)),
+    transactionBySender: (sender, nonce) => anywhere(() => positions.bySender(sender, nonce)),
+    logs: (query) => throughout(query.to, () => queryLogs(store, query)),
     transactionsOf(query) {
       assert(query.limit >= 0 && query.limit <= MAX_PAGE, `a page has at most ${MAX_PAGE} results`);
-      return positions.page(query);
+      return throughout(query.to, () => positions.page(query));
     },
-    transfersOf: (query) => queryTransfers(store, query),
+    transfersOf: (query) => throughout(query.to, () => queryTransfers(store, query)),
     oldestState: () => height(oldest.get()?.[0] as number),
   };
 }

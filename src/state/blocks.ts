@@ -1,25 +1,32 @@
 // Rows of finalized blocks: writing and removing them, and what is derived from them, inside a running transaction.
 // Reading is archive.ts's business; what the indexes hold is indexes.ts's.
-import { bytesOf, height as toHeight } from "#types/ids.ts";
+import { bytesOf, type Height, height as toHeight } from "#types/ids.ts";
 import { blockChecksum } from "./checksum.ts";
 import { openIndexes } from "./indexes.ts";
 import type { Fingerprints } from "./positions.ts";
 import type { Store } from "./store.ts";
 import type { Extent } from "./tree.ts";
-import type { Archive, BlockRecord, IndexRows, StoredBlock } from "./types.ts";
+import type { BlockRecord, IndexRows } from "./types.ts";
+
+/** What one call of `index` takes on: bounds the time until its transaction ends. */
+const SLICE_BLOCKS = 256;
+const SLICE_ROWS = 250;
 
 export interface BlockRows {
   insert(record: BlockRecord, extent: Extent): void;
-  /** Empties all indexes and, unless they are off, builds them again from what `rowsOf` finds in each block. */
-  rebuild(archive: Archive, rowsOf: (block: StoredBlock) => IndexRows): void;
+  /**
+   * Adds blocks from `from` to below `end` to the indexes, or fewer to keep to a bound: what `rowsOf` finds in each.
+   * Answers the height that comes next.
+   */
+  index(from: number, end: number, rowsOf: (height: Height) => IndexRows): number;
   /** Removes all above `height`, with what was derived from them. */
   removeAbove(height: number): void;
   /** The transaction failed: nothing of it holds. */
   abandon(): void;
 }
 
-/** Writers of block rows; `indexed` false leaves out what only queries need. */
-export function openBlockRows(store: Store, fingerprints: Fingerprints, indexed: boolean): BlockRows {
+/** Writers of block rows; while `indexed` says no, what only queries need is left out. */
+export function openBlockRows(store: Store, fingerprints: Fingerprints, indexed: () => boolean): BlockRows {
   const insertBlock = store.prepare(
     `INSERT INTO blocks(height, hash, root, next_sn, floor_sn, live, timestamp, checksum, header, certificate, seed,
        inputs, receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -41,17 +48,17 @@ export function openBlockRows(store: Store, fingerprints: Fingerprints, indexed:
       const checksum = blockChecksum(height, [hash, ...parts]);
       insertBlock.run(height, hash, root, nextSN, floorSN, live, timestamp, checksum, ...parts);
       insertHeight.run(hash, height);
-      if (indexed) indexes.add(height, record);
+      if (indexed()) indexes.add(height, record);
     },
-    rebuild(archive, rowsOf) {
-      indexes.clear();
-      if (!indexed) return;
-      const [lowest, highest] = store.prepare("SELECT min(height), max(height) FROM blocks").get() ?? [];
-      if (typeof lowest !== "number" || typeof highest !== "number") return;
-      for (let at = lowest; at <= highest; at++) {
-        const block = archive.block(toHeight(at));
-        if (block !== undefined) indexes.add(at, rowsOf(block));
+    index(from, end, rowsOf) {
+      const last = Math.min(end, from + SLICE_BLOCKS);
+      let at = from;
+      for (let rows = 0; at < last && rows < SLICE_ROWS; at++) {
+        const found = rowsOf(toHeight(at));
+        indexes.add(at, found);
+        rows += found.transactions.length + found.logs.length;
       }
+      return at;
     },
     removeAbove(height) {
       indexes.removeAbove(height);

@@ -1,5 +1,5 @@
-// The indexes that only queries need (transactions, transfers, logs): writing, removing and emptying them inside a
-// running transaction. Reading is archive.ts's business; all of it can be built again from the blocks.
+// The indexes that only queries need (transactions, transfers, logs): writing and removing inside a running transaction.
+// Reading is archive.ts's business; all of it can be built from the blocks.
 import { concatBytes } from "#lib/bytes.ts";
 import { bytesOf } from "#types/ids.ts";
 import { logTerm } from "./archive.ts";
@@ -9,12 +9,10 @@ import type { Store } from "./store.ts";
 import type { IndexRows, LogRow } from "./types.ts";
 
 const WORD_BYTES = 32;
-const TABLES = ["transfers", "logs", "log_terms"] as const;
 
 export interface Indexes {
   add(height: number, rows: IndexRows): void;
   removeAbove(height: number): void;
-  clear(): void;
   /** The transaction failed: nothing of it holds. */
   abandon(): void;
 }
@@ -69,10 +67,6 @@ export function openIndexes(store: Store, fingerprints: Fingerprints): Indexes {
   return {
     add: openAdder(store, positions),
     removeAbove: openRemover(store, positions),
-    clear() {
-      for (const table of TABLES) store.prepare(`DELETE FROM ${table}`).run();
-      positions.clear();
-    },
     abandon: positions.abandon,
   };
 }

@@ -2,7 +2,7 @@
 // Opening it is state.ts's business, how a batch is built batch.ts's, how rows are written commit.ts's.
 import { keccakHash } from "#crypto/hash.ts";
 import { assert } from "#lib/assert.ts";
-import { EMPTY_BYTES, equalBytes } from "#lib/bytes.ts";
+import { equalBytes } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import type { StateChanges } from "#types/account.ts";
 import { decodeHeader } from "#types/header.ts";
@@ -13,6 +13,7 @@ import { buildLayer } from "./batch.ts";
 import { openBlockRows } from "./blocks.ts";
 import { createWriters, fold, type Writers } from "./commit.ts";
 import { HistoryIndex, OP_TABLES } from "./history.ts";
+import { openIndexGap } from "./index-gap.ts";
 import { removeIndexFile, writeIndexFile } from "./indexfile.ts";
 import { readMarker } from "./marker.ts";
 import { openNotes } from "./notes.ts";
@@ -37,11 +38,7 @@ import type {
   StateBatch,
   StateDb,
   StateReader,
-  StoredBlock,
 } from "./types.ts";
-
-/** The note that blocks were committed without the indexes that only queries need. */
-const UNINDEXED = "unindexed";
 
 /** Ops after which the index file is written anew, or as many as are live: bounds what opening must scan. */
 const INDEX_OPS = 2 ** 20;
@@ -102,13 +99,14 @@ export class StateOwner implements StateDb {
       OP_TABLES,
       () => readMarker(store).prunedSN,
     );
-    const blocks = openBlockRows(store, base, indexes);
+    const gap = openIndexGap(store);
+    const blocks = openBlockRows(store, base, () => indexes && gap.from() === undefined);
     const code = openCode(store);
     this.path = store.path;
     this.archive = openArchive(store, base);
     this.notes = openNotes(store);
     this.#base = base;
-    this.#parts = { base, history, blocks };
+    this.#parts = { base, history, blocks, gap };
     this.#writers = createWriters(base, store, history, blocks);
     this.#latest = openLatest(base, code);
     this.#source = { store, log: base.log, history, code };
@@ -116,12 +114,16 @@ export class StateOwner implements StateDb {
     this.#indexes = indexes;
     this.#cleanUp = cleanUp;
     this.#readHead();
-    if (!indexes && this.notes.get(UNINDEXED) === undefined) this.notes.set(UNINDEXED, EMPTY_BYTES);
+    if (!indexes && gap.from() === undefined) gap.set(this.#nextHeight());
   }
 
   #readHead(): void {
     const { height: at, digest, root } = readMarker(this.#base.store);
     this.#head = at === undefined ? undefined : { height: height(at), hash: hash(digest), root: hash(root) };
+  }
+
+  #nextHeight(): number {
+    return this.#head === undefined ? 0 : this.#head.height + 1;
   }
 
   /** A column of the block at `at`. */
@@ -252,15 +254,19 @@ export class StateOwner implements StateDb {
     }
   }
 
-  get lacksIndexes(): boolean {
-    return this.#indexes && this.notes.get(UNINDEXED) !== undefined;
+  get unindexed(): Height | undefined {
+    const from = this.#indexes ? this.#parts.gap.from() : undefined;
+    return from === undefined ? undefined : height(from);
   }
 
-  rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void {
+  indexSome(rowsOf: (height: Height) => IndexRows): void {
+    const from = this.unindexed;
+    if (from === undefined) return;
+    const end = this.#nextHeight();
     try {
       this.#base.store.write(() => {
-        this.#parts.blocks.rebuild(this.archive, rowsOf);
-        if (this.#indexes) this.notes.set(UNINDEXED, undefined);
+        const next = this.#parts.blocks.index(from, end, rowsOf);
+        this.#parts.gap.set(next < end ? next : undefined);
       });
     } catch (error) {
       this.#abandon();

@@ -150,7 +150,6 @@ export function openPositionReader(
 export interface PositionWriter {
   add(height: number, transactions: readonly TransactionRow[]): void;
   removeAbove(height: number): void;
-  clear(): void;
   /** The transaction failed: nothing of it holds. */
   abandon(): void;
 }
@@ -195,10 +194,6 @@ export function openPositionWriter(
     records.set(bytes, at + OTHER_AT);
     mark(BY_OTHER, addressKey(bytes));
   }
-  const truncate = (from: number): void => {
-    index.truncate(from * ENTRIES);
-    next = undefined;
-  };
   return {
     add(height, transactions) {
       const count = transactions.length;
@@ -219,11 +214,8 @@ export function openPositionWriter(
         .get(height)?.[0];
       if (typeof first !== "number") return;
       store.prepare("DELETE FROM positions WHERE height > ?").run(height);
-      truncate(first);
-    },
-    clear() {
-      store.prepare("DELETE FROM positions").run();
-      truncate(0);
+      index.truncate(first * ENTRIES);
+      next = undefined;
     },
     abandon() {
       next = undefined;

@@ -15,6 +15,7 @@ import {
   twigCount,
 } from "./format.ts";
 import type { HistoryIndex } from "./history.ts";
+import type { IndexGap } from "./index-gap.ts";
 import { readMarker } from "./marker.ts";
 import { Marks } from "./marks.ts";
 import { pruned } from "./readers.ts";
@@ -28,6 +29,7 @@ export interface Rollback {
   readonly base: Base;
   readonly history: HistoryIndex;
   readonly blocks: BlockRows;
+  readonly gap: IndexGap;
 }
 
 /** Bits of the twigs from the earlier floor's on, undone op by op; index and keys follow. */
@@ -84,7 +86,7 @@ export function rollbackTarget({ base }: Rollback, height: number): RollbackTarg
 
 /** Returns to `target`. On failure the caller must load everything again. */
 export function rollbackTo(parts: Rollback, target: RollbackTarget): void {
-  const { base, history, blocks } = parts;
+  const { base, history, blocks, gap } = parts;
   const { store, log, tree } = base;
   const { height, hash, root, nextSN, floorSN, live } = target;
   store.write(() => {
@@ -94,6 +96,8 @@ export function rollbackTo(parts: Rollback, target: RollbackTarget): void {
     store.prepare("DELETE FROM gone WHERE sn >= ?").run(nextSN);
     store.prepare("DELETE FROM twigs WHERE id >= ?").run(Math.floor(nextSN / TWIG_LEAVES));
     blocks.removeAbove(height);
+    const unindexed = gap.from();
+    if (unindexed !== undefined) gap.set(Math.min(unindexed, height + 1));
     store
       .prepare(
         `UPDATE meta SET height = ?, digest = ?, root = ?, next_sn = ?, floor_sn = ?, live = ?,

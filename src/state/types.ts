@@ -122,7 +122,10 @@ export interface IndexRows {
   readonly logs: readonly LogRow[];
 }
 
-/** Reads of finalized blocks; each call sees one SQLite snapshot. */
+/**
+ * Reads of finalized blocks; each call sees one SQLite snapshot. What is looked up in indexes that lack blocks it could
+ * be in throws INDEXES_MISSING.
+ */
 export interface Archive {
   block(height: Height): StoredBlock | undefined;
   heightOf(hash: Hash): Height | undefined;
@@ -172,13 +175,16 @@ export interface StateDb extends QmdbBatchable {
   commit(blocks: readonly Finalized[]): void;
   /** Returns to `height`, which must still be held (archive only). */
   rollback(height: Height): void;
-  /** Whether blocks were committed while the indexes were switched off, which they are no more: build them again. */
-  readonly lacksIndexes: boolean;
   /**
-   * Empties all indexes and, unless they are switched off, builds them again from the stored blocks, of which `rowsOf`
-   * tells what they hold. One transaction: a failure leaves the old ones.
+   * First height that the indexes lack, where blocks were committed while these were switched off; undefined when they
+   * lack none, and while they still are switched off. Until then no block is added to them.
    */
-  rebuildIndexes(rowsOf: (block: StoredBlock) => IndexRows): void;
+  readonly unindexed: Height | undefined;
+  /**
+   * Adds the next of the blocks that the indexes lack, of which `rowsOf` tells what they hold: one transaction of some
+   * milliseconds, to be repeated until none is left.
+   */
+  indexSome(rowsOf: (height: Height) => IndexRows): void;
   /** Drops state history no longer wanted: keeps what heights ≥ `oldest` need. */
   prune(oldest: Height): void;
   /**

@@ -1,10 +1,21 @@
-// The indexes by address against a plain list: random transactions and Transfer logs, pages, rollbacks, rebuilds.
+// The indexes by address against a plain list: random transactions and Transfer logs, pages, rollbacks, gaps.
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { openStateDb } from "#state/state.ts";
 import type { IndexRows, LogRow, StateDb, TokenKind, TransactionRow } from "#state/types.ts";
 import { MAX_PAGE } from "#state/types.ts";
-import { type Address, EMPTY_CODE_HASH, type Hash, hash, height, ZERO_HASH } from "#types/ids.ts";
+import {
+  type Address,
+  EMPTY_CODE_HASH,
+  type Hash,
+  type Height,
+  hash,
+  height,
+  ZERO_HASH,
+} from "#types/ids.ts";
 import { addressAt, recordOf } from "./model.ts";
 
 const SPAN = 6;
@@ -135,7 +146,7 @@ function grow(db: StateDb, rng: Rng, chain: Block[], to: number): void {
   }
 }
 
-test("transactions and transfers of an address, in pages, through rollbacks and rebuilds", () => {
+test("transactions and transfers of an address, in pages, through rollbacks", () => {
   const seed = Date.now() % 0x1_0000_0000;
   console.log(`seed ${seed}`);
   const rng = createRng(seed);
@@ -148,33 +159,95 @@ test("transactions and transfers of an address, in pages, through rollbacks and 
   expectSame(db, chain, 100);
   grow(db, rng, chain, 40);
   expectSame(db, chain, 7);
-  db.rebuildIndexes(({ height: at }) => (chain[at] as Block).rows);
-  expectSame(db, chain, MAX_PAGE);
-  expect(() =>
-    db.rebuildIndexes(() => {
-      throw new Error("stopped");
-    }),
-  ).toThrow("stopped");
-  expectSame(db, chain, 50);
-  db.rebuildIndexes(() => ({ transactions: [], logs: [] }));
-  expectSame(
-    db,
-    chain.map((block) => ({ ...block, transactions: [], transfers: [] })),
-    50,
-  );
   const query = { from: height(0), to: height(9), address: addressAt(0), limit: MAX_PAGE + 1 };
   expect(() => db.archive.transactionsOf(query)).toThrow("at most");
   db.close();
 });
 
-test("switched off, nothing is kept, nor built", () => {
+/** Looks up all transactions of `chain`; those of blocks from `gap` on are not found, nor said to be absent. */
+function expectLookups({ archive }: StateDb, chain: readonly Block[], gap: number): void {
+  for (const { transactions, rows } of chain) {
+    for (const [i, { height: at, index, hash: id }] of transactions.entries()) {
+      const { sender, nonce } = rows.transactions[i] as TransactionRow;
+      if (at >= gap) {
+        expect(() => archive.transaction(id)).toThrow(`it reaches block ${gap - 1} of`);
+        expect(() => archive.transactionBySender(sender, nonce)).toThrow("being built");
+      } else {
+        expect(archive.transaction(id) as unknown).toEqual({ height: at, index });
+        expect(archive.transactionBySender(sender, nonce)).toBe(id);
+      }
+    }
+  }
+}
+
+test("blocks committed while they were switched off are added in slices, and asked for in vain until then", () => {
+  const seed = Date.now() % 0x1_0000_0000;
+  console.log(`seed ${seed}`);
+  const rng = createRng(seed);
+  const directory = mkdtempSync(join(tmpdir(), "kora-test-indexes-"));
+  const chain: Block[] = [];
+  const rowsOf = (at: number): IndexRows => (chain[at] as Block).rows;
+  const open = (indexes: boolean): StateDb => openStateDb({ directory, indexes });
+  const grown = (indexes: boolean, by: number): void => {
+    const db = open(indexes);
+    grow(db, rng, chain, chain.length + by);
+    db.close();
+  };
+  grown(true, 20);
+  grown(false, 400);
+  const db = open(true);
+  expect(db.unindexed as number).toBe(20);
+  const wide = { address: addressAt(0), from: height(0), limit: 5, addresses: [], topics: [] };
+  for (const method of ["logs", "transactionsOf", "transfersOf"] as const) {
+    db.archive[method]({ ...wide, to: height(19) });
+    expect(() => db.archive[method]({ ...wide, to: height(20) })).toThrow("it reaches block 19 of 419");
+  }
+  // What comes meanwhile waits for its turn.
+  grow(db, rng, chain, 430);
+  const gaps = [db.unindexed];
+  while (db.unindexed !== undefined) {
+    expectLookups(db, chain.slice(-40), db.unindexed);
+    expect(() =>
+      db.indexSome(() => {
+        throw new Error("stopped");
+      }),
+    ).toThrow("stopped");
+    expect(db.unindexed).toBe(gaps[gaps.length - 1] as Height);
+    db.indexSome(rowsOf);
+    gaps.push(db.unindexed);
+  }
+  expect(gaps.length).toBeGreaterThan(2);
+  expectLookups(db, chain, chain.length);
+  expectSame(db, chain, MAX_PAGE);
+  // And what comes now is added at once.
+  grow(db, rng, chain, 440);
+  expectSame(db, chain, 50);
+  db.close();
+  // A rollback below the gap takes it along.
+  grown(false, 30);
+  const back = open(true);
+  expect(back.unindexed as number).toBe(440);
+  back.rollback(height(430));
+  chain.length = 431;
+  expect(back.unindexed as number).toBe(431);
+  grow(back, rng, chain, 440);
+  back.indexSome(rowsOf);
+  expect(back.unindexed).toBeUndefined();
+  expectLookups(back, chain, chain.length);
+  expectSame(back, chain, 50);
+  back.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test("switched off, nothing is kept, nor asked for", () => {
   const rng = createRng(5);
   const db = openStateDb({ directory: undefined, indexes: false });
   const chain: Block[] = [];
   grow(db, rng, chain, 10);
-  const none = chain.map((block) => ({ ...block, transactions: [], transfers: [] }));
-  expectSame(db, none, 10);
-  db.rebuildIndexes(({ height: at }) => (chain[at] as Block).rows);
-  expectSame(db, none, 10);
+  expect(db.unindexed).toBeUndefined();
+  db.indexSome(() => {
+    throw new Error("nothing is to be built");
+  });
+  expect(() => expectSame(db, chain, 10)).toThrow("reaches no block of 9");
   db.close();
 });
