@@ -57,6 +57,7 @@ export interface RpcSection {
   readonly requestsPerSecond: number;
   readonly maxBatch: number;
   readonly maxRequestBytes: number;
+  readonly maxMessageBytes: number;
   readonly maxResponseBytes: number;
   readonly maxConnections: number;
   readonly maxSubscriptions: number;
@@ -308,6 +309,12 @@ export const schema: Schema = {
         unit: "bytes",
         summary: "largest request",
       },
+      maxMessageBytes: {
+        kind: integer(1024, 256 * 1024 * 1024),
+        default: 2 * 1024 * 1024,
+        unit: "bytes",
+        summary: "largest WebSocket message; unfinished ones hold that much for each of max_connections",
+      },
       maxResponseBytes: {
         kind: integer(1024, 1024 * 1024 * 1024),
         default: 64 * 1024 * 1024,
@@ -316,7 +323,7 @@ export const schema: Schema = {
       },
       maxConnections: {
         kind: integer(1, 100_000),
-        default: 500,
+        default: 128,
         unit: "connections",
         summary: "most WebSocket connections",
       },

@@ -42,6 +42,7 @@ function rpcPlan(section: RpcSection): RpcPlan {
       requestsPerSecond: section.requestsPerSecond,
       maxBatch: section.maxBatch,
       maxRequestBytes: section.maxRequestBytes,
+      maxMessageBytes: section.maxMessageBytes,
       maxResponseBytes: section.maxResponseBytes,
       // An answer of the size that the operator allows always fits.
       maxBytesOutgoing: Math.max(DEFAULT_RPC_LIMITS.maxBytesOutgoing, section.maxResponseBytes),

@@ -1,10 +1,12 @@
 // One WebSocket connection: its requests, its subscriptions, and what happens when its client does not keep up.
-import type { ByteBudget } from "./body.ts";
+import { SHORT_BYTES } from "./body.ts";
+import type { ByteBudget } from "./budget.ts";
 import { type Dispatch, errorResponse, idIn } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Subscriber, SubscriptionHub } from "./subscriptions.ts";
+import { weightOf } from "./weight.ts";
 
 /** The part of a WebSocket that is used. */
 export interface Socket {
@@ -31,8 +33,8 @@ export interface ConnectionOptions {
   readonly admit: () => boolean;
   /** Counts calls of this client beyond the admitted one. */
   readonly charge: (calls: number) => void;
-  /** Bytes that the requests of all clients may hold. */
-  readonly bytes: ByteBudget;
+  /** What the requests of all clients may hold. */
+  readonly inbox: Omit<ByteBudget, "add">;
   /** Bytes that are on their way to all clients. */
   readonly outbox: Outbox;
 }
@@ -140,7 +142,7 @@ function createUntold(outbox: ByteBudget, overflow: () => void): Untold {
 
 /** Serves `socket` until it closes. At most its bound of unread bytes and one answer are held for a client. */
 export function createConnection(socket: Socket, options: ConnectionOptions): Connection {
-  const { dispatch, hub, limits, admit, charge, bytes, outbox } = options;
+  const { dispatch, hub, limits, admit, charge, inbox, outbox } = options;
   let inFlight = 0;
   const sender = createSender(socket, options, () => {
     subscriber.close();
@@ -160,7 +162,10 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
 
   /** An answer at hand goes out at once; one that takes time holds back the events of what it subscribes to. */
   const serve = (text: string): void => {
-    if (!bytes.take(text.length)) {
+    const weight = weightOf(text);
+    // One short request of each connection always finds room.
+    const held = inFlight === 0 && weight <= SHORT_BYTES ? 0 : weight;
+    if (!inbox.take(held)) {
       refuse(text, "too many bytes of requests are being answered");
       return;
     }
@@ -175,7 +180,7 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
       },
     };
     const finish = (answer: string): void => {
-      bytes.giveBack(text.length);
+      inbox.giveBack(held);
       sendAnswer(answer);
       for (const id of fresh) for (const event of untold.end(id)) sender.send(event);
     };

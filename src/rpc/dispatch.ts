@@ -1,5 +1,5 @@
 // JSON-RPC 2.0 from text to text: parsing, batches, bounds, errors. Knows no transport and no method's meaning.
-import type { ByteBudget } from "./body.ts";
+import type { ByteBudget } from "./budget.ts";
 import {
   INTERNAL_ERROR,
   INVALID_REQUEST,
@@ -12,13 +12,14 @@ import {
   TIMEOUT,
   toRpcError,
 } from "./errors.ts";
-import { BATCH_TIME, ERROR_CHARACTERS, type RpcLimits } from "./limits.ts";
+import { BATCH_TIME, ERROR_CHARACTERS, MAX_REQUEST_VALUES, type RpcLimits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { SHORT_CHARACTERS } from "./outbox.ts";
 import { Arguments } from "./params.ts";
 import type { AnsweredCall } from "./ports.ts";
 import { createPause } from "./slice.ts";
 import type { Subscriber } from "./subscriptions.ts";
+import { marksIn } from "./weight.ts";
 
 /**
  * Answers one message; the empty string when nothing is to be said (notifications only). The characters of an answer
@@ -43,6 +44,7 @@ export interface DispatchOptions {
 }
 
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
+const TOO_MANY_VALUES = new RpcError(INVALID_REQUEST, "too many values in one request");
 const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");
 const TOO_LARGE = responseTooLarge();
 const NO_ROOM = new RpcError(LIMIT_EXCEEDED, "too many bytes of answers are being sent");
@@ -154,10 +156,12 @@ function answer(
   const { id } = request;
   const { maxResponseBytes } = options.limits;
   if ("error" in request) return id === "" ? "" : said(options, errorResponse(id, request.error));
+  // Not the request: its parameters may go while it is being answered.
+  const { method } = request;
   const started = performance.now();
   const settled = (failed: boolean): void => {
-    if (options.answered === undefined || !options.methods.has(request.method)) return;
-    options.answered({ method: request.method, failed, milliseconds: performance.now() - started });
+    if (options.answered === undefined || !options.methods.has(method)) return;
+    options.answered({ method, failed, milliseconds: performance.now() - started });
   };
   const finish = (result: unknown): string => {
     settled(false);
@@ -166,7 +170,7 @@ function answer(
   const fail = (thrown: unknown): string => {
     settled(true);
     const known = toRpcError(thrown);
-    if (known === undefined) options.report(thrown, request.method);
+    if (known === undefined) options.report(thrown, method);
     const most = Math.max(maxResponseBytes, ERROR_CHARACTERS);
     return id === "" ? "" : held(options, id, errorResponse(id, known ?? INTERNAL), most, alone);
   };
@@ -270,6 +274,9 @@ function refuse(options: DispatchOptions, value: unknown, error: RpcError): stri
 /** The dispatcher of a server. */
 export function createDispatch(options: DispatchOptions): Dispatch {
   return (message, subscriber, charge) => {
+    if (message.length > MAX_REQUEST_VALUES && marksIn(message) > MAX_REQUEST_VALUES) {
+      return said(options, errorResponse("null", TOO_MANY_VALUES));
+    }
     let value: unknown;
     try {
       value = parse(message);

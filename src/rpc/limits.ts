@@ -1,15 +1,19 @@
 // Every bound of the RPC server, with its unit and where its default comes from. All of them are the operator's.
 
 export interface RpcLimits {
-  /** Bytes of one HTTP body or WebSocket message: a real block's state as overrides is 4 MB. */
+  /** Bytes of one request: a real block's state as overrides is 4 MB. */
   readonly maxRequestBytes: number;
+  /** Bytes of one WebSocket message, if that is less: `maxConnections` unfinished ones may be held. */
+  readonly maxMessageBytes: number;
   /** Calls in one batch (geth's). A larger batch gets one `batch too large`. */
   readonly maxBatch: number;
   /** Characters of one response, batches as a whole included. */
   readonly maxResponseBytes: number;
   /** HTTP requests that are being answered, and as many whose bodies are arriving. */
   readonly maxRequests: number;
-  /** Bytes of all requests that are being received or answered, short ones over HTTP left out. */
+  /** Milliseconds that an HTTP request has to arrive, whoever else needs the room. */
+  readonly arrivalTime: number;
+  /** What all requests that are being received or answered weigh, short ones and unfinished messages left out. */
   readonly maxBytesInFlight: number;
   /** Characters of all answers that are made or sent and not yet taken, short ones over HTTP left out. */
   readonly maxBytesOutgoing: number;
@@ -43,14 +47,18 @@ export interface RpcLimits {
 
 export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxRequestBytes: 16 * 1024 * 1024,
+  // The largest transaction with blobs is 1.7 MB of hex. With the bound on connections: 256 MB.
+  maxMessageBytes: 2 * 1024 * 1024,
   maxBatch: 1_000,
   maxResponseBytes: 64 * 1024 * 1024,
   maxRequests: 4_096,
+  // geth's; a request of the largest size at 4.5 Mbit/s.
+  arrivalTime: 30_000,
   maxBytesInFlight: 256 * 1024 * 1024,
   maxBytesOutgoing: 256 * 1024 * 1024,
   // An answer of the largest size at 100 Mbit/s.
   readingTime: 5_000,
-  maxConnections: 500,
+  maxConnections: 128,
   maxSubscriptions: 1_024,
   maxAllSubscriptions: 10_000,
   maxInFlight: 1_024,
@@ -64,6 +72,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   syncTimeout: 30_000,
 };
 
+/** Values in one request, as its commas, colons and opening brackets count them: what parsing it may take of the loop. */
+export const MAX_REQUEST_VALUES = 262_144;
 /** Addresses of one log query, and topics in one of its positions (geth's). */
 export const MAX_LOG_ALTERNATIVES = 1_000;
 /** Addresses and topics that all log filters, and all log subscriptions, name together: about a hundred bytes each. */

@@ -1,6 +1,6 @@
 // Answers on their way to clients: the bound on the bytes of all that are made or sent and not yet taken. Where room
 // is needed, who has been reading longest gives way. Knows no transport.
-import { type ByteBudget, createByteBudget } from "./body.ts";
+import { type ByteBudget, createByteBudget } from "./budget.ts";
 import type { RpcLimits } from "./limits.ts";
 
 /** A client that has not taken all it was sent. */

@@ -11,17 +11,11 @@ import {
   originAllowed,
   type RateLimit,
 } from "./access.ts";
-import {
-  type Arrivals,
-  type Body,
-  type ByteBudget,
-  createArrivals,
-  createByteBudget,
-  readBody,
-} from "./body.ts";
+import { type Body, readBody } from "./body.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
+import { createInbox, type Inbox } from "./inbox.ts";
 import type { RpcLimits } from "./limits.ts";
 import { createMethodTable } from "./methods.ts";
 import { bodyOf, createOutbox, type Outbox } from "./outbox.ts";
@@ -63,8 +57,7 @@ interface Shared {
   readonly dispatch: Dispatch;
   readonly hub: SubscriptionHub;
   readonly rate: RateLimit;
-  readonly bytes: ByteBudget;
-  readonly arrivals: Arrivals;
+  readonly inbox: Inbox;
   readonly outbox: Outbox;
   requests: number;
   connections: number;
@@ -80,8 +73,8 @@ function isJson(contentType: string | null): boolean {
   );
 }
 
-function refusal(status: number, why: string): Response {
-  return new Response(`${why}\n`, { status, headers: { "content-type": "text/plain" } });
+function refusal(status: number, why: string, headers?: Record<string, string>): Response {
+  return new Response(`${why}\n`, { status, headers: { "content-type": "text/plain", ...headers } });
 }
 
 function tooBusy(why: string): Response {
@@ -118,8 +111,9 @@ async function post(shared: Shared, request: Request, address: string): Promise<
   }
   if (!shared.rate.admit(address)) return tooBusy("rate limit exceeded");
   try {
-    const body = await readBody(request, shared.bytes, shared.arrivals);
-    if (body === "gave way") return refusal(408, "the request took too long to arrive");
+    const body = await readBody(request, shared.inbox);
+    if (body === "gave way")
+      return refusal(408, "the request took too long to arrive", { connection: "close" });
     if (body === "no room") return tooBusy("too many bytes of requests are being answered");
     const answering = answerBody(shared, body, address);
     const answer = answering instanceof Promise ? await answering : answering;
@@ -190,10 +184,11 @@ function route(shared: Shared, request: Request, server: BunServer | null) {
 
 /** The whole of Elysia's part: three verbs of one path, no parsing, bounds on what may arrive. */
 function createApp(shared: Shared): Elysia {
-  const { maxBacklogBytes, maxRequestBytes, maxResponseBytes } = shared.options.limits;
+  const { maxBacklogBytes, maxMessageBytes, maxRequestBytes, maxResponseBytes } = shared.options.limits;
   const app = new Elysia({
     websocket: {
-      maxPayloadLength: maxRequestBytes,
+      // What a connection holds of a message that is never finished: nothing counts it before it is whole.
+      maxPayloadLength: Math.min(maxMessageBytes, maxRequestBytes),
       backpressureLimit: maxBacklogBytes + maxResponseBytes,
       idleTimeout: IDLE_SECONDS,
     },
@@ -239,8 +234,7 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     }),
     hub,
     rate: createRateLimit(limits.requestsPerSecond, now),
-    bytes: createByteBudget(limits.maxBytesInFlight),
-    arrivals: createArrivals(limits.maxRequests),
+    inbox: createInbox(limits, now),
     outbox,
     requests: 0,
     connections: 0,

@@ -1,6 +1,6 @@
 // One WebSocket connection without a socket: the order of answers and events, and what is held for a client.
 import { expect, test } from "bun:test";
-import { createByteBudget } from "#rpc/body.ts";
+import { createByteBudget } from "#rpc/budget.ts";
 import { createConnection, type Socket } from "#rpc/connection.ts";
 import { createDispatch } from "#rpc/dispatch.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "#rpc/limits.ts";
@@ -29,7 +29,7 @@ function setUp(changes: Partial<RpcLimits> = {}) {
   const outbox = createOutbox(limits, () => 0);
   const dispatch = createDispatch({ methods, limits, outbox, report: node.ports.report });
   const hub = createSubscriptionHub(node.ports, limits);
-  const bytes = createByteBudget(limits.maxBytesInFlight);
+  const inbox = createByteBudget(limits.maxBytesInFlight);
   const connect = () => {
     const sent: (Message | Message[])[] = [];
     const state = { backlog: 0, terminated: false };
@@ -45,7 +45,7 @@ function setUp(changes: Partial<RpcLimits> = {}) {
       },
     };
     const free = { admit: () => true, charge: () => undefined };
-    const connection = createConnection(socket, { dispatch, hub, limits, ...free, bytes, outbox });
+    const connection = createConnection(socket, { dispatch, hub, limits, ...free, inbox, outbox });
     const ask = (id: number, method: string, ...params: unknown[]) => ({
       jsonrpc: "2.0",
       id,

@@ -60,9 +60,11 @@ describe("messages that are not requests", () => {
   });
 
   test("nesting a million deep is answered, not followed", async () => {
-    const deep = "[".repeat(1_000_000);
+    const many = "[".repeat(1_000_000);
+    expect(await raw(many)).toMatchObject({ id: null, error: { code: -32600 } });
+    const deep = "[".repeat(200_000);
     expect(await raw(deep)).toEqual(PARSE);
-    const closed = `${deep}${"]".repeat(1_000_000)}`;
+    const closed = `${deep}${"]".repeat(200_000)}`;
     expect(await raw(closed)).toEqual(expect.anything());
     const inParams = `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[${"[".repeat(50_000)}${"]".repeat(50_000)}]}`;
     expect(await raw(inParams)).toMatchObject({ error: { code: expect.any(Number) } });

@@ -1,6 +1,6 @@
 // Calls methods of a fake node through the dispatcher, as a transport would, and reads the answer back.
 
-import { createByteBudget } from "#rpc/body.ts";
+import { createByteBudget } from "#rpc/budget.ts";
 import { createDispatch, type Dispatch } from "#rpc/dispatch.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "#rpc/limits.ts";
 import { createMethodTable } from "#rpc/methods.ts";

@@ -1,74 +1,14 @@
 // The server on a real socket: HTTP and WebSocket on one port, who may talk, how much, and slow or vanishing clients.
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { DEFAULT_RPC_LIMITS, type RpcLimits } from "#rpc/limits.ts";
-import { type RpcServer, type RpcServerOptions, startRpcServer } from "#rpc/server.ts";
+import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
+import { startRpcServer } from "#rpc/server.ts";
 import { until } from "../support/kora.ts";
-import { fakeNode, oneOfEach, SENDER, TOKEN, TOPIC } from "./fake-node.ts";
+import { oneOfEach, SENDER, TOKEN, TOPIC } from "./fake-node.ts";
 import type { Answer } from "./harness.ts";
+import { BLOCK_NUMBER, closeServers, HEAD_2, serve, socket } from "./live-server.ts";
 
-const servers: RpcServer[] = [];
-afterAll(async () => {
-  await Promise.all(servers.map((server) => server.close()));
-});
-
-async function serve(limits: Partial<RpcLimits> = {}, options: Partial<RpcServerOptions> = {}) {
-  let fills = 0;
-  const fill = ([length]: readonly unknown[]): string => {
-    fills++;
-    return "x".repeat(Number(length));
-  };
-  const gate = Promise.withResolvers<string>();
-  const node = fakeNode({ test_fill: fill, test_wait: () => gate.promise });
-  const server = await startRpcServer(node.ports, {
-    listen: [{ host: "127.0.0.1", port: 0 }],
-    hosts: [],
-    origins: [],
-    namespaces: undefined,
-    ...options,
-    limits: { ...DEFAULT_RPC_LIMITS, ...limits },
-  });
-  servers.push(server);
-  const port = server.addresses[0]?.port ?? 0;
-  const url = `http://127.0.0.1:${port}/`;
-  const post = (body: string, headers: Record<string, string> = {}) =>
-    fetch(url, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
-  return {
-    node,
-    server,
-    port,
-    url,
-    wsUrl: `ws://127.0.0.1:${port}/`,
-    post,
-    fills: () => fills,
-    proceed: () => gate.resolve("0x"),
-  };
-}
-
-const BLOCK_NUMBER = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}';
-const HEAD_2 = { jsonrpc: "2.0", id: 1, result: "0x2" };
-
-/** A WebSocket that keeps what it got. */
-async function socket(url: string, headers: Record<string, string> = {}) {
-  const ws = new WebSocket(url, { headers } as never);
-  const messages: (Answer & { params?: { subscription: string; result: unknown } })[] = [];
-  let closedWith: number | undefined;
-  ws.onmessage = ({ data }) => messages.push(JSON.parse(String(data)));
-  ws.onclose = ({ code }) => {
-    closedWith = code;
-  };
-  await until(
-    "the socket to open or fail",
-    () => ws.readyState === WebSocket.OPEN || closedWith !== undefined,
-  );
-  let id = 0;
-  const call = async (method: string, ...params: unknown[]): Promise<Answer> => {
-    const mine = ++id;
-    ws.send(JSON.stringify({ jsonrpc: "2.0", id: mine, method, params }));
-    return until(`an answer to ${method}`, () => messages.find((message) => message.id === mine));
-  };
-  return { ws, messages, call, closedWith: () => closedWith };
-}
+afterAll(closeServers);
 
 describe("HTTP", () => {
   test("one port answers requests, probes and preflights", async () => {
@@ -186,59 +126,6 @@ describe("HTTP", () => {
     }
     expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
   });
-
-  test("who announces bodies and sends none keeps nobody out, and gives way", async () => {
-    const { port, post } = await serve({ maxRequests: 2 });
-    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-    const answers: string[] = [];
-    const idle = await Promise.all(
-      [100, 100_000, 100].map(async (length, index) => {
-        const client = connect(port, "127.0.0.1");
-        client.on("data", (chunk) => {
-          answers[index] = String(chunk);
-        });
-        await new Promise<void>((resolve) =>
-          client.write(`${head}content-length: ${length}\r\n\r\n{`, () => resolve()),
-        );
-        return client;
-      }),
-    );
-    for (let i = 0; i < 4; i++) expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
-    await until(
-      "the idle ones to be refused",
-      () => answers.filter((text) => text.includes(" 408 ")).length >= 2,
-    );
-    for (const client of idle) client.destroy();
-    const busy = await serve({ maxRequests: 1 });
-    const waiting = busy.post('{"jsonrpc":"2.0","id":1,"method":"test_wait"}');
-    await until("the bound", async () => (await busy.post(BLOCK_NUMBER)).status === 429);
-    busy.proceed();
-    expect(await (await waiting).json()).toMatchObject({ result: "0x" });
-    expect(await (await busy.post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
-  });
-
-  test("the bytes of all requests together are bounded, as far as they have arrived", async () => {
-    const { port, post } = await serve({ maxBytesInFlight: 200_000 });
-    const long = BLOCK_NUMBER.padEnd(100_000);
-    const busy = { error: { code: -32005, message: "too many bytes of requests are being answered" } };
-    expect(await (await post(long)).json()).toEqual(HEAD_2);
-    const announced = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
-    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-    for (const raw of announced) raw.write(`${head}content-length: 150000\r\n\r\n`);
-    expect(await (await post(long)).json()).toEqual(HEAD_2);
-    announced[0]?.write("x".repeat(120_000));
-    const refused = await until("a refusal", async () => {
-      const response = await post(long);
-      return response.status === 429 ? response.json() : response.text().then(() => undefined);
-    });
-    expect(refused).toMatchObject(busy);
-    expect(await (await post(BLOCK_NUMBER)).json()).toEqual(HEAD_2);
-    for (const raw of announced) raw.destroy();
-    await until("the bytes to be free again", async () => (await post(long)).status === 200);
-    const oversized = await post("x".repeat(300_000));
-    expect([oversized.status, await oversized.json()]).toMatchObject([429, busy]);
-    expect(await (await post(long)).json()).toEqual(HEAD_2);
-  });
 });
 
 describe("answers that are not read", () => {
@@ -285,15 +172,6 @@ describe("answers that are not read", () => {
 });
 
 describe("WebSocket", () => {
-  test("a message past the bytes that all requests may hold is refused, and the socket stays", async () => {
-    const { wsUrl } = await serve({ maxBytesInFlight: 200 });
-    const { ws, call, messages } = await socket(wsUrl);
-    ws.send(BLOCK_NUMBER.replace('"id":1', '"id":99').padEnd(300));
-    await until("a refusal", () => messages.find((message) => message.error?.code === -32005));
-    for (let i = 0; i < 10; i++) expect(await call("eth_blockNumber")).toMatchObject({ result: "0x2" });
-    ws.close();
-  });
-
   test("requests, batches and malformed messages on the same port", async () => {
     const { wsUrl } = await serve();
     const { ws, call, messages } = await socket(wsUrl);
