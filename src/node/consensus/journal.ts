@@ -28,6 +28,13 @@ const SCHEMA = [
 ] as const;
 /** What is of one epoch; evidence and the reservation are of the validator. */
 const EPOCH_TABLES = ["votes", "certificates", "verdicts", "bodies"] as const;
+/**
+ * Milliseconds between two looks at the write-ahead log. With blocks of 120 kB, moving what a second wrote takes 0.8 ms;
+ * SQLite's own way, inside whichever commit passes 1,000 pages, made every thirty-fifth vote on a block 8 ms late.
+ */
+const CHECKPOINT_MS = 1_000;
+/** Pages (of 4 KiB) of write-ahead log at which a commit moves them all the same: a timer may be late. */
+export const MAX_WAL_PAGES = 8_192;
 /** Evidence kept; a committee has few enough members that more says nothing new. */
 const MAX_FAULTS = 4_096;
 
@@ -79,6 +86,7 @@ function openDatabase(path: string): Database {
     const database = new Database(path, { create: true });
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
+    database.run(`PRAGMA wal_autocheckpoint = ${MAX_WAL_PAGES}`);
     const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
     if (version > SCHEMA_VERSION) throw refuse(path, `its format ${version} is newer than this program's`);
     if (version < SCHEMA_VERSION) {
@@ -208,10 +216,24 @@ function prune(database: Database, below: number): void {
   })();
 }
 
+/** Moves the write-ahead log into the database file between votes, until disposed. */
+function startCheckpoints(database: Database): Disposable {
+  const timer = setInterval(() => {
+    try {
+      database.run("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch {
+      // What was committed is safe in the log. If the disk fails, the next commit says so.
+    }
+  }, CHECKPOINT_MS);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 /** Opens the journal. Throws JOURNAL_CORRUPT and GUARD_CORRUPT, both refusals; its writes throw JOURNAL_FAILED. */
 export function openJournal<B extends Body>(options: JournalOptions<B>): ConsensusJournal<B> {
   const { path, guard, encodeBody, decodeBody } = options;
   const database = openDatabase(path);
+  const checkpoints = startCheckpoints(database);
   const writers = writersOf(database);
   const selectBody = database.prepare("SELECT body FROM bodies WHERE digest = ?");
   const pending: { readonly record: JournalRecord; readonly body: Uint8Array | undefined }[] = [];
@@ -257,6 +279,9 @@ export function openJournal<B extends Body>(options: JournalOptions<B>): Consens
           second: decodeVote(row["second"] as Uint8Array),
         }),
       ),
-    [Symbol.dispose]: () => database.close(),
+    [Symbol.dispose]() {
+      checkpoints[Symbol.dispose]();
+      database.close();
+    },
   };
 }

@@ -2,16 +2,17 @@
 // replaced; pruning keeps the floor; and the guard notices old copies (R15 to R18).
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JournalRecord } from "#consensus/effects.ts";
 import { KoraError } from "#lib/error.ts";
-import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
+import { type ConsensusJournal, MAX_WAL_PAGES, openJournal } from "#node/consensus/journal.ts";
 import type { Body } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { hash, ZERO_HASH } from "#types/ids.ts";
 import type { Vote, VoteKind } from "#types/vote.ts";
 import { GENESIS_FACTS } from "../../sim/chain.ts";
+import { until } from "../../support/kora.ts";
 import { testFolders } from "../../support/lifetimes.ts";
 
 interface TestBody extends Body {
@@ -82,6 +83,30 @@ test("a write that fails is told as what it is, and what was committed before is
   blocking.close();
   journal.close();
   expect(openAt(path).load().votes).toEqual([vote("notarize", 8)]);
+});
+
+test("commits leave the database file alone, which a later moment fills; the log keeps to its bound", async () => {
+  const path = folder();
+  const journal = openAt(path);
+  const sizeOf = (file: string): number => statSync(join(path, file)).size;
+  const text = "b".repeat(400_000);
+  let view = 0;
+  const commitBodies = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const digest = hash(bytes(++view, 32));
+      journal.append({ type: "body", view, digest }, { ...body, text });
+      journal.commit();
+    }
+  };
+  // Much more than the thousand pages at which SQLite alone would move the log.
+  commitBodies(30);
+  expect(sizeOf("consensus.db")).toBeLessThan(text.length);
+  expect(sizeOf("consensus.db-wal")).toBeGreaterThan(30 * text.length);
+  await until("the log is moved", () => sizeOf("consensus.db") > 30 * text.length);
+  // And where no moment is given, a commit does it at last.
+  commitBodies(120);
+  expect(sizeOf("consensus.db-wal")).toBeLessThan(MAX_WAL_PAGES * 4_200 + 2 * text.length);
+  journal.close();
 });
 
 describe("the vote journal", () => {
