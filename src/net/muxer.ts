@@ -7,6 +7,7 @@ import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import { KoraError } from "#lib/error.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type GuardedConnection, type GuardedMuxer, guardConnection } from "./guard.ts";
+import { boundNegotiation, type Negotiated, STREAM_BOUNDS } from "./negotiation.ts";
 
 /** Bytes in flight on one stream; what a stream that is not read can make this node hold. */
 const MAX_WINDOW_BYTES = 1024 * 1024;
@@ -51,8 +52,10 @@ export function updateSeldom<S extends WindowedStream>(stream: S): S {
   return stream;
 }
 
+type InnerStream = WindowedStream & Negotiated & { readonly protocol: string };
+
 interface StreamMaker {
-  _newStream(...of: unknown[]): WindowedStream;
+  _newStream(...of: unknown[]): InnerStream;
 }
 
 /** The muxer of every connection. */
@@ -69,7 +72,11 @@ export function connectionMuxer(clock: Clock = systemClock): () => StreamMuxerFa
         const muxer = factory.createStreamMuxer(endUnsendable(connection));
         const inner = muxer as unknown as GuardedMuxer & StreamMaker;
         const newStream = inner._newStream.bind(muxer);
-        inner._newStream = (...of) => updateSeldom(newStream(...of));
+        inner._newStream = (...of) => {
+          const stream = newStream(...of);
+          boundNegotiation(stream, STREAM_BOUNDS, () => stream.protocol === "");
+          return updateSeldom(stream);
+        };
         guardConnection(connection as MessageStream & GuardedConnection, inner, clock);
         return muxer;
       },

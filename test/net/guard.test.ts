@@ -148,6 +148,7 @@ test("a stream that is paused while it hands over what was held back stays pause
   const { line, streams } = rig();
   line.receive(frame(WINDOW, SYN, 1, 0));
   const [stream] = streams as [Stream];
+  stream.protocol = "chosen";
   const valve = createValve(stream);
   let heard = 0;
   stream.addEventListener("message", ({ data }) => {

@@ -79,6 +79,7 @@ test("a window update is sent when a stream opens, and then for half a window, n
   const before = fake.sent;
   receive(frame(WINDOW, SYN, 0));
   let heard = 0;
+  (streams[0] as Stream).protocol = "chosen";
   streams[0]?.addEventListener("message", ({ data }) => {
     heard += data.byteLength;
   });
