@@ -25,7 +25,7 @@ export interface Args {
 export interface CommandContext {
   readonly args: Args;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT or SIGTERM, or with --end-with-stdin by the end of standard input. */
   readonly signal: AbortSignal;
   /** Writes one or more lines to stdout; the line end is added. */
   readonly out: (text: string) => void;

@@ -2,6 +2,7 @@
 import { findCommand, hasFlag, parseArgs } from "./args.ts";
 import type { CommandContext } from "./command.ts";
 import { commandHelp, overview } from "./help.ts";
+import { lifetimeOf } from "./parent.ts";
 import { describeError, exitCodeOf } from "./report.ts";
 import { commands } from "./table.ts";
 
@@ -25,7 +26,7 @@ async function dispatch(argv: readonly string[], io: CommandLineIo): Promise<num
     return 0;
   }
   const run = await command.load();
-  return await run({ ...io, args });
+  return await run({ ...io, args, signal: lifetimeOf(args, io.signal) });
 }
 
 /** Runs the command that `argv` (without program names) names; answers the exit code, never throws. */

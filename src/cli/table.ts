@@ -1,6 +1,7 @@
 // The list of commands: names, flags and where their code is. No command's code is loaded before it runs.
 import { allKeys } from "#config/schema.ts";
 import type { Command, Flag } from "./command.ts";
+import { END_WITH_STDIN } from "./parent.ts";
 
 const CONFIG_FLAG: Flag = {
   name: "config",
@@ -162,7 +163,7 @@ export const commands: readonly Command[] = [
   {
     name: "",
     summary: "Run a node from its configuration.",
-    flags: [CONFIG_FLAG, PASSPHRASE_FLAG, ...OVERRIDE_FLAGS],
+    flags: [CONFIG_FLAG, PASSPHRASE_FLAG, END_WITH_STDIN, ...OVERRIDE_FLAGS],
     details: "Each key can be set by file, by environment (KORA_SECTION_KEY) and by flag; the later wins.",
     load: async () => (await import("./node.ts")).node,
   },
@@ -229,7 +230,7 @@ export const commands: readonly Command[] = [
   {
     name: "dkg",
     summary: "Take part in the ceremony that makes a network's key; run again, it goes on or serves others.",
-    flags: [CONFIG_FLAG, ...DKG_FLAGS, ...OVERRIDE_FLAGS],
+    flags: [CONFIG_FLAG, ...DKG_FLAGS, END_WITH_STDIN, ...OVERRIDE_FLAGS],
     details:
       'All of consensus.participants run it at about the same time, with the same genesis; of each two, one has to\nname the other in network.bootstrap_peers. Up to f may be absent: their shares become public, which makes them\n"exposed". Killed at any moment, the same command goes on where it stopped.',
     load: async () => (await import("./dkg.ts")).dkg,

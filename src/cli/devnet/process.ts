@@ -1,5 +1,7 @@
-// One node of a local network as a process of this same program: started, listened to line by line, stopped.
+// One node of a local network as a process of this same program: started, listened to line by line, stopped. It ends
+// with this process too when that is killed.
 import { basename } from "node:path";
+import { END_WITH_STDIN } from "#cli/parent.ts";
 
 /** Time a process gets to stop by itself. */
 const STOP_MS = 10_000;
@@ -38,7 +40,8 @@ async function readLines(stream: ReadableStream<Uint8Array>, line: (text: string
 
 /** Starts `kora ARGS`. Both its outputs go to `hooks.line`. */
 export function startChild(args: readonly string[], hooks: ChildHooks): Child {
-  const child = Bun.spawn([...selfCommand(), ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const command = [...selfCommand(), ...args, `--${END_WITH_STDIN.name}`];
+  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const read = Promise.all([readLines(child.stdout, hooks.line), readLines(child.stderr, hooks.line)]);
   const exited = child.exited.then(async (code) => {
     await read;
