@@ -3,6 +3,7 @@
 // committed state has passed it, when it is replaced or evicted, or when it expired behind a gap.
 // Durability (the journal) and gossip are others' business.
 
+import { nextBaseFee } from "#execution/fees.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Address, Hash } from "#types/ids.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
@@ -39,8 +40,8 @@ export interface Pool extends Mempool {
   status(): { readonly pending: number; readonly queued: number; readonly bytes: number };
   /** Another number each time what the pool holds may have changed. */
   readonly revision: number;
-  /** Whether a block at the next base fee would take anything. */
-  hasExecutable(): boolean;
+  /** Whether a block would take anything: the next one, or one behind as many empty ones as are given. */
+  hasExecutable(emptyBlocks?: number): boolean;
   /** Takes a transaction out, leaving a gap. */
   drop(hash: Hash): boolean;
   clear(): void;
@@ -167,8 +168,11 @@ export function createPool(parts: PoolParts): Pool {
     get revision() {
       return store.revision;
     },
-    hasExecutable() {
-      const { baseFeePerGas } = headOf(store);
+    hasExecutable(emptyBlocks = 0) {
+      const { gasLimit, ...head } = headOf(store);
+      let { baseFeePerGas } = head;
+      for (let i = 0; i < emptyBlocks; i++)
+        baseFeePerGas = nextBaseFee({ baseFeePerGas, gasUsed: 0n, gasLimit });
       const limits = { baseFeePerGas, blobBaseFee: 0n, inFlight: new Set<Hash>() };
       return totals.executable > 0 && isAnySelectable(accounts.values(), limits);
     },

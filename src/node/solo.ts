@@ -1,10 +1,11 @@
-// Paces the blocks of a node that is alone: one as soon as there is work and the pace allows, an empty one when nothing
-// comes for long. Consensus of this one node makes them.
+// Paces the blocks of a node that is alone: the first at once, others as soon as there is work and the pace allows, an
+// empty one when nothing comes for long. Consensus of this one node makes them.
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createSoloProducer } from "./consensus/solo.ts";
 import type { EngineParts, StartEngine } from "./engine.ts";
+import { hasWork } from "./work.ts";
 
 export interface Pace {
   /** Milliseconds between blocks that hold transactions. */
@@ -40,14 +41,11 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
   let stopped = false;
   /** The last block took nothing of what waits: another one at once would not either. */
   let barren = false;
-  let last = performance.now();
+  // A new chain's first block comes at once: it holds what the chain has to begin with, and shows that it lives.
+  let last = chain.ledger.tip().header.number === 0 ? Number.NEGATIVE_INFINITY : performance.now();
   const producer = createSoloProducer({ chain, journal: pace.journal, fail });
-  /** Transactions wait: in the pool, or those that block 1 has to open with. */
-  const hasWork = (): boolean =>
-    chain.pool.hasExecutable() ||
-    (chain.rules.bootstrap.length > 0 && chain.ledger.tip().header.number === 0);
   const untilDue = (): number => {
-    const pause = hasWork() && !barren ? pace.blockTime : pace.emptyBlockInterval;
+    const pause = hasWork(chain.pool) && !barren ? pace.blockTime : pace.emptyBlockInterval;
     return last + pause - performance.now();
   };
   const produce = async (): Promise<void> => {
@@ -58,11 +56,12 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
         continue;
       }
       last = performance.now();
+      const executable = chain.pool.hasExecutable();
       const { transactions } = await producer.makeBlock({
         now: Math.floor(Date.now() / 1000),
         buildMs,
       });
-      barren = transactions.length === 0;
+      barren = executable && transactions.length === 0;
     }
   };
   const stopListening = chain.pool.onPending(() => {

@@ -6,6 +6,7 @@ import type { Departed } from "#chain/pool-store.ts";
 import { DEFAULT_POOL_OPTIONS, effectiveTip, type PoolOptions } from "#chain/pool-types.ts";
 import { keccak256, keccakHash } from "#crypto/hash.ts";
 import { signDigest } from "#crypto/secp256k1.ts";
+import { nextBaseFee } from "#execution/fees.ts";
 import { chainRules } from "#execution/rules.ts";
 import { concatBytes, EMPTY_BYTES } from "#lib/bytes.ts";
 import { Writer } from "#lib/codec.ts";
@@ -303,6 +304,19 @@ test("a chain may refuse fee caps below the base fee at once", () => {
   expect(messageOf(strict, fake(0, 0, priced(1n, BASE_FEE - 1n)))).toBe(
     `max fee per gas less than block base fee: address ${who(0)}, maxFeePerGas: 999, baseFee: 1000`,
   );
+});
+
+test("a cap that the base fee has passed is executable again after empty blocks, if the fee falls so far", () => {
+  const { pool } = world();
+  const header = (baseFeePerGas: bigint) => ({ gasUsed: 0n, gasLimit: 30_000_000n, baseFeePerGas });
+  let fee = BASE_FEE;
+  for (let i = 0; i < 3; i++) fee = nextBaseFee(header(fee));
+  pool.add(fake(0, 0, priced(1n, fee)));
+  expect([0, 2, 3, 4].map((blocks) => pool.hasExecutable(blocks))).toEqual([false, false, true, true]);
+  const poor = world().pool;
+  // The fee stays where an eighth of it is less than a wei.
+  poor.add(fake(0, 0, priced(1n, 1n)));
+  expect(poor.hasExecutable(10_000)).toBe(false);
 });
 
 test("finalization takes what the state has passed and what cannot be paid, and promotes", () => {

@@ -17,6 +17,7 @@ import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import { lockGuard } from "#node/directory.ts";
 import type { ConsensusEngine, EngineParts, StartEngine } from "#node/engine.ts";
+import { hasWork } from "#node/work.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createAdmission } from "./admission.ts";
 import { type ClockWatch, watchClock } from "./clock-watch.ts";
@@ -221,7 +222,7 @@ function openConsensus(
   stack.defer(
     chain.service.events.snapshotPersisted.add(({ block: { header } }) => {
       if (positionOf(header).view >= driver.core.view - FRESH_VIEWS) clockWatch.saw(header.timestamp);
-      const pending = chain.pool.hasExecutable();
+      const pending = hasWork(chain.pool);
       if (pending !== driver.core.work) driver.work(pending);
     }),
   );
@@ -255,7 +256,7 @@ export function validatorEngine(plan: ValidatorPlan): StartEngine {
     stack.defer(() => stopped.abort());
     await network.start();
     driver.start();
-    driver.work(chain.pool.hasExecutable());
+    driver.work(hasWork(chain.pool));
     const status = statusOf(driver, parts, network, plan);
     const { ledger, history } = chain;
     const owned = stack.move();
