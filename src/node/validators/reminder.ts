@@ -32,32 +32,14 @@ interface Watched {
   readonly dueAt: number;
 }
 
-/** First in, first out; taken entries leave the array in pieces, since each move of the rest costs its length. */
-class Line {
-  #entries: Watched[] = [];
-  #taken = 0;
-
-  push(entry: Watched): void {
-    this.#entries.push(entry);
-  }
-
-  /** Takes the first entry if it is due. */
-  take(now: number): Watched | undefined {
-    const entry = this.#entries[this.#taken];
-    if (entry === undefined || entry.dueAt > now) return undefined;
-    this.#taken++;
-    if (this.#taken * 2 >= this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#taken);
-      this.#taken = 0;
-    }
-    return entry;
-  }
-}
-
 /** Looks after nothing yet. */
 export function createReminder({ waiting, relay, now }: ReminderPorts): Reminder {
   // Those that wait equally long fall due in the order in which they came: nonces of a sender stay in order.
-  const lines = PAUSES_MS.map((pause) => ({ pause, line: new Line() }));
+  const lines = PAUSES_MS.map((pause) => ({ pause, line: [] as Watched[] }));
+  const takeDue = (line: Watched[]): Watched | undefined => {
+    const [first] = line;
+    return first !== undefined && first.dueAt <= now() ? line.shift() : undefined;
+  };
   let watched = 0;
   const put = (at: number, hash: Hash): void => {
     const { pause, line } = lines[Math.min(at, lines.length - 1)] as (typeof lines)[number];
@@ -73,9 +55,9 @@ export function createReminder({ waiting, relay, now }: ReminderPorts): Reminder
       let left = MAX_REMINDED;
       let bytes = 0;
       // Who has waited longest goes first.
-      for (let at = lines.length - 1; at >= 0; at--) {
+      for (const [at, { line }] of [...lines.entries()].reverse()) {
         while (left > 0 && bytes < MAX_REMINDED_BYTES) {
-          const entry = lines[at]?.line.take(now());
+          const entry = takeDue(line);
           if (entry === undefined) break;
           const raw = waiting(entry.hash);
           if (raw === undefined) {
