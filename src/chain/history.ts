@@ -10,6 +10,7 @@ import { decodeHeader } from "#types/header.ts";
 import type { Address, Hash, Height } from "#types/ids.ts";
 import type { Log, Receipt } from "#types/receipt.ts";
 import { decodeTransaction } from "#types/transaction.ts";
+import { createFinalHashes } from "./hashes.ts";
 import { openReceipts, type StoredReceipts } from "./receipts-codec.ts";
 
 /** A log with its place in the chain. */
@@ -50,9 +51,6 @@ export interface History {
 const DECODED_BLOCKS_BYTES: number = 4 * 1024 * 1024;
 /** Blocks of that kind: no header is shorter than half a kilobyte. */
 const MAX_DECODED_BLOCKS: number = DECODED_BLOCKS_BYTES / 512;
-
-/** Hashes of blocks that are remembered: twice as far as a call can look back. */
-const REMEMBERED_HASHES = 512;
 
 interface Decoded {
   readonly block: Block;
@@ -113,7 +111,7 @@ export function createHistory(archive: Archive): History {
     decoded.set(height, made);
     return made;
   };
-  const hashes = createLru<Height, Hash>(REMEMBERED_HASHES);
+  const hashes = createFinalHashes(archive);
   const locate = (height: Height, transactionIndex: number, logIndex: number): LocatedLog => {
     const found = at(height);
     const receipt = found && allReceipts(found)[transactionIndex];
@@ -132,13 +130,7 @@ export function createHistory(archive: Archive): History {
   };
   return {
     block: (height) => at(height)?.block,
-    hashAt(height) {
-      const known = hashes.get(height);
-      if (known !== undefined) return known;
-      const found = archive.block(height)?.hash;
-      if (found !== undefined) hashes.set(height, found);
-      return found;
-    },
+    hashAt: hashes.at,
     heightOf: (hash) => archive.heightOf(hash),
     receipts(height) {
       const found = at(height);

@@ -8,6 +8,7 @@ import type { Block } from "#types/block.ts";
 import { decodeHeader, type Header } from "#types/header.ts";
 import { bytesOf, type Hash, type Height, height } from "#types/ids.ts";
 import { BLOCK_HASH_WINDOW } from "#types/limits.ts";
+import { createFinalHashes } from "./hashes.ts";
 import type { Mempool, SeedTracker, Snapshot, SnapshotStore } from "./ports.ts";
 import { seedHash } from "./snapshots.ts";
 
@@ -81,30 +82,13 @@ function readTip(state: StateDb, seeds: SeedTracker): Tip {
   return { header: decodeHeader(stored.header), hash: head.hash };
 }
 
-/** Hashes of final blocks by height: those a BLOCKHASH can ask for, read once each. */
-function createHashWindow(state: StateDb): { at(number: Height): Hash | undefined; clear(): void } {
-  const hashes = new Map<Height, Hash>();
-  return {
-    at(number) {
-      let found = hashes.get(number);
-      if (found === undefined) {
-        found = state.archive.block(number)?.hash;
-        if (found !== undefined) hashes.set(number, found);
-        if (hashes.size > 2 * BLOCK_HASH_WINDOW) hashes.delete(hashes.keys().next().value as Height);
-      }
-      return found;
-    },
-    clear: () => hashes.clear(),
-  };
-}
-
 /** A ledger view over its four parts; the store must hold its genesis. */
 export function createLedgerView(
   parts: Pick<LedgerView, "mempool" | "snapshots" | "seeds" | "state">,
 ): LedgerView {
   const { snapshots, seeds, state } = parts;
   const bodies = new Map<Hash, Block>();
-  const finalHashes = createHashWindow(state);
+  const finalHashes = createFinalHashes(state.archive);
   let tip = readTip(state, seeds);
   let certifiedTip: Hash | undefined;
 
