@@ -1,5 +1,6 @@
 // The block that a leader here would build now, for those who ask what is pending: begun from ledger and pool as plain
 // data, executed wherever the state below it can be read. It has no state root and is never proposed.
+import { TRANSACTION_GAS } from "#execution/intrinsic.ts";
 import type { BlockExecutor, BlockHashes, StateInput } from "#execution/types.ts";
 import type { StateReader } from "#state/types.ts";
 import type { StateChanges } from "#types/account.ts";
@@ -16,8 +17,6 @@ import type { Selection, Snapshot } from "./ports.ts";
 import { draftHeader, type LeaderSettings, sealedHeader } from "./proposal.ts";
 import type { BlockRules } from "./validate.ts";
 
-/** Gas of the cheapest transaction there is. */
-const LEAST_GAS = 21_000n;
 /**
  * Transactions offered for one that fits at most: a leader would go on through its whole pool for what replaces those
  * that cannot be included.
@@ -87,7 +86,7 @@ function candidatesOf(
   inFlight: ReadonlySet<Hash>,
 ): readonly SignedTransaction[] {
   const selection = ledger.mempool.select(selectionLimits(rules.chain, draft, inFlight));
-  const places = Math.min(rules.maxTxs, Number(draft.gasLimit / LEAST_GAS));
+  const places = Math.min(rules.maxTxs, Number(draft.gasLimit / TRANSACTION_GAS));
   const candidates: SignedTransaction[] = [];
   let bytes = 0;
   while (candidates.length < places * OFFERED_PER_PLACE && bytes < rules.maxBlockBytes * OFFERED_PER_PLACE) {
