@@ -10,8 +10,9 @@ const MAX_ANALYSES = 8192;
 /** Numbers of pushes that are kept, about a hundred bytes each; with more, everything is found anew. */
 const MAX_PUSHES = 131_072;
 const JUMPDEST = 0x5b;
-const PUSH1 = 0x60;
-const PUSH32 = 0x7f;
+/** The pushes of 1 to 32 bytes. */
+export const PUSH1 = 0x60;
+export const PUSH32 = 0x7f;
 
 export interface Analysis {
   /** 1 for each byte that is a JUMPDEST and not part of a push. */

@@ -4,6 +4,7 @@
 import type { Common } from "@ethereumjs/common";
 import { type EVM, EVMError } from "@ethereumjs/evm";
 import { bigintToBytes, padLeft } from "#lib/bytes.ts";
+import { PUSH1, PUSH32 } from "./analysis.ts";
 import {
   type AnalysedFrame,
   type LibraryMemory,
@@ -17,9 +18,6 @@ import { copyToMemory, memoryPrice, viewMemory } from "./operands.ts";
 const { INVALID_JUMP, INITCODE_SIZE_VIOLATION } = EVMError.errorMessages;
 
 const WORD_BYTES = 32;
-const PUSH0 = 0x5f;
-const PUSH1 = 0x60;
-const PUSH32 = 0x7f;
 /** Longer numbers take long to make, and are remembered. */
 const SHORT_PUSH_BYTES = 4;
 
@@ -48,7 +46,7 @@ function numberAt(code: Uint8Array, at: number, length: number): bigint {
 }
 
 function push(runState: RunState): void {
-  const length = runState.opCode - PUSH0;
+  const length = runState.opCode - PUSH1 + 1;
   const at = runState.programCounter;
   runState.programCounter = at + length;
   if (length <= SHORT_PUSH_BYTES) {
