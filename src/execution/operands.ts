@@ -1,6 +1,6 @@
-// Words of the EVM's stack as what they stand for: accounts, and ranges of memory that were paid for.
+// Words of the EVM's stack as what they stand for: accounts, slots, and ranges of memory that were paid for.
 import { EMPTY_BYTES } from "#lib/bytes.ts";
-import type { Address } from "#types/ids.ts";
+import type { Address, Hash } from "#types/ids.ts";
 import type { LibraryMemory, RunState } from "./library.ts";
 
 const MEMORY_WORD_GAS = 3n;
@@ -13,10 +13,20 @@ export function addressIn(word: bigint): Address {
   return `0x${(word & ADDRESS_MASK).toString(16).padStart(40, "0")}` as Address;
 }
 
+/** The slot in a word. */
+export function slotIn(word: bigint): Hash {
+  return `0x${word.toString(16).padStart(64, "0")}` as Hash;
+}
+
+/** Words that `length` bytes take. */
+export function wordCount(length: bigint): bigint {
+  return (length + 31n) / 32n;
+}
+
 /** Price of memory up to the end of a range, beyond what was paid for; it counts as paid from now on. */
 export function memoryPrice(runState: RunState, at: bigint, length: bigint): bigint {
   if (length === 0n) return 0n;
-  const words = (at + length + 31n) / 32n;
+  const words = wordCount(at + length);
   if (words <= runState.memoryWordCount) return 0n;
   const cost = words * MEMORY_WORD_GAS + (words * words) / MEMORY_QUADRATIC_DIVISOR;
   const price = cost - runState.highestMemCost;

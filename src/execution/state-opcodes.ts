@@ -2,17 +2,16 @@
 // place of the library's, which wait, and turn each address and slot into bytes and hex several times over.
 import type { EVM } from "@ethereumjs/evm";
 import { bigintToBytes, bytesToBigint, EMPTY_BYTES } from "#lib/bytes.ts";
-import { type Address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
+import { type Address, EMPTY_CODE_HASH } from "#types/ids.ts";
 import { keyOf } from "./adapter.ts";
 import type { ForkFeatures } from "./forks.ts";
 import { type OpcodeHandler, type PriceHandler, type RunState, replaceOpcode } from "./library.ts";
-import { addressIn, copyToMemory, memoryPrice } from "./operands.ts";
+import { addressIn, copyToMemory, memoryPrice, slotIn, wordCount } from "./operands.ts";
 import { type Entry, isEmpty, type World } from "./world.ts";
 
 const COPY_WORD_GAS = 3n;
 
 const selfOf = ({ interpreter }: RunState): Address => keyOf(interpreter._env.address);
-const slotIn = (word: bigint): Hash => `0x${word.toString(16).padStart(64, "0")}` as Hash;
 
 /** Prices of touching an account, which is warm afterwards (EIP-2929); nothing before that. */
 export function accessPrice({ common }: EVM, fork: ForkFeatures): (world: World, target: Address) => bigint {
@@ -84,8 +83,7 @@ export function replaceStateOpcodes(evm: EVM, fork: ForkFeatures, world: () => W
     gas + access(world(), addressIn(stack.peek(1)[0] as bigint));
   const ofCopy: PriceHandler = (runState, gas) => {
     const [account, to, , length] = runState.stack.peek(4) as [bigint, bigint, bigint, bigint];
-    const words = (length + 31n) / 32n;
-    const moved = memoryPrice(runState, to, length) + words * COPY_WORD_GAS;
+    const moved = memoryPrice(runState, to, length) + wordCount(length) * COPY_WORD_GAS;
     return gas + moved + access(world(), addressIn(account));
   };
   replaceOpcode(evm, 0x31, { gasHandler: ofAccount, opHandler: ask(world, (_, { balance }) => balance) });
