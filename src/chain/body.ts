@@ -38,17 +38,28 @@ export function holdsTogether({ header, transactions }: WireBlock): boolean {
 
 type Known = (hash: Hash) => SignedTransaction | undefined;
 
-/** Opens a block that holds together, whose hash is known; what `known` does not know is opened here. */
+/** A block that holds together, with its hash and those of its transactions. */
+interface HashedBlock {
+  readonly wire: WireBlock;
+  readonly hash: Hash;
+  readonly hashes: readonly Hash[];
+}
+
+function hashed(wire: WireBlock, hash: Hash): HashedBlock {
+  return { wire, hash, hashes: wire.transactions.map(keccakHash) };
+}
+
+/** Opens a block; what `known` does not know is opened here. */
 function openWith(
-  { header, transactions: raws }: WireBlock,
-  hash: Hash,
+  { wire, hash, hashes }: HashedBlock,
   known: Known,
   { add }: OpenedTransactions,
 ): OpenedBody {
   return judged((): OpenedBody => {
+    const { header, transactions: raws } = wire;
     const transactions: SignedTransaction[] = [];
     for (const [index, raw] of raws.entries()) {
-      let signed = known(keccakHash(raw));
+      let signed = known(hashes[index] as Hash);
       if (signed === undefined) {
         signed = openTransaction(raw);
         if (signed === undefined) return invalid(`transaction ${index} has no valid signature`);
@@ -70,9 +81,12 @@ export function openWireBlock(
   before: OpenedTransactions,
   senders: SenderRecovery | undefined,
 ): OpenedBody | Promise<OpenedBody> {
+  const block = hashed(wire, hash);
   const unknown =
-    senders === undefined ? [] : wire.transactions.filter((raw) => before.get(keccakHash(raw)) === undefined);
-  if (senders === undefined || unknown.length < MIN_BATCH) return openWith(wire, hash, before.get, before);
+    senders === undefined
+      ? []
+      : wire.transactions.filter((_, index) => before.get(block.hashes[index] as Hash) === undefined);
+  if (senders === undefined || unknown.length < MIN_BATCH) return openWith(block, before.get, before);
   return senders.open(unknown, "block").then((opened) => {
     // Beside `before`, which may forget some of many.
     const found = new Map<Hash, SignedTransaction>();
@@ -81,7 +95,7 @@ export function openWireBlock(
       found.set(each.signed.hash, each.signed);
       before.add(each.signed);
     }
-    return openWith(wire, hash, (each) => found.get(each) ?? before.get(each), before);
+    return openWith(block, (each) => found.get(each) ?? before.get(each), before);
   });
 }
 
@@ -103,7 +117,7 @@ export function openBody(bytes: Uint8Array, before: OpenedTransactions): OpenedB
   const unpacked = unpack(bytes);
   if (unpacked.kind === "invalid") return unpacked;
   const { wire } = unpacked;
-  return openWith(wire, headerHash(wire.header), before.get, before);
+  return openWith(hashed(wire, headerHash(wire.header)), before.get, before);
 }
 
 /** As `openBody`, with `senders` as in `openWireBlock`. */
