@@ -50,6 +50,9 @@ const viewOf = async (at: Height | "latest" | "pending"): Promise<CallView> =>
   at === "pending" ? (await port.pending()).view : port.view(at);
 const reads = (timeLimit: number, workers = 2) =>
   createReads({ state: chain.state, history: chain.history, rules: RULES, timeLimit, workers });
+/** One thread, and room for `queue` jobs that wait for it. */
+const oneThread = (queue: number, path = chain.state.path) =>
+  createWorkerPool({ workers: 1, queue, idle: 10_000, boot: { path, rules: RULES } });
 afterAll(() => {
   pendingReads[Symbol.dispose]();
   chain.close();
@@ -168,12 +171,7 @@ describe("a read that is large before it runs", () => {
 });
 
 test("a thread that is lost is answered for and replaced", async () => {
-  const pool = createWorkerPool({
-    workers: 1,
-    queue: 4,
-    idle: 10_000,
-    boot: { path: chain.state.path, rules: RULES },
-  });
+  const pool = oneThread(4);
   // What cannot be sent to a thread ends it; those that wait behind get another one.
   const broken = { kind: "call", task: { ...task(countdown(2)), view: () => undefined } } as unknown as Job;
   const sound: Job = { kind: "call", task: task(countdown(2)) };
@@ -189,8 +187,7 @@ test("a thread that is lost is answered for and replaced", async () => {
 }, 30_000);
 
 test("a thread that cannot open the store says so, and the next job tries again", async () => {
-  const boot = { path: `${chain.state.path}.missing`, rules: RULES };
-  const pool = createWorkerPool({ workers: 1, queue: 4, idle: 10_000, boot });
+  const pool = oneThread(4, `${chain.state.path}.missing`);
   const sound: Job = { kind: "call", task: task(countdown(2)) };
   for (let round = 0; round < 2; round++) {
     expect(await pool.run(sound, 10_000).catch(codeOf)).toBe("STATE_OPEN");
@@ -240,12 +237,7 @@ describe("a read without end", () => {
   }, 40_000);
 
   test("many of them are bounded: some run, some wait, the rest are told", async () => {
-    const pool = createWorkerPool({
-      workers: 1,
-      queue: 2,
-      idle: 1_000,
-      boot: { path: chain.state.path, rules: RULES },
-    });
+    const pool = oneThread(2);
     const job = { kind: "call", task: task(LOOP) } as const;
     const codes = await Promise.all(Array.from({ length: 5 }, () => pool.run(job, 100).catch(codeOf)));
     expect(codes).toEqual(["CALL_TIMEOUT", "CALL_TIMEOUT", "CALL_TIMEOUT", "READS_BUSY", "READS_BUSY"]);

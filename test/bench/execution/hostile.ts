@@ -60,9 +60,10 @@ const thenCalls = (setUp: string): string => forever(callOf(999), setUp);
 
 const destroyers = Array.from({ length: 1000 }, () => contract("5fff"));
 /** Each jumps to a place near its end, so that where it may jump has to be known. */
-const jumpers = Array.from({ length: 200 }, (_, i) =>
-  contract(padded(`${push2(24_000)}56${hex(i, 2)}`.padEnd(48_000, "00") + "5b")),
-);
+const jumpers = Array.from({ length: 200 }, (_, i) => {
+  const jump = `${push2(24_000)}56${hex(i, 2)}`;
+  return contract(padded(`${jump.padEnd(48_000, "00")}5b`));
+});
 
 const ATTACKS: readonly Attack[] = [
   { name: "jump destinations", code: forever("5b") },
