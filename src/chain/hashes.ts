@@ -15,13 +15,13 @@ export interface FinalHashes {
 }
 
 /** The hashes of the blocks that `archive` holds. */
-export function createFinalHashes(archive: Pick<Archive, "block">): FinalHashes {
+export function createFinalHashes(archive: Pick<Archive, "hashAt">): FinalHashes {
   const known = createLru<Height, Hash>(REMEMBERED);
   return {
     at(height) {
       let found = known.get(height);
       if (found === undefined) {
-        found = archive.block(height)?.hash;
+        found = archive.hashAt(height);
         if (found !== undefined) known.set(height, found);
       }
       return found;

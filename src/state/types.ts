@@ -128,6 +128,8 @@ export interface IndexRows {
  */
 export interface Archive {
   block(height: Height): StoredBlock | undefined;
+  /** The block's hash, without the rest of the block. */
+  hashAt(height: Height): Hash | undefined;
   heightOf(hash: Hash): Height | undefined;
   transaction(hash: Hash): { readonly height: Height; readonly index: number } | undefined;
   transactionBySender(sender: Address, nonce: bigint): Hash | undefined;

@@ -129,6 +129,11 @@ describe("edited rows", () => {
       const db = openStateDb({ directory: damaged(edit(shorter)) });
       expect(db.archive.block(height(39))?.height).toBe(height(39));
       expect(() => db.archive.block(height(40))).toThrow("the row of block 40 fails its checksum");
+      expect(db.archive.hashAt(height(39))).toBe(db.archive.block(height(39))?.hash);
+      const hashAt = (): unknown => db.archive.hashAt(height(40));
+      if (column === "hash" || column === "header") expect(hashAt).toThrow("does not have the block's hash");
+      else expect(db.archive.heightOf(hashAt() as Hash) as unknown).toBe(40);
+      expect(db.archive.hashAt(height(TIP + 1))).toBeUndefined();
       db.close();
     },
   );
