@@ -16,7 +16,7 @@ export interface JournalFile {
 }
 
 export interface PoolJournal {
-  /** Wire forms that were recorded, oldest first; a torn tail is left out. */
+  /** Wire forms that the file held when it was opened, oldest first, a torn tail left out; handed out once. */
   load(): readonly Uint8Array[];
   /** Resolves when `raw` is durable; rejects with JOURNAL_FAILED, after which the process must stop. */
   record(raw: Uint8Array): Promise<void>;
@@ -64,7 +64,11 @@ interface Waiting {
 export function createPoolJournal(file: JournalFile, live: () => readonly Uint8Array[]): PoolJournal {
   const held = file.read();
   const { records, end } = parse(held);
+  /** What the file held, until it is asked for. */
+  let loaded = records;
   let size = held.length;
+  /** Size at which to look what is live: that costs as much as writing all of it. */
+  let limit = JOURNAL_SLACK_BYTES;
   /** What is whole before a torn tail: nothing written behind the tear would ever be read again. */
   let whole = end < held.length ? held.slice(0, end) : undefined;
   let waiting: Waiting[] = [];
@@ -74,7 +78,8 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
 
   const compact = async (): Promise<void> => {
     const kept = concatBytes(...live().map(frame));
-    if (size <= 2 * kept.length + JOURNAL_SLACK_BYTES) return;
+    limit = 2 * kept.length + JOURNAL_SLACK_BYTES;
+    if (size <= limit) return;
     await file.replace(kept);
     size = kept.length;
   };
@@ -96,7 +101,7 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
         await file.append(bytes);
         size += bytes.length;
         for (const { resolve } of batch) resolve();
-        if (size > JOURNAL_SLACK_BYTES) await compact();
+        if (size > limit) await compact();
       } catch (cause) {
         failed = new KoraError("the transaction journal cannot be written", {
           code: "JOURNAL_FAILED",
@@ -122,7 +127,11 @@ export function createPoolJournal(file: JournalFile, live: () => readonly Uint8A
     });
 
   return {
-    load: () => records,
+    load() {
+      const all = loaded;
+      loaded = [];
+      return all;
+    },
     record: (raw) => enqueue(frame(raw)),
   };
 }

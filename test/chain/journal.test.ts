@@ -140,6 +140,23 @@ test("history is compacted away, what is live stays", async () => {
   ).toContain(toHex(live));
 });
 
+test("what is live is looked at seldom, however much of it there is", async () => {
+  const file = fakeFile();
+  const live = Array.from({ length: 8 }, (_, i) => new Uint8Array(JOURNAL_SLACK_BYTES / 8).fill(i));
+  let looks = 0;
+  const journal = createPoolJournal(file, () => {
+    looks++;
+    return live;
+  });
+  const raw = new Uint8Array(JOURNAL_SLACK_BYTES / 64);
+  // Written: twice what is live and the slack above it, four times.
+  for (let i = 0; i < 4 * 3 * 64; i++) await journal.record(raw);
+  expect(file.replaces).toBeGreaterThan(2);
+  // At first nothing is known of it; after that each look replaces.
+  expect(looks).toBe(file.replaces + 1);
+  expect(file.bytes.length).toBeLessThan(4 * JOURNAL_SLACK_BYTES);
+});
+
 test("answered hashes survive: pooled again after a crash, gaps and all, and what was mined is not", async () => {
   const file = fakeFile();
   const first = openTestChain({ journal: file });
