@@ -2,46 +2,14 @@
 import { expect, test } from "bun:test";
 import { createCore, step } from "#consensus/core.ts";
 import type { Effect } from "#consensus/effects.ts";
-import type { Examined } from "#consensus/events.ts";
 import { fetchMissing, MAX_WANTS } from "#consensus/resolver.ts";
 import { type Core, DEFAULT_TIMING, NOTHING_RESTORED } from "#consensus/state.ts";
-import type { Certificate } from "#types/certificate.ts";
-import { hash, ZERO_HASH } from "#types/ids.ts";
-import type { Vote, VoteKind } from "#types/vote.ts";
-
-const PAYLOAD = hash(`0x${"ab".repeat(32)}`);
-const BYTES = new Uint8Array([1]);
-
-function started(): Core {
-  const timing = DEFAULT_TIMING;
-  const core = createCore(
-    { epoch: 0, n: 4, me: 0, scheme: "threshold", genesis: ZERO_HASH, timing },
-    NOTHING_RESTORED,
-  );
-  step(core, { type: "start" }, 0);
-  return core;
-}
-
-function certificate(kind: VoteKind, view: number): Certificate {
-  const subject =
-    kind === "nullify" ? { parentView: 0, payload: ZERO_HASH } : { parentView: view - 1, payload: PAYLOAD };
-  return { kind, epoch: 0, view, ...subject, signature: BYTES, seed: new Uint8Array([view & 255]) };
-}
-
-function vote(kind: VoteKind, signer: number, view = 1, epoch = 0): Vote {
-  const subject = kind === "nullify" ? ZERO_HASH : PAYLOAD;
-  const place = { kind, epoch, view, parentView: 0, payload: subject, signer };
-  return { ...place, partial: BYTES, seedPartial: BYTES, envelope: BYTES };
-}
-
-function examined(of: Certificate): Examined {
-  return { certificate: of, valid: true, lottery: new Uint8Array(32) };
-}
+import { certificate, examined, startedCore, vote } from "../support/core.ts";
 
 const typesOf = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);
 
 test("a certificate is taken from however far ahead, once it is verified", () => {
-  const core = started();
+  const core = startedCore();
   const far = certificate("nullify", 40_000_000);
   const message = { type: "certificates", certificates: [far] } as const;
   expect(typesOf(step(core, { type: "message", from: 1, message }, 1))).toEqual(["examine"]);
@@ -51,7 +19,7 @@ test("a certificate is taken from however far ahead, once it is verified", () =>
 });
 
 test("a far notarization costs later steps nothing for the views between", () => {
-  const core = started();
+  const core = startedCore();
   for (const view of [30_000_000, 20_000_000, 10_000_000]) {
     const results = [examined(certificate("notarize", view))];
     step(core, { type: "examined", from: 1, results }, 1);
@@ -64,7 +32,7 @@ test("a far notarization costs later steps nothing for the views between", () =>
 });
 
 test("what a journal holds below the window is forgotten at the start, and pruned", () => {
-  const { config } = started();
+  const { config } = startedCore();
   const views = Array.from({ length: 1_000 }, (_, i) => i + 1);
   const certificates = views.map((view) => examined(certificate("finalize", view)));
   const core = createCore(config, { ...NOTHING_RESTORED, certificates, acknowledgedView: 1_000 });
@@ -75,7 +43,7 @@ test("what a journal holds below the window is forgotten at the start, and prune
 });
 
 test("an echo tells of this epoch only", () => {
-  const core = started();
+  const core = startedCore();
   const echo = (epoch: number): readonly Effect[] =>
     step(
       core,
@@ -89,7 +57,7 @@ test("an echo tells of this epoch only", () => {
 
 test("an echoed vote that the journal lacks bars its view; with the operator's word it binds instead", () => {
   const tell = (guardOverride: number): Core => {
-    const config = { ...started().config, guardOverride };
+    const config = { ...startedCore().config, guardOverride };
     const core = createCore(config, NOTHING_RESTORED);
     step(core, { type: "start" }, 0);
     step(core, { type: "authenticated", vote: vote("nullify", 0, 9), from: 1, valid: true }, 1);
@@ -103,7 +71,7 @@ test("an echoed vote that the journal lacks bars its view; with the operator's w
 });
 
 test("what is wanted longest makes room for what is wanted now", () => {
-  const core = started();
+  const core = startedCore();
   for (let view = 1; view <= MAX_WANTS + 5; view++) fetchMissing(core, [{ view, kind: "notarize" }], 1);
   const views = [...core.wants.values()].map(({ want }) => want.view);
   expect(views).toHaveLength(MAX_WANTS);
@@ -111,7 +79,7 @@ test("what is wanted longest makes room for what is wanted now", () => {
 });
 
 test("a caught signer's partial is checked alone once, however many votes follow", () => {
-  const core = started();
+  const core = startedCore();
   core.caught.fill(true);
   const asked: Effect[] = [];
   for (const signer of [1, 2, 3, 0]) {
