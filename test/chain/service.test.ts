@@ -196,6 +196,16 @@ test("max_txs and the block's bytes are validity rules", async () => {
   }
 });
 
+test("a leader whose time is up proposes what it has, and the rest waits", async () => {
+  const node = chain();
+  for (let nonce = 0; nonce < 5; nonce++) await node.service.submitTx(transfer({ from: 0, nonce }).raw);
+  let looks = 0;
+  const place = { epoch: 0, view: 1, parentView: 0, now: 0, expired: () => ++looks > 3 };
+  const block = (await node.application.propose(node.ledger.tip().hash, place))!;
+  expect(block.transactions.length).toBe(3);
+  expect((await node.produce()).transactions.length).toBe(5);
+});
+
 test("BLOCKHASH sees ancestors, also those that are not final", async () => {
   const node = chain({ genesis: testGenesis(4, { dev: false }) });
   // NUMBER PUSH1 n SWAP1 SUB BLOCKHASH PUSH1 n SSTORE for n = 1, 2, 3; STOP.
