@@ -13,6 +13,7 @@ import {
   toRpcError,
 } from "./errors.ts";
 import { BATCH_TIME, ERROR_CHARACTERS, MAX_REQUEST_VALUES, type RpcLimits } from "./limits.ts";
+import { parseParameters, shorten } from "./long-request.ts";
 import type { Method } from "./method.ts";
 import { SHORT_CHARACTERS } from "./outbox.ts";
 import { Arguments } from "./params.ts";
@@ -100,13 +101,43 @@ function keepLongId(
   return isId && context?.source !== undefined ? new LongId(context.source) : value;
 }
 
-function parse(message: string): unknown {
-  const value: unknown = JSON.parse(message);
-  const requests: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const long = requests.some(
-    (request) => typeof request === "object" && request !== null && "id" in request && isLong(request.id),
+function requestsIn(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function parseWithIds(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const long = requestsIn(value).some(
+    (request) => isObject(request) && "id" in request && isLong(request.id),
   );
-  return long ? JSON.parse(message, keepLongId) : value;
+  return long ? JSON.parse(text, keepLongId) : value;
+}
+
+/** Parameters of which long ones are left out, and the text of all. */
+class LongParameters {
+  readonly short: readonly unknown[];
+  readonly text: string;
+  constructor(short: readonly unknown[], text: string) {
+    this.short = short;
+    this.text = text;
+  }
+}
+
+function parse(message: string): unknown {
+  const shortened = shorten(message);
+  if (shortened === undefined) return parseWithIds(message);
+  const value = parseWithIds(shortened.rest);
+  const requests = requestsIn(value);
+  for (const [place, text] of shortened.parameters) {
+    const request = requests[place];
+    if (!isObject(request) || !("params" in request) || !Array.isArray(request.params)) continue;
+    request.params = new LongParameters(request.params, text);
+  }
+  return value;
 }
 
 /** The id as JSON; undefined for what cannot be one. A missing id makes a notification: the empty string. */
@@ -122,27 +153,31 @@ interface Request {
   readonly id: string;
   readonly method: string;
   readonly params: readonly unknown[];
+  /** All parameters, where long ones are left out of `params`. */
+  readonly long?: string;
 }
 
 /** A well-formed request, or the error that answers it. */
 function parseRequest(value: unknown): Request | { readonly id: string; readonly error: RpcError } {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { id: "null", error: INVALID };
+  if (!isObject(value) || Array.isArray(value)) return { id: "null", error: INVALID };
   const id = idOf(value);
   if (id === undefined) return { id: "null", error: INVALID };
   const { jsonrpc, method, params } = value as Record<string, unknown>;
   if (jsonrpc !== "2.0" || typeof method !== "string") return { id: id === "" ? "null" : id, error: INVALID };
   if (params === undefined || params === null) return { id, method, params: [] };
+  if (params instanceof LongParameters) return { id, method, params: params.short, long: params.text };
   if (!Array.isArray(params)) return { id, error: invalidParams("non-array args") };
   return { id, method, params };
 }
 
 function call(options: DispatchOptions, request: Request, subscriber: Subscriber | undefined): unknown {
-  const { method, params } = request;
+  const { method, params, long } = request;
   const found = options.methods.get(method);
   if (found === undefined) throw methodNotFound(method);
   if (params.length > found.arity) throw invalidParams(`too many arguments, want at most ${found.arity}`);
-  return found.handle(new Arguments(params), subscriber);
+  if (long === undefined) return found.handle(new Arguments(params), subscriber);
+  if (found.handleLong !== undefined) return found.handleLong(new Arguments(params), long);
+  return found.handle(new Arguments(parseParameters(long)), subscriber);
 }
 
 /** Answers one request; a notification is performed and answered with the empty string. */
@@ -185,7 +220,7 @@ function answer(
 /** The id of the first request that has one, as JSON. */
 function firstId(batch: readonly unknown[]): string {
   for (const value of batch) {
-    const id = typeof value === "object" && value !== null ? idOf(value) : undefined;
+    const id = isObject(value) ? idOf(value) : undefined;
     if (id) return id;
   }
   return "null";
@@ -199,7 +234,7 @@ export function idIn(message: string): string {
   if (message.length > LOOK_CHARACTERS) return "null";
   try {
     const value = parse(message);
-    return firstId(Array.isArray(value) ? value : [value]);
+    return firstId(requestsIn(value));
   } catch {
     return "null";
   }

@@ -24,7 +24,8 @@ export class RpcError extends KoraError {
   readonly data: unknown;
 
   constructor(rpcCode: number, message: string, data?: unknown) {
-    super(message, { code: "RPC" });
+    // What it is told from when it has crossed from a thread as plain data.
+    super(message, { code: "RPC", details: { rpcCode, data } });
     this.rpcCode = rpcCode;
     this.data = data;
   }
@@ -70,6 +71,7 @@ const KNOWN: ReadonlyMap<string, number> = new Map([
 export function toRpcError(thrown: unknown): RpcError | undefined {
   if (thrown instanceof RpcError) return thrown;
   if (!(thrown instanceof KoraError)) return undefined;
-  const code = KNOWN.get(thrown.code);
+  const { rpcCode } = thrown.details;
+  const code = typeof rpcCode === "number" ? rpcCode : KNOWN.get(thrown.code);
   return code === undefined ? undefined : new RpcError(code, thrown.message, thrown.details["data"]);
 }

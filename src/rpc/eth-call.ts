@@ -1,15 +1,15 @@
-// eth_: simulated calls. Decodes, hands the task to the calls port and words its answer; executes nothing here.
+// eth_: simulated calls. Hands what is to be executed to the calls port and words its answer; executes nothing here.
 import { TRANSACTION_GAS } from "#execution/intrinsic.ts";
 import { toHex } from "#lib/bytes.ts";
 import type { Header } from "#types/header.ts";
 import { viewAt } from "./blocks.ts";
-import { blockOverrides, callFields, callRequest, stateOverrides } from "./call-params.ts";
+import { callArguments, callTask } from "./call-task.ts";
 import { accessListJson, type JsonObject, toQuantity } from "./encode.ts";
 import { type RpcError, serverError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
-import { type Methods, method } from "./method.ts";
+import { type Method, type Methods, method } from "./method.ts";
 import { type Arguments, blockRef, LATEST } from "./params.ts";
-import type { CallAnswer, CallTask, CallView, RpcPorts } from "./ports.ts";
+import type { CallAnswer, CallRunner, CallTerms, CallView, RpcPorts } from "./ports.ts";
 import { revertError } from "./revert.ts";
 
 /** The error a client gets for a call that did not succeed. */
@@ -38,38 +38,38 @@ interface Defaults {
   readonly leastGas: bigint;
 }
 
-/** A task from (call, block, state overrides, block overrides). */
-async function taskOf(
-  ports: RpcPorts,
-  limits: RpcLimits,
-  args: Arguments,
-  defaults: Defaults,
-): Promise<CallTask> {
-  const fields = args.required(0, callFields);
-  const ref = args.optional(1, blockRef);
-  const view = await (ref === undefined ? defaults.view() : viewAt(ports.chain, ref));
-  const overrides = args.optional(3, blockOverrides);
-  const asked = fields.gas;
-  const baseFee = overrides?.baseFeePerGas ?? view.header.baseFeePerGas ?? 0n;
-  return {
-    view,
-    request: callRequest(
-      {
-        ...fields,
-        gas: asked === undefined || asked < defaults.leastGas ? defaults.gas(view.header) : asked,
-      },
-      ports.identity.chainId,
-      baseFee,
-      limits.gasCap,
-    ),
-    stateOverrides: args.optional(2, stateOverrides),
-    blockOverrides: overrides,
-  };
-}
-
 export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
   const { calls, chain } = ports;
-  const reading: Defaults = { view: () => viewAt(chain, LATEST), gas: () => limits.gasCap, leastGas: 0n };
+  const { gasCap } = limits;
+  const { chainId } = ports.identity;
+  const viewOf = async (args: Arguments, defaults: Defaults): Promise<CallView> => {
+    const ref = args.optional(1, blockRef);
+    return ref === undefined ? defaults.view() : viewAt(chain, ref);
+  };
+  const termsOf = ({ header }: CallView, { gas, leastGas }: Defaults): CallTerms => ({
+    chainId,
+    gasCap,
+    usualGas: gas(header),
+    leastGas,
+  });
+  const simulated = <Answer>(
+    defaults: Defaults,
+    run: <Task>(runner: CallRunner<Task>, task: Task) => Promise<Answer>,
+    tell: (answer: Answer) => unknown,
+  ): Method =>
+    method(
+      4,
+      async (args) => {
+        const called = callArguments(args);
+        const view = await viewOf(args, defaults);
+        return tell(await run(calls, callTask(called, view, termsOf(view, defaults))));
+      },
+      async (args, parameters) => {
+        const view = await viewOf(args, defaults);
+        return tell(await run(calls.long, { view, terms: termsOf(view, defaults), parameters }));
+      },
+    );
+  const reading: Defaults = { view: () => viewAt(chain, LATEST), gas: () => gasCap, leastGas: 0n };
   const sending: Defaults = {
     view: () => chain.sendingView(),
     gas: (header) => header.gasLimit,
@@ -78,25 +78,34 @@ export function ethCallMethods(ports: RpcPorts, limits: RpcLimits): Methods {
   /** Whoever offers less than any transaction takes wants to know how much it takes, as geth has it. */
   const estimating: Defaults = { ...sending, leastGas: TRANSACTION_GAS };
   return {
-    eth_call: method(4, async (args) => {
-      const answer = await calls.call(await taskOf(ports, limits, args, reading));
-      if (answer.status !== "success") throw callError(answer);
-      return toHex(answer.output);
-    }),
-    eth_estimateGas: method(4, async (args) => {
-      const answer = await calls.estimateGas(await taskOf(ports, limits, args, estimating));
-      if (answer.status !== "estimated") throw callError(answer);
-      return toQuantity(answer.gas);
-    }),
-    eth_createAccessList: method(4, async (args): Promise<JsonObject> => {
-      const answer = await calls.createAccessList(await taskOf(ports, limits, args, sending));
-      if (answer.status === "rejected") throw callError(answer);
-      const error = failureOf(answer.call);
-      return {
-        accessList: accessListJson(answer.accessList),
-        gasUsed: toQuantity(answer.call.gasUsed),
-        ...(error !== undefined && { error }),
-      };
-    }),
+    eth_call: simulated(
+      reading,
+      (runner, task) => runner.call(task),
+      (answer) => {
+        if (answer.status !== "success") throw callError(answer);
+        return toHex(answer.output);
+      },
+    ),
+    eth_estimateGas: simulated(
+      estimating,
+      (runner, task) => runner.estimateGas(task),
+      (answer) => {
+        if (answer.status !== "estimated") throw callError(answer);
+        return toQuantity(answer.gas);
+      },
+    ),
+    eth_createAccessList: simulated(
+      sending,
+      (runner, task) => runner.createAccessList(task),
+      (answer): JsonObject => {
+        if (answer.status === "rejected") throw callError(answer);
+        const error = failureOf(answer.call);
+        return {
+          accessList: accessListJson(answer.accessList),
+          gasUsed: toQuantity(answer.call.gasUsed),
+          ...(error !== undefined && { error }),
+        };
+      },
+    ),
   };
 }

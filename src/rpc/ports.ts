@@ -166,6 +166,23 @@ export interface CallTask {
   readonly blockOverrides: BlockOverrides | undefined;
 }
 
+/** What a simulated call is held to, whoever decodes it. */
+export interface CallTerms {
+  readonly chainId: bigint;
+  readonly gasCap: bigint;
+  /** Gas of a call that asks for none, or for less than `leastGas`. */
+  readonly usualGas: bigint;
+  readonly leastGas: bigint;
+}
+
+/** A call too long to be decoded between two blocks: plain data, decoded by the worker that runs it. */
+export interface LongCall {
+  readonly view: CallView;
+  readonly terms: CallTerms;
+  /** JSON of (call, block, state overrides, block overrides); the block is `view`'s. */
+  readonly parameters: string;
+}
+
 type Abandoned = { readonly status: "abandoned" };
 
 /** How a simulated call ended, whoever ran it. */
@@ -173,14 +190,20 @@ export type CallAnswer = Exclude<CallResult, Abandoned>;
 export type EstimateAnswer = Exclude<EstimateResult, Abandoned>;
 export type AccessListAnswer = Exclude<AccessListResult, Abandoned>;
 
+/** The kinds of simulated calls. */
+export interface CallRunner<Task> {
+  call(task: Task): Promise<CallAnswer>;
+  estimateGas(task: Task): Promise<EstimateAnswer>;
+  createAccessList(task: Task): Promise<AccessListAnswer>;
+}
+
 /**
  * Runs calls: inline under a small budget, else in a worker that is ended at the time cap. Rejects with a KoraError
  * CALL_TIMEOUT at the cap and READS_BUSY when its queue is full.
  */
-export interface CallsPort {
-  call(task: CallTask): Promise<CallAnswer>;
-  estimateGas(task: CallTask): Promise<EstimateAnswer>;
-  createAccessList(task: CallTask): Promise<AccessListAnswer>;
+export interface CallsPort extends CallRunner<CallTask> {
+  /** In a worker at once; rejects with the details of the RpcError that decoding ends with, too. */
+  readonly long: CallRunner<LongCall>;
   /** Log queries too wide to run between two blocks. */
   logs(query: WeighedLogQuery): Promise<readonly LocatedLog[]>;
 }

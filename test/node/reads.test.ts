@@ -10,6 +10,7 @@ import { createPendingSource } from "#node/pending.ts";
 import type { Job } from "#node/reads/job.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { createWorkerPool } from "#node/reads/worker-pool.ts";
+import { toRpcError } from "#rpc/errors.ts";
 import type { CallAnswer, CallTask, CallView } from "#rpc/ports.ts";
 import { type Address, address, EMPTY_CODE_HASH, type Height, hash, height } from "#types/ids.ts";
 import { openTestChain, TEST_CHAIN_ID, testAddress, transfer } from "../support/chain.ts";
@@ -169,6 +170,28 @@ describe("a read that is large before it runs", () => {
     expect(await closed.call(large).catch(codeOf)).toBe("READS_CLOSED");
   });
 });
+
+test("a long call is decoded where it runs: with the same answer, or the error of whoever decodes", async () => {
+  using small = reads(10_000);
+  const quick = await small.call(task(countdown(2)));
+  const terms = { chainId: TEST_CHAIN_ID, gasCap: 10n ** 12n, usualGas: 10n ** 12n, leastGas: 0n };
+  const view = port.view("latest");
+  const ask = (...parameters: unknown[]) =>
+    small.long.call({ view, terms, parameters: JSON.stringify(parameters) });
+  const call = { from: testAddress(0), to: CONTRACT };
+  expect(await ask(call, "latest", { [CONTRACT]: { code: toHex(countdown(2)) } })).toEqual(quick);
+  const refusals = [
+    ask(),
+    ask(call, "latest", { "0x1": {} }),
+    small.long.call({ view, terms, parameters: "[}" }),
+  ];
+  const told = await Promise.all(refusals.map((refused) => refused.catch(toRpcError)));
+  expect(told).toMatchObject([
+    { rpcCode: -32602, message: "missing value for required argument 0" },
+    { rpcCode: -32602, message: "invalid argument 2: hex string has length 1, want 40 for address" },
+    { rpcCode: -32700, message: "parse error" },
+  ]);
+}, 30_000);
 
 test("a thread that is lost is answered for and replaced", async () => {
   const pool = oneThread(4);

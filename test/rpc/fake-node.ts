@@ -9,6 +9,7 @@ import { secretToAddress, signDigest } from "#crypto/secp256k1.ts";
 import type { CallResult } from "#execution/types.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
+import { longCallTask } from "#rpc/call-task.ts";
 import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
@@ -142,7 +143,7 @@ export interface FakeNode {
   syncing: boolean;
   /** What the pending block changes. */
   above: StateChanges | undefined;
-  calls: CallsPort;
+  calls: Omit<CallsPort, "long">;
 }
 
 const refused = async (): Promise<never> => {
@@ -322,6 +323,11 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
       estimateGas: (task) => node.calls.estimateGas(task),
       createAccessList: (task) => node.calls.createAccessList(task),
       logs: (query) => node.calls.logs(query),
+      long: {
+        call: async (long) => node.calls.call(longCallTask(long)),
+        estimateGas: async (long) => node.calls.estimateGas(longCallTask(long)),
+        createAccessList: async (long) => node.calls.createAccessList(longCallTask(long)),
+      },
     },
     dev,
     report: (error) => reported.push(error),

@@ -7,7 +7,7 @@ import { executePending, type PendingOutcome, type PendingTask } from "#chain/pe
 import type { Calls } from "#execution/call.ts";
 import type { ChainRulesOptions } from "#execution/rules.ts";
 import type { BlockExecutor, BlockHashes, CallBudget, CallContext, CallOptions } from "#execution/types.ts";
-import type { CallTask, CallView } from "#rpc/ports.ts";
+import type { CallTask, CallView, LongCall } from "#rpc/ports.ts";
 import type { StateReader } from "#state/types.ts";
 import type { Height } from "#types/ids.ts";
 import type { Parcel } from "./parcel.ts";
@@ -23,7 +23,13 @@ export type CallJob = {
   readonly kind: "call" | "estimateGas" | "createAccessList";
   readonly task: CallTask;
 };
-export type Job = CallJob | { readonly kind: "logs"; readonly query: WeighedLogQuery } | PendingJob;
+/** A call that is decoded where it runs. */
+export type LongCallJob = { readonly kind: CallJob["kind"]; readonly long: LongCall };
+export type Job =
+  | CallJob
+  | LongCallJob
+  | { readonly kind: "logs"; readonly query: WeighedLogQuery }
+  | PendingJob;
 
 /** A pending block whose transactions travel packed. */
 export type PendingJob = {

@@ -7,7 +7,14 @@ import { createCalls } from "#execution/call.ts";
 import { createExecutor } from "#execution/executor.ts";
 import { type ChainRulesOptions, chainRules } from "#execution/rules.ts";
 import type { CallBudget } from "#execution/types.ts";
-import type { AccessListAnswer, CallAnswer, CallsPort, CallTask, EstimateAnswer } from "#rpc/ports.ts";
+import type {
+  AccessListAnswer,
+  CallAnswer,
+  CallsPort,
+  CallTask,
+  EstimateAnswer,
+  LongCall,
+} from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import {
   type CallJob,
@@ -112,10 +119,17 @@ export function createReads(options: ReadsOptions): Reads {
     };
     return pendingPool.run(job, timeLimit) as Promise<PendingOutcome>;
   };
+  const runLong = (kind: CallJob["kind"], long: LongCall): Promise<unknown> =>
+    pool.run({ kind, long }, timeLimit);
   return {
     call: (task) => run("call", task) as Promise<CallAnswer>,
     estimateGas: (task) => run("estimateGas", task) as Promise<EstimateAnswer>,
     createAccessList: (task) => run("createAccessList", task) as Promise<AccessListAnswer>,
+    long: {
+      call: (task) => runLong("call", task) as Promise<CallAnswer>,
+      estimateGas: (task) => runLong("estimateGas", task) as Promise<EstimateAnswer>,
+      createAccessList: (task) => runLong("createAccessList", task) as Promise<AccessListAnswer>,
+    },
     logs: (query) => pool.run({ kind: "logs", query }, timeLimit) as Promise<readonly LocatedLog[]>,
     pending,
     [Symbol.dispose]() {

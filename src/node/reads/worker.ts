@@ -5,8 +5,10 @@ import { createCalls } from "#execution/call.ts";
 import { createExecutor } from "#execution/executor.ts";
 import { chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
+import { longCallTask } from "#rpc/call-task.ts";
 import { openStateReader } from "#state/state.ts";
 import {
+  type CallJob,
   isAbandoned,
   type Order,
   type Outcome,
@@ -42,7 +44,8 @@ async function perform(sources: ThreadSources, { job, timeLimit }: Order): Promi
     const task = { ...job.task, opening: opened(job.opening), candidates: opened(job.candidates) };
     return { kind: "done", value: await performPending(sources, task, expired) };
   }
-  const value = await performCall(sources, job, { expired });
+  const call: CallJob = "long" in job ? { kind: job.kind, task: longCallTask(job.long) } : job;
+  const value = await performCall(sources, call, { expired });
   if (!isAbandoned(value)) return { kind: "done", value };
   return {
     kind: "error",
