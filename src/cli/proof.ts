@@ -1,24 +1,31 @@
 // kora proof verify: checks an answer of kora_getProof or kora_getFinalization with nothing but the group's public key
-// and the chain's genesis hash: certificate, header, state root, values. Asks no node anything.
+// and the chain's genesis hash: certificate, header, state root, values, and that whatever the answer says beside its
+// proof is what the proof shows. Asks no node anything.
 import { readFileSync, statSync } from "node:fs";
 import { openBls } from "#crypto/bls.ts";
 import { headerHash } from "#crypto/digest.ts";
 import { groupVerifier } from "#crypto/threshold.ts";
-import { fromHex, isHex, toHex } from "#lib/bytes.ts";
+import { fromHex, type Hex, isHex, toHex } from "#lib/bytes.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { createCertificateVerifier } from "#node/validators/votes.ts";
 import { decodeProof, verifyState } from "#state/verify.ts";
 import { decodeCertificate } from "#types/certificate.ts";
 import { decodeHeader, type Header } from "#types/header.ts";
-import { address, type Hash, hash } from "#types/ids.ts";
+import { address, type Hash, type Height, hash, height } from "#types/ids.ts";
 import { hasFlag, textFlag, usageError } from "./args.ts";
 import type { Args, CommandContext, CommandRun } from "./command.ts";
 
 const MAX_FILE_BYTES: number = 64 * 1024 * 1024;
 const PUBLIC_KEY = /^(?:0x)?([0-9a-fA-F]{96})$/;
 const HASH = /^0x[0-9a-fA-F]{64}$/;
+const QUANTITY = /^0x(?:0|[1-9a-f][0-9a-f]{0,12})$/i;
+/** Letters of a field's name that an error repeats. */
+const MAX_NAME = 40;
 
 type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null;
+const quantity = (value: number | bigint): Hex => `0x${value.toString(16)}`;
 
 function wrong(why: string): KoraError {
   return new KoraError("the proof does not hold", {
@@ -33,14 +40,15 @@ function readAnswer(path: string): Json {
     if (statSync(path).size > MAX_FILE_BYTES)
       throw usageError(`${path} is too large`, "no proof is", "name another");
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof value !== "object" || value === null) throw wrong("the file holds no object");
-    return "result" in value ? (value.result as Json) : (value as Json);
+    const answer = isObject(value) && "result" in value ? value["result"] : value;
+    if (!isObject(answer)) throw wrong("the file holds no object");
+    return answer;
   } catch (thrown) {
     if (thrown instanceof KoraError) throw thrown;
     throw usageError(
       `cannot read ${path}`,
       messageOf(thrown),
-      "name a file with the answer of kora_getProof",
+      "name a file with the answer of kora_getProof or kora_getFinalization",
     );
   }
 }
@@ -72,12 +80,49 @@ function trustOf(args: Args): Trust {
   return { groupPublicKey: Uint8Array.fromHex(key), genesis: hash(genesis) };
 }
 
-/** The header that `of` anchors in, final by its certificate under the group's key. Throws PROOF_WRONG. */
-async function finalHeader(of: Json, { groupPublicKey, genesis }: Trust): Promise<Header> {
-  const header = decodeHeader(bytesIn(of, "header"));
-  const certificate = decodeCertificate(bytesIn(of, "certificate"));
+/** The first field of `claimed` that does not say what `proven` does, as an operator reads it. */
+function contradiction(claimed: unknown, proven: unknown, path: string): string | undefined {
+  if (proven === undefined)
+    return `it says ${JSON.stringify(path.slice(-MAX_NAME))}, of which nothing is proven`;
+  if (isObject(claimed) && isObject(proven)) {
+    for (const [name, value] of Object.entries(claimed)) {
+      const known = Object.hasOwn(proven, name) ? proven[name] : undefined;
+      const found = contradiction(value, known, path === "" ? name : `${path}.${name}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  const same = typeof claimed === "string" ? claimed.toLowerCase() === proven : claimed === proven;
+  if (same) return undefined;
+  return `its ${path} is not what is proven${isObject(proven) ? "" : `: ${proven}`}`;
+}
+
+/** Throws PROOF_WRONG unless each field of `claimed` says what `proven` does. It may leave fields out. */
+function requireClaims(claimed: Json, proven: Json): void {
+  const found = contradiction(claimed, proven, "");
+  if (found !== undefined) throw wrong(found);
+}
+
+/** A final block, and the fields of an answer that its certificate proves. */
+interface Final {
+  readonly header: Header;
+  readonly fields: {
+    readonly number: Hex;
+    readonly hash: Hash;
+    readonly stateRoot: Hash;
+    readonly header: Hex;
+    readonly certificate: Hex;
+  };
+}
+
+/** The block that `of` is about, final by its certificate under the group's key. Throws PROOF_WRONG. */
+async function finalBlock(of: Json, { groupPublicKey, genesis }: Trust): Promise<Final> {
+  const bytes = { header: bytesIn(of, "header"), certificate: bytesIn(of, "certificate") };
+  const header = decodeHeader(bytes.header);
+  const certificate = decodeCertificate(bytes.certificate);
+  const own = headerHash(header);
   if (certificate.kind !== "finalize") throw wrong("its certificate is not a finalization");
-  if (certificate.payload !== headerHash(header)) throw wrong("its certificate is of another block");
+  if (certificate.payload !== own) throw wrong("its certificate is of another block");
   const bls = await openBls();
   if (!bls.isPublicKey(groupPublicKey)) {
     throw usageError("--group-public-key is no key", "it is not in the group", "take it from output.json");
@@ -86,7 +131,16 @@ async function finalHeader(of: Json, { groupPublicKey, genesis }: Trust): Promis
   if (verifier.examine([certificate], [undefined])[0]?.valid !== true) {
     throw wrong("its certificate is not signed by the group on this chain");
   }
-  return header;
+  return {
+    header,
+    fields: {
+      number: quantity(header.number),
+      hash: own,
+      stateRoot: header.stateRoot,
+      header: toHex(bytes.header),
+      certificate: toHex(bytes.certificate),
+    },
+  };
 }
 
 interface Proven {
@@ -94,20 +148,40 @@ interface Proven {
   readonly json: Json;
 }
 
-/** The values that an answer of kora_getProof proves under `header`. */
-function provenValues(answer: Json, header: Header): Proven {
-  const at = Number(answer["blockNumber"]);
-  // Of later blocks a root says nothing, so whatever is claimed of them would seem to hold.
-  if (!(Number.isSafeInteger(at) && at >= 0 && at <= header.number)) {
-    throw wrong(`block ${answer["blockNumber"]} is none that block ${header.number} could prove`);
-  }
+/** The block that `answer` is about. Of blocks after `last` a root says nothing, so any claim would seem to hold. */
+function heightIn(answer: Json, last: number): Height {
+  const claimed = answer["blockNumber"];
+  if (typeof claimed === "string" && QUANTITY.test(claimed) && Number(claimed) <= last)
+    return height(Number(claimed));
+  throw wrong(`its blockNumber is none that block ${last} could prove`);
+}
+
+/** The keys of the slots that `answer` is about, in its order. */
+function slotKeysIn(answer: Json): Hash[] {
+  const { slots } = answer;
+  if (!Array.isArray(slots)) throw wrong("it has no slots");
+  return slots.map((slot: unknown) => hash(String(isObject(slot) ? slot["key"] : undefined)));
+}
+
+/** The values that an answer of kora_getProof proves under the root of `final`. Throws PROOF_WRONG. */
+function provenValues(answer: Json, { header, fields }: Final): Proven {
+  const at = heightIn(answer, header.number);
   const of = address(String(answer["address"]));
-  if (!Array.isArray(answer["slots"])) throw wrong("it has no slots");
-  const keys = (answer["slots"] as readonly Json[]).map((slot) => hash(String(slot?.["key"])));
-  const height = at === header.number ? undefined : at;
-  const proof = decodeProof(bytesIn(answer, "proof"));
-  const { account, slots } = verifyState(header.stateRoot, of, keys, proof, height);
+  const keys = slotKeysIn(answer);
+  const bytes = bytesIn(answer, "proof");
+  const earlier = at === header.number ? undefined : at;
+  const { account, slots } = verifyState(header.stateRoot, of, keys, decodeProof(bytes), earlier);
   const values = keys.map((key, index) => ({ key, value: toHex(slots[index] ?? new Uint8Array()) }));
+  requireClaims(answer, {
+    address: of,
+    blockNumber: quantity(at),
+    account: account
+      ? { nonce: quantity(account.nonce), balance: quantity(account.balance), codeHash: account.codeHash }
+      : null,
+    slots: values,
+    proof: toHex(bytes),
+    anchor: fields,
+  });
   const facts = account && {
     nonce: String(account.nonce),
     balance: String(account.balance),
@@ -125,18 +199,33 @@ function provenValues(answer: Json, header: Header): Proven {
   };
 }
 
+/** Checks an answer of either method; the values are of kora_getProof alone. Throws PROOF_WRONG. */
+async function check(
+  answer: Json,
+  trust: Trust,
+): Promise<{ readonly final: Final; readonly proven?: Proven }> {
+  if (!("proof" in answer || "anchor" in answer)) {
+    const final = await finalBlock(answer, trust);
+    requireClaims(answer, final.fields);
+    return { final };
+  }
+  const { anchor } = answer;
+  if (!isObject(anchor)) throw wrong("it has no anchor");
+  const final = await finalBlock(anchor, trust);
+  return { final, proven: provenValues(answer, final) };
+}
+
 /** `kora proof verify FILE`: exit code 0 when everything holds. */
 export const proofVerify: CommandRun = async ({ args, out }: CommandContext) => {
   const trust = trustOf(args);
   const answer = readAnswer(args.operands[0] as string);
-  const anchor =
-    typeof answer["anchor"] === "object" && answer["anchor"] !== null ? answer["anchor"] : answer;
   try {
-    const header = await finalHeader(anchor as Json, trust);
-    const proven = "proof" in answer ? provenValues(answer, header) : undefined;
-    const final = { number: header.number, hash: headerHash(header), stateRoot: header.stateRoot };
-    if (hasFlag(args, "json")) out(JSON.stringify({ final, proven: proven?.json ?? null }));
-    else out([`block ${final.number} ${final.hash} is final`, ...(proven?.lines ?? [])].join("\n"));
+    const { final, proven } = await check(answer, trust);
+    const { number } = final.header;
+    const { hash: own, stateRoot } = final.fields;
+    if (hasFlag(args, "json"))
+      out(JSON.stringify({ final: { number, hash: own, stateRoot }, proven: proven?.json ?? null }));
+    else out([`block ${number} ${own} is final`, ...(proven?.lines ?? [])].join("\n"));
     return 0;
   } catch (thrown) {
     if (thrown instanceof KoraError && /^BAD_|^PROOF_/.test(thrown.code))

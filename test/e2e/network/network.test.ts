@@ -75,6 +75,8 @@ async function deploy(node: TestNode): Promise<[contract: string, creation: stri
 }
 
 const acknowledged: string[] = [];
+/** Deployed through the follower. */
+let contract: string;
 
 test(
   "transactions sent to any of four become final on all",
@@ -163,7 +165,8 @@ test(
     for (const hash of acknowledged) await until(`${hash} on the follower`, () => receipt(node, hash));
     acknowledged.push(await transfer(node, 7));
     await checkSameChain([...network.nodes, node]);
-    const [contract, creation] = await deploy(node);
+    const [deployed, creation] = await deploy(node);
+    contract = deployed;
     await until("the contract on a validator", () => receipt(first, creation));
     const { samples } = await scrape(follower, NAMES_OF.follower);
     expect(samples.get("kora_finalized_height")).toBeGreaterThan(0);
@@ -202,50 +205,87 @@ test(
   MINUTE,
 );
 
+/** Every answer that differs from `value` in one field, whatever that says; and what differs. */
+function* forgeriesOf(value: unknown, path: string): Generator<[path: string, forged: unknown]> {
+  if (typeof value === "string" && value.length > 40) {
+    const middle = value.length >> 1;
+    yield [path, `${value.slice(0, middle)}${value[middle] === "0" ? "1" : "0"}${value.slice(middle + 1)}`];
+  } else if (typeof value === "string") yield [path, `${value}1`];
+  else if (Array.isArray(value)) {
+    for (const [at, item] of value.entries())
+      for (const [where, forged] of forgeriesOf(item, `${path}.${at}`)) yield [where, value.with(at, forged)];
+  } else {
+    for (const [name, field] of Object.entries(value as object))
+      for (const [where, forged] of forgeriesOf(field, `${path}.${name}`))
+        yield [where, { ...(value as object), [name]: forged }];
+    yield [`${path}.claim`, { ...(value as object), claim: "0x1" }];
+  }
+}
+
+interface Anchor {
+  readonly number: string;
+  readonly hash: string;
+  readonly certificate: string | null;
+}
+
 test(
-  "a proof from one node holds with nothing but the group key, and no longer once edited",
+  "proofs of state and finality from one node hold with nothing but the group key, and with nothing edited in them or beside them",
   async () => {
     using folder = temporaryFolder();
     const { group_public_key: key } = JSON.parse(readFileSync(join(first.folder, "output.json"), "utf8"));
     const genesis = JSON.parse(
       runKora(["genesis", "hash", join(first.folder, "genesis.json"), "--json"]).out,
     );
-    const paid = `0x${"42".repeat(20)}`;
     const file = join(folder.path, "proof.json");
-    const verify = () =>
-      runKora(["proof", "verify", file, "--group-public-key", key, "--genesis-hash", genesis.hash, "--json"]);
-    const answer = await until("a head with a certificate of its own", async () => {
-      const given = await ask<{ anchor: { certificate: string | null } }>(
-        processOf(first),
-        "kora_getProof",
-        paid,
-        [],
-        "latest",
-      );
-      return given.anchor.certificate !== null && given;
+    const verify = (answer: unknown) => {
+      writeFileSync(file, JSON.stringify(answer));
+      const trust = ["--group-public-key", key, "--genesis-hash", genesis.hash];
+      return runKora(["proof", "verify", file, ...trust, "--json"]);
+    };
+    const certified = <T>(anchorOf: (answer: T) => Anchor, method: string, ...params: unknown[]) =>
+      until("a head with a certificate of its own", async () => {
+        const given = await ask<T>(processOf(first), method, ...params);
+        return anchorOf(given).certificate !== null && given;
+      });
+    const proofOf = (of: string, slots: readonly string[]) =>
+      certified<{ anchor: Anchor }>(({ anchor }) => anchor, "kora_getProof", of, slots, "latest");
+    const proven = (answer: unknown) => {
+      const { code, out, err } = verify(answer);
+      expect([code, err]).toEqual([0, ""]);
+      return JSON.parse(out);
+    };
+    const { account } = (await proofOf(`0x${"42".repeat(20)}`, []).then(proven)).proven;
+    expect(BigInt(account.balance)).toBe(parseEther(String(acknowledged.length)));
+    const slots = [0, 1].map((slot) => `0x${slot.toString(16).padStart(64, "0")}`);
+    const ofState = await proofOf(contract, slots);
+    const values = proven(ofState).proven.slots.map(({ value }: { value: string }) => value);
+    expect(values).toEqual(["0x2a", "0x"]);
+    const absent = await proofOf(`0x${"77".repeat(20)}`, []);
+    expect(proven(absent).proven.account).toBeNull();
+    const ofBlock = await certified<Anchor>((answer) => answer, "kora_getFinalization", "latest");
+    expect(proven(ofBlock)).toEqual({
+      final: { number: Number(ofBlock.number), hash: ofBlock.hash, stateRoot: expect.any(String) },
+      proven: null,
     });
-    writeFileSync(file, JSON.stringify(answer));
-    const held = verify();
-    expect(held.err).toBe("");
-    expect(held.code).toBe(0);
-    expect(BigInt(JSON.parse(held.out).proven.account.balance)).toBe(parseEther(String(acknowledged.length)));
-    const text = JSON.stringify(answer);
-    const edited = ["proof", "certificate", "header"].map((part) =>
-      text.replace(
-        new RegExp(`("${part}":"0x[0-9a-f]{200})(.)`),
-        (_, start, digit) => `${start}${digit === "0" ? "1" : "0"}`,
-      ),
-    );
-    // A block that the anchor is too old to know, or none at all.
-    for (const blockNumber of ["0xffffff", "latest", -1])
-      edited.push(JSON.stringify({ ...answer, blockNumber }));
-    edited.push(JSON.stringify({ ...answer, slots: 7 }));
-    for (const forged of edited) {
-      expect(forged).not.toBe(text);
-      writeFileSync(file, forged);
-      const refused = verify();
-      expect(refused.code).toBe(1);
-      expect(refused.err).toContain("the proof does not hold");
+    // What is left out is no claim.
+    proven({ ...ofBlock, hash: undefined });
+
+    const forgeries = [
+      ...forgeriesOf(ofState, "state"),
+      ...forgeriesOf(ofBlock, "block"),
+      // A block that the anchor is too old to know, one before the account was, or none at all.
+      ...["0xffffff", "0x0", "latest", -1, null].map((at) => ["number", { ...ofState, blockNumber: at }]),
+      ["slots", { ...ofState, slots: 7 }],
+      ["account of nobody", { ...absent, account: { nonce: "0x0" } }],
+      ["no account", { ...ofState, account: null }],
+      ["no certificate", { ...ofBlock, certificate: null }],
+      ["no anchor", { ...ofState, anchor: null }],
+      ["no answer", { jsonrpc: "2.0", id: 1, result: null }],
+    ];
+    expect(forgeries.length).toBeGreaterThan(30);
+    for (const [what, forged] of forgeries) {
+      const { code, err } = verify(forged);
+      expect([what, code, err.split("\n")[0]]).toEqual([what, 1, "error: the proof does not hold"]);
     }
   },
   MINUTE,
