@@ -12,7 +12,7 @@ import { KoraError } from "#lib/error.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { systemClock } from "./clock.ts";
 import { createPacketReader, varint } from "./frames.ts";
-import { readStream } from "./intake.ts";
+import { type Account, createAccount, readStream } from "./intake.ts";
 import { createRate, type Rate } from "./rate.ts";
 import type { Verdict } from "./types.ts";
 import type { WireEvents, WirePlan, WireStream } from "./wire.ts";
@@ -38,8 +38,10 @@ const MESSAGE_ID_BYTES = 20;
 const MAX_STREAMS = 2;
 /** Pause before a stream that broke is opened again. */
 const REOPEN_MS = 1_000;
-/** Peers whose rates are remembered beyond their connection. */
-const MAX_RATED = 1_024;
+/** How long a peer may take to accept a stream. */
+const OPEN_TIMEOUT_MS = 10_000;
+/** Peers whose allowances are remembered beyond their connection. */
+const MAX_ALLOWANCES = 1_024;
 /** Milliseconds for which the library's own count of a peer that left is kept. */
 const SCORED_MS = 600_000;
 /** Never reached: addresses that neighbours offer through the library are not dialled. */
@@ -77,24 +79,28 @@ function messageId(topic: string, data: Uint8Array): Uint8Array {
   return new Uint8Array(digest.subarray(0, MESSAGE_ID_BYTES));
 }
 
-/** A queue of one: whoever puts a packet in waits until the reader comes back for the next one. */
+/**
+ * A queue of one: whoever puts a packet in waits until the reader comes back for the next one, which is when it is done
+ * with this one, however the stream has ended meanwhile.
+ */
 function createHandover(stream: WireStream) {
   let packet: Uint8Array | undefined;
-  let taken: (() => void) | undefined;
+  let done: (() => void) | undefined;
   let wake: (() => void) | undefined;
   let ended = false;
-  const end = (): void => {
+  stream.onClose(() => {
     ended = true;
-    taken?.();
     wake?.();
-  };
-  stream.onClose(end);
+    if (packet === undefined) return;
+    packet = undefined;
+    done?.();
+  });
   return {
     put(given: Uint8Array): Promise<void> {
       packet = concatBytes(varint(given.length), given);
       wake?.();
       return new Promise((resolve) => {
-        taken = resolve;
+        done = resolve;
       });
     },
     async *packets(): AsyncGenerator<Uint8Array> {
@@ -107,8 +113,11 @@ function createHandover(stream: WireStream) {
         }
         const next = packet;
         packet = undefined;
-        yield next;
-        taken?.();
+        try {
+          yield next;
+        } finally {
+          done?.();
+        }
       }
     },
   };
@@ -133,20 +142,21 @@ function meter(stream: Stream, rate: Rate, { maxPacketBytes, maxBacklogBytes }: 
   };
 }
 
-interface Rates {
-  readonly inbound: Rate;
+/** What a peer may gossip, and what is gossiped to it. */
+interface Allowance {
+  readonly inbound: Account;
   readonly outbound: Rate;
 }
 
 /** Makes the library's streams those of this node: paced, measured, and only with peers that may gossip. */
 function createStreams({ protocol, plan, events, keyOf, wireStream }: GossipParts) {
-  const rates = createLru<IdentityKey, Rates>(MAX_RATED);
-  const ratesOf = (key: IdentityKey): Rates => {
-    const known = rates.get(key);
+  const allowances = createLru<IdentityKey, Allowance>(MAX_ALLOWANCES);
+  const allowanceOf = (key: IdentityKey): Allowance => {
+    const known = allowances.get(key);
     if (known !== undefined) return known;
     const { inbound, outbound } = plan.gossip;
-    const fresh = { inbound: createRate(inbound), outbound: createRate(outbound) };
-    rates.set(key, fresh);
+    const fresh = { inbound: createAccount(inbound), outbound: createRate(outbound) };
+    allowances.set(key, fresh);
     return fresh;
   };
   return {
@@ -162,7 +172,7 @@ function createStreams({ protocol, plan, events, keyOf, wireStream }: GossipPart
       readStream({
         reader: createPacketReader(plan.gossip.maxPacketBytes),
         clock: systemClock,
-        rate: ratesOf(key).inbound,
+        account: allowanceOf(key).inbound,
         stream: wire,
         deliver: handover.put,
         onBytes: () => {},
@@ -175,33 +185,44 @@ function createStreams({ protocol, plan, events, keyOf, wireStream }: GossipPart
       };
       return view as Stream;
     },
-    /** A view of `connection` whose new streams are measured; `lost` is told when one closes. */
-    outbound(connection: Connection, key: IdentityKey, lost: () => void): Connection {
-      const { remotePeer, remoteAddr, direction } = connection;
-      const view = {
-        remotePeer,
-        remoteAddr,
-        direction,
-        get status() {
-          return connection.status;
-        },
-        async newStream(): Promise<Stream> {
-          const stream = await connection.newStream(protocol);
-          meter(stream, ratesOf(key).outbound, plan.gossip);
-          stream.protocol = DIALECT;
-          stream.addEventListener("close", lost, { once: true });
-          return stream;
-        },
-      };
-      return view as Partial<Connection> as Connection;
+    /** A measured stream to the peer; rejects if it does not take one. */
+    async outbound(connection: Connection, key: IdentityKey): Promise<Stream> {
+      const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+      const stream = await connection.newStream(protocol, { signal });
+      meter(stream, allowanceOf(key).outbound, plan.gossip);
+      stream.protocol = DIALECT;
+      return stream;
     },
   };
+}
+
+/**
+ * A view of `connection` for the library, which opens streams of one peer after the other: whoever never answered would
+ * keep all who came later waiting, so that it gets the one that is open.
+ */
+function connectionView(
+  { remotePeer, remoteAddr, direction, status }: Connection,
+  stream?: Stream,
+): Connection {
+  const view: Partial<Connection> = {
+    ...{ remotePeer, remoteAddr, direction, status },
+    newStream: () =>
+      stream === undefined
+        ? Promise.reject(new KoraError("streams are opened elsewhere", { code: "NOT_ALLOWED" }))
+        : Promise.resolve(stream),
+  };
+  return view as Connection;
+}
+
+/** Whether that is all a peer said: it does not gossip on this chain. */
+function isUnsupported(error: unknown): boolean {
+  return error instanceof Error && error.name === "UnsupportedProtocolError";
 }
 
 /** The library's node, with its streams in hand and its own defences as far as they help here. */
 function createRouter(components: Components, parts: GossipParts): GossipSub {
   const { plan, events, keyOf } = parts;
-  const keys = createLru<string, IdentityKey>(MAX_RATED);
+  const keys = createLru<string, IdentityKey>(MAX_ALLOWANCES);
   const router = gossipsub({
     ...MESH,
     globalSignaturePolicy: StrictNoSign,
@@ -274,15 +295,31 @@ export function createGossip(parts: GossipParts): Gossip {
   let router: GossipSub | undefined;
   let topology: Topology | undefined;
 
-  /** The library asks to be told of peers that speak its protocol: it is told of everyone who may. */
-  function meet(node: Libp2p, peer: PeerId, key: IdentityKey): void {
-    if (!events.mayGossip(key)) return;
+  /** Peers to which a stream stands or is being opened. */
+  const spokenTo = new Set<IdentityKey>();
+
+  /** The library asks to be told of peers that speak its protocol: it is told of everyone who takes a stream. */
+  async function meet(node: Libp2p, peer: PeerId, key: IdentityKey): Promise<void> {
     const connection = node.getConnections(peer).find(({ status }) => status === "open");
-    if (connection === undefined) return;
+    if (connection === undefined || spokenTo.has(key) || !events.mayGossip(key)) return;
+    spokenTo.add(key);
     const again = (): void => {
-      systemClock.after(REOPEN_MS, () => meet(node, peer, key));
+      spokenTo.delete(key);
+      systemClock.after(REOPEN_MS, () => void meet(node, peer, key));
     };
-    topology?.onConnect?.(peer, streams.outbound(connection, key, again));
+    try {
+      const stream = await streams.outbound(connection, key);
+      if (topology?.onConnect === undefined || stream.status !== "open") {
+        stream.abort(new KoraError("nobody speaks on it yet", { code: "CLOSED" }));
+        again();
+        return;
+      }
+      stream.addEventListener("close", again, { once: true });
+      topology.onConnect(peer, connectionView(connection, stream));
+    } catch (error) {
+      if (isUnsupported(error)) spokenTo.delete(key);
+      else again();
+    }
   }
   return {
     service(components) {
@@ -294,7 +331,7 @@ export function createGossip(parts: GossipParts): Gossip {
               protocol,
               (stream, connection) => {
                 const paced = streams.inbound(stream, connection.remotePeer);
-                if (paced !== undefined) void handler(paced, connection);
+                if (paced !== undefined) void handler(paced, connectionView(connection));
               },
               options,
             ),
@@ -323,7 +360,7 @@ export function createGossip(parts: GossipParts): Gossip {
     follow(node) {
       node.addEventListener("connection:open", ({ detail: { remotePeer } }) => {
         const key = keyOf(remotePeer);
-        if (key !== undefined) meet(node, remotePeer, key);
+        if (key !== undefined) void meet(node, remotePeer, key);
       });
       node.addEventListener("connection:close", ({ detail: { remotePeer } }) => {
         const left = node.getConnections(remotePeer).some(({ status }) => status === "open");

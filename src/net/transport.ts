@@ -7,9 +7,8 @@ import { type Clock, systemClock } from "./clock.ts";
 import { createDialer, DIAL_TIMEOUT_MS } from "./dialer.ts";
 import { createFigures } from "./figures.ts";
 import { createFrameReader } from "./frames.ts";
-import { readStream } from "./intake.ts";
+import { type Account, createAccount, readStream } from "./intake.ts";
 import { Lane } from "./lane.ts";
-import { createRate, type Rate } from "./rate.ts";
 import { createScores, type Offence } from "./score.ts";
 import type {
   Channel,
@@ -31,8 +30,8 @@ import type { Direction, Wire, WireEvents, WireFactory, WireStream } from "./wir
 
 /** Blocks remembered; the oldest are forgotten first. */
 const MAX_BLOCKS = 4_096;
-/** Rates remembered beyond a connection, by peer and channel: whoever comes back brings no new credit. */
-const MAX_RATES = 8_192;
+/** Accounts remembered beyond a connection, by peer and channel: whoever comes back brings no new credit. */
+const MAX_ACCOUNTS = 8_192;
 /** Unlisted peers that dialled this node, connected at once, unless the options say otherwise; and from one host. */
 const DEFAULT_MAX_UNLISTED = 64;
 const MAX_UNLISTED_OF_HOST = 16;
@@ -100,7 +99,7 @@ class WiredTransport implements Transport {
   readonly #topics = new Map<string, JoinedTopic>();
   readonly #scores: ReturnType<typeof createScores>;
   readonly #figures = createFigures();
-  readonly #rates = createLru<string, Rate>(MAX_RATES);
+  readonly #accounts = createLru<string, Account>(MAX_ACCOUNTS);
   readonly #peers = new Map<IdentityKey, Peer>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
   /** Until when, on the clock. */
@@ -361,13 +360,13 @@ class WiredTransport implements Transport {
     }
     const { spec, handler } = channel;
     peer.intakes.get(name)?.();
-    const account = `${key}/${name}`;
-    const rate = this.#rates.get(account) ?? createRate(spec.inbound);
-    this.#rates.set(account, rate);
+    const holder = `${key}/${name}`;
+    const account = this.#accounts.get(holder) ?? createAccount(spec.inbound);
+    this.#accounts.set(holder, account);
     const stop = readStream({
       reader: createFrameReader(spec.maxFrameBytes),
       clock: this.#clock,
-      rate,
+      account,
       stream,
       deliver: (frame) => {
         this.#figures.frame(name);

@@ -1,10 +1,13 @@
 // Gossip over real connections: who hears of what, what is passed on, and what a peer that gossips too much or wrongly
 // brings about.
 import { afterAll, expect, test } from "bun:test";
+import { concatBytes } from "#lib/bytes.ts";
+import { varint } from "#net/frames.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { GossipSpec, MessageJudge, PeerAddress, Topic, Transport } from "#net/types.ts";
 import { identity, until } from "./loopback.ts";
+import { stranger } from "./stranger.ts";
 
 const TIMEOUT = 60_000;
 const SPEC: GossipSpec = {
@@ -184,6 +187,63 @@ test(
       await until(() => !listener.transport.isConnected(sender.transport.self));
       expect(listener.heard).not.toContain("b".repeat(40));
     }
+  },
+  TIMEOUT,
+);
+
+/** A packet of the library's dialect with one message (gossipsub's RPC: publish is field 2, data and topic 2 and 4). */
+function packet(topic: string, data: string): Uint8Array {
+  const field = (number: number, bytes: Uint8Array): Uint8Array =>
+    concatBytes(Uint8Array.of((number << 3) | 2), varint(bytes.length), bytes);
+  const message = field(2, concatBytes(field(2, text(data)), field(4, text(topic))));
+  return concatBytes(varint(message.length), message);
+}
+const PROTOCOL = "/kora/test/gossip/1";
+
+test(
+  "whoever opens new streams, or comes again, waits for the judge like on the first",
+  async () => {
+    const gate = Promise.withResolvers<void>();
+    const listener = await node(22, { judge: () => gate.promise.then(() => "ignore") });
+    const port = Number(listener.transport.listening()[0]?.split(":")[1]);
+    await using guest = await stranger(port);
+    for (let i = 0; i < 5; i++) {
+      const stream = await guest.choose(PROTOCOL);
+      stream.send(packet("news", `message ${i}`));
+      await until(() => listener.heard.length > 0);
+      stream.end();
+    }
+    // As long as an honest one takes to be heard.
+    const honest = await node(23, { judge: "deaf" });
+    await join(honest, listener);
+    await say(honest, "honest", listener);
+    expect(listener.heard.filter((of) => of.startsWith("message"))).toEqual(["message 0"]);
+    gate.resolve();
+    const last = await guest.choose(PROTOCOL);
+    last.send(packet("news", "the last"));
+    await until(() => listener.heard.includes("the last"));
+  },
+  TIMEOUT,
+);
+
+test(
+  "strangers that never answer keep nobody else from hearing",
+  async () => {
+    const speaker = await node(24);
+    const port = Number(speaker.transport.listening()[0]?.split(":")[1]);
+    await using guests = new AsyncDisposableStack();
+    for (const name of ["one", "two"]) {
+      const guest = guests.use(await stranger(port));
+      // It speaks, so that the library wants to answer.
+      (await guest.choose(PROTOCOL)).send(packet("news", name));
+      await until(() => speaker.heard.includes(name));
+    }
+    const listener = await node(25);
+    await join(listener, speaker);
+    const started = performance.now();
+    await say(speaker, "heard", listener);
+    // One silent stream is given ten seconds: the two alone would take twenty.
+    expect(performance.now() - started).toBeLessThan(10_000);
   },
   TIMEOUT,
 );

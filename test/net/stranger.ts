@@ -1,14 +1,18 @@
 // A stranger with the library's own tools and none of a node's restraint: sockets that say anything before a handshake,
-// and streams that say anything before a protocol is chosen.
+// streams that say anything before a protocol is chosen or after, and no answer to any stream of the other end's.
 import { createConnection } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
-import type { Connection, Stream } from "@libp2p/interface";
+import type { Connection, Stream, StreamMuxer, StreamMuxerFactory } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { concatBytes } from "#lib/bytes.ts";
 import { createNoiseCrypto } from "#net/noise-crypto.ts";
+import { until } from "../support/kora.ts";
+
+/** Names the protocol in which protocols are chosen. */
+export const HELLO = "/multistream/1.0.0";
 
 /** `count` lines of the protocol in which protocols are chosen (multistream-select). */
 export function lines(text: string, count: number): Uint8Array {
@@ -54,6 +58,20 @@ export interface Stranger extends AsyncDisposable {
   isOpen(): boolean;
   /** A stream on which nothing was said yet. */
   open(): Promise<Spoken>;
+  /** A stream of `protocol`. */
+  choose(protocol: string): Promise<Spoken>;
+}
+
+/** The library's muxer, which takes no notice of streams that the other end opens. */
+function deafMuxer(): StreamMuxerFactory {
+  const factory = yamux()();
+  return {
+    protocol: factory.protocol,
+    createStreamMuxer(connection) {
+      const muxer: StreamMuxer = factory.createStreamMuxer(connection);
+      return Object.assign(muxer, { onRemoteStream: () => {} });
+    },
+  };
 }
 
 /** Somebody with a new key who dials `port` of this machine; rejects if it is not let in. */
@@ -62,7 +80,7 @@ export async function stranger(port: number): Promise<Stranger> {
     addresses: { listen: [] },
     transports: [tcp()],
     connectionEncrypters: [noise({ crypto: createNoiseCrypto() })],
-    streamMuxers: [yamux()],
+    streamMuxers: [deafMuxer],
     connectionMonitor: { enabled: false },
   });
   const connection = await node
@@ -72,18 +90,25 @@ export async function stranger(port: number): Promise<Stranger> {
       throw error;
     });
   const { muxer } = connection as Connection & { readonly muxer: { createStream(): Promise<Stream> } };
+  async function open(): Promise<Spoken> {
+    const stream = await muxer.createStream();
+    const chunks: Uint8Array[] = [];
+    stream.addEventListener("message", ({ data }) => chunks.push(data.subarray()));
+    return {
+      send: (bytes) => void stream.send(bytes),
+      end: () => void stream.close(),
+      received: () => concatBytes(...chunks),
+      closed: () => stream.status !== "open",
+    };
+  }
   return {
     isOpen: () => connection.status === "open",
-    async open() {
-      const stream = await muxer.createStream();
-      const chunks: Uint8Array[] = [];
-      stream.addEventListener("message", ({ data }) => chunks.push(data.subarray()));
-      return {
-        send: (bytes) => void stream.send(bytes),
-        end: () => void stream.close(),
-        received: () => concatBytes(...chunks),
-        closed: () => stream.status !== "open",
-      };
+    open,
+    async choose(protocol) {
+      const stream = await open();
+      stream.send(concatBytes(lines(HELLO, 1), lines(protocol, 1)));
+      await until(`the choice of ${protocol}`, () => countLines(protocol, stream.received()) === 1);
+      return stream;
     },
     [Symbol.asyncDispose]: async () => {
       await node.stop();

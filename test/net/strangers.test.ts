@@ -7,12 +7,10 @@ import { HANDSHAKE_BOUNDS, STREAM_BOUNDS } from "#net/negotiation.ts";
 import { createTransport } from "#net/transport.ts";
 import type { Transport } from "#net/types.ts";
 import { identity, SPEC, until } from "./loopback.ts";
-import { countLines, lines, type Stranger, speak, stranger } from "./stranger.ts";
+import { countLines, HELLO, lines, type Stranger, speak, stranger } from "./stranger.ts";
 
 const TIMEOUT = 60_000;
 const NETWORK = "test";
-/** Of the protocol in which protocols are chosen. */
-const HELLO = "/multistream/1.0.0";
 
 const open: Transport[] = [];
 afterAll(async () => {

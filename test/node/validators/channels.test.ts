@@ -3,9 +3,8 @@
 import { expect, test } from "bun:test";
 import { createRng } from "#lib/rng.ts";
 import { createFrameReader } from "#net/frames.ts";
-import { readStream } from "#net/intake.ts";
+import { createAccount, readStream } from "#net/intake.ts";
 import { Lane } from "#net/lane.ts";
-import { createRate } from "#net/rate.ts";
 import type { ChannelSpec, Quota } from "#net/types.ts";
 import { channelSpecs } from "#node/validators/channels.ts";
 import { FakeStream, ManualClock } from "../../net/fake-wire.ts";
@@ -33,7 +32,7 @@ async function saturate(spec: ChannelSpec, outbound: Quota, length: number): Pro
   readStream({
     reader: createFrameReader(spec.maxFrameBytes),
     clock,
-    rate: createRate(spec.inbound),
+    account: createAccount(spec.inbound),
     stream: reading,
     deliver: () => void frames++,
     onBytes: () => {},
