@@ -1,4 +1,5 @@
-// The simulated vote journal and guard file: what was committed survives a kill; what was not is lost, whole or torn.
+// The simulated vote journal and guard file: what was committed survives a kill, what was not is lost. A commit is all or
+// nothing, as SQLite's is; only a reservation can be half done, in the journal and not yet in the guard file.
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Restored } from "#consensus/state.ts";
 import { signingFloor } from "#node/consensus/guard.ts";

@@ -1,73 +1,19 @@
 // The vote journal on a real file: what was committed is there after the next open, what was not is not; a vote is never
 // replaced; pruning keeps the floor; and the guard notices old copies (R15 to R18).
 import { Database } from "bun:sqlite";
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JournalRecord } from "#consensus/effects.ts";
 import { KoraError } from "#lib/error.ts";
-import { type ConsensusJournal, MAX_WAL_PAGES, openJournal } from "#node/consensus/journal.ts";
-import type { Body } from "#node/consensus/ports.ts";
-import type { Certificate } from "#types/certificate.ts";
-import { hash, ZERO_HASH } from "#types/ids.ts";
-import type { Vote, VoteKind } from "#types/vote.ts";
-import { GENESIS_FACTS } from "../../sim/chain.ts";
+import { MAX_WAL_PAGES } from "#node/consensus/journal.ts";
+import { hash } from "#types/ids.ts";
 import { until } from "../../support/kora.ts";
 import { testFolders } from "../../support/lifetimes.ts";
+import { body, bytes, certificate, payload, testJournals, vote } from "../../support/vote-journal.ts";
 
-interface TestBody extends Body {
-  readonly text: string;
-}
-
-const bytes = (fill: number, length: number): Uint8Array => new Uint8Array(length).fill(fill);
-const payload = hash(bytes(7, 32));
-
-function vote(kind: VoteKind, view: number): Vote {
-  const named = kind !== "nullify";
-  return {
-    kind,
-    epoch: 0,
-    view,
-    parentView: named ? view - 1 : 0,
-    payload: named ? payload : ZERO_HASH,
-    signer: 1,
-    partial: bytes(view, 96),
-    seedPartial: bytes(view + 1, 96),
-    envelope: bytes(view + 2, 64),
-  };
-}
-
-function certificate(kind: VoteKind, view: number): Certificate {
-  const { epoch, parentView, payload: of } = vote(kind, view);
-  return { kind, epoch, view, parentView, payload: of, signature: bytes(3, 96), seed: bytes(4, 96) };
-}
-
-const body: TestBody = { facts: { ...GENESIS_FACTS, digest: payload }, size: 7, text: "a block" };
-
-const open: { journal: ConsensusJournal<TestBody>; closed: boolean }[] = [];
-afterEach(() => {
-  for (const entry of open.splice(0)) if (!entry.closed) entry.journal[Symbol.dispose]();
-});
 const folder = testFolders();
-
-function openAt(path: string): ConsensusJournal<TestBody> & { close(): void } {
-  const journal = openJournal<TestBody>({
-    path: join(path, "consensus.db"),
-    guard: join(path, "guard"),
-    encodeBody: ({ text }) => new TextEncoder().encode(text),
-    decodeBody: (encoded) => ({ ...body, text: new TextDecoder().decode(encoded) }),
-    acknowledgedView: () => 5,
-  });
-  const entry = { journal, closed: false };
-  open.push(entry);
-  return {
-    ...journal,
-    close() {
-      entry.closed = true;
-      journal[Symbol.dispose]();
-    },
-  };
-}
+const openAt = testJournals();
 
 test("a write that fails is told as what it is, and what was committed before is there", () => {
   const path = folder();
