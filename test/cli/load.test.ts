@@ -1,4 +1,5 @@
-// The load generator's arithmetic and its terminal lines; the run itself is tested against the compiled binary.
+// The load generator's arithmetic, its terminal lines, and what it makes of a node's refusals and silence. Whole runs
+// against the compiled binary are in test/e2e/load.test.ts.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { loadSenders } from "#cli/load/accounts.ts";
@@ -55,7 +56,7 @@ async function sendOne(client: RpcClient): Promise<LoadCounts> {
     {
       clients: [client],
       senders,
-      plan: { fees, certain: false, operation },
+      plan: { prices: { fees, ceiling: 2n, follow: async () => {} }, certain: false, operation },
       total: 1,
       concurrency: 1,
       rate: undefined,
