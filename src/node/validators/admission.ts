@@ -11,11 +11,17 @@ import { decodeHeaderOfBlock } from "#types/block.ts";
 /** Views ahead of this node's own whose bodies are of use soon; beyond them they are asked for when their time comes. */
 const VIEWS_AHEAD = 8;
 
-/**
- * To be opened; to be opened while the sender rests, since it may have no right to push it; not of use, which is no
- * fault: an answer may come after another one.
- */
-export type Admission = "open" | "wary" | "useless";
+/** To be opened, and then the sender rests, since it may have no right to push it. */
+export interface Wary {
+  /** Whether it has turned out that it had. */
+  readonly cleared: () => boolean;
+}
+
+/** To be opened; to be opened warily; not of use, which is no fault: an answer may come after another one. */
+export type Admission = "open" | "useless" | Wary;
+
+/** Nothing ever speaks for it. */
+const NEVER: Wary = { cleared: () => false };
 
 /** What the admission of bodies asks the driver. */
 export type AskedDriver = Pick<Driver<Body>, "core" | "bodyState">;
@@ -34,10 +40,11 @@ export function createAdmission(): Admit {
     const { view } = positionOf(header);
     if (state === "held" || view <= core.finalizedView || view > core.view + VIEWS_AHEAD) return "useless";
     const leader = leaderAt(core, view);
-    if (leader === undefined) return "wary";
+    // An honest one was ahead of this node, which soon learns of it; it may lead again before a rest has ended.
+    if (leader === undefined) return { cleared: () => leaderAt(core, view) === from };
     if (leader !== from) return "useless";
     // A second body is no fault, and no reason to drop everything either; an honest leader's views only rise.
-    if (view <= (led.get(from) ?? 0)) return "wary";
+    if (view <= (led.get(from) ?? 0)) return NEVER;
     led.set(from, view);
     return "open";
   };

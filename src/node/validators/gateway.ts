@@ -10,7 +10,7 @@ import type { Driver } from "#node/consensus/driver.ts";
 import type { Body, NetworkPort } from "#node/consensus/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
-import type { Admit } from "./admission.ts";
+import type { Admit, Wary } from "./admission.ts";
 import type { ChannelName, channelSpecs } from "./channels.ts";
 import type { Committee } from "./committee.ts";
 import { restAfter } from "./rest.ts";
@@ -61,9 +61,19 @@ export interface Gateway<B extends WireBody> {
 /** How long a peer rests after a body that was opened warily, in times of what that took. */
 const WARY_REST = 9;
 
-async function rested(taken: boolean | Promise<boolean>, started: number): Promise<boolean> {
+/** How often it is looked whether it had a right to it, in milliseconds. */
+const LOOK_MS = 10;
+
+/** Rests after a body that was begun to be opened at `started`, unless its sender is cleared or it was none. */
+async function rested(
+  taken: boolean | Promise<boolean>,
+  { cleared }: Wary,
+  started: number,
+): Promise<boolean> {
   const right = await taken;
-  if (right) await Bun.sleep(restAfter(performance.now() - started, WARY_REST));
+  const now = performance.now();
+  const end = now + restAfter(now - started, WARY_REST);
+  while (right && !cleared() && performance.now() < end) await Bun.sleep(LOOK_MS);
   return right;
 }
 
@@ -83,7 +93,7 @@ function deliver<B extends WireBody>(options: GatewayOptions<B>): Sink<B> {
         const started = performance.now();
         const body = options.decodeBody(message.body);
         const taken = body instanceof Promise ? body.then(take) : take(body);
-        return admission === "wary" ? rested(taken, started) : taken;
+        return admission === "open" ? taken : rested(taken, admission, started);
       }
       case "bodyRequest":
         driver.bodyRequest(from, message.digest);

@@ -65,11 +65,13 @@ function recorder(): { readonly heard: string[]; readonly driver: Driver<WireBod
 
 const SLOW_MS = 30;
 
-async function rig(opening: "at once" | "later" | "slowly" = "at once") {
+async function rig(opening: "at once" | "later" | "slowly" = "at once", slowMs = SLOW_MS) {
   const network = createMemoryNetwork();
   const committee = createCommittee(keys, keys[0]);
   const blocks: { peer: IdentityKey; reason: string }[] = [];
   const opened: { readonly first: number; readonly at: number }[] = [];
+  /** Whether senders of bodies that were opened warily turned out to have had a right to. */
+  const state = { cleared: false };
   const listening = network.join(keys[0]);
   const transport: Transport = {
     ...listening,
@@ -89,14 +91,18 @@ async function rig(opening: "at once" | "later" | "slowly" = "at once") {
     specs: SPECS,
     maxBlockBytes: MAX_BLOCK_BYTES,
     admit: (_driver, _from, body) =>
-      body[0] === USELESS_BODY ? "useless" : body[0] === WARY_BODY ? "wary" : "open",
+      body[0] === USELESS_BODY
+        ? "useless"
+        : body[0] === WARY_BODY
+          ? { cleared: () => state.cleared }
+          : "open",
     decodeBody(bytes) {
       opened.push({ first: bytes[0] as number, at: performance.now() });
       const body =
         bytes[0] === BAD_BODY
           ? undefined
           : ({ bytes, size: bytes.length, facts: { digest: keccakHash(bytes) } } as WireBody);
-      if (opening === "slowly") return Bun.sleep(SLOW_MS).then(() => body);
+      if (opening === "slowly") return Bun.sleep(slowMs).then(() => body);
       return opening === "later" ? Promise.resolve(body) : body;
     },
   });
@@ -118,7 +124,7 @@ async function rig(opening: "at once" | "later" | "slowly" = "at once") {
     await own.start();
     return { own, got, send: (on: ChannelName, frame: Uint8Array) => channels[on].send(keys[0], frame) };
   };
-  return { committee, transport, gateway, heard, blocks, opened, peer };
+  return { committee, transport, gateway, heard, blocks, opened, state, peer };
 }
 
 test("an honest peer is heard on every channel under its index, and never blocked", async () => {
@@ -157,6 +163,21 @@ test("a body of no use is not opened and nobody is blamed; one that is opened wa
   expect(opened.map(({ first }) => first)).toEqual([WARY_BODY, 1]);
   const [wary, next] = opened.map(({ at }) => at) as [number, number];
   expect(next - wary).toBeGreaterThan(8 * SLOW_MS);
+  expect(blocks).toEqual([]);
+});
+
+test("a leader that was ahead of this node rests until that shows, and its next body is not late", async () => {
+  const { heard, blocks, opened, state, peer } = await rig("slowly", 500);
+  const leader = await peer(keys[1]);
+  for (const first of [WARY_BODY, 1])
+    leader.send("blocks", encodeMessage({ type: "body", body: Uint8Array.of(first, 1) }));
+  await until("the first", () => heard.filter((text) => text.startsWith("body")).length === 1);
+  expect(opened).toHaveLength(1);
+  state.cleared = true;
+  const since = performance.now();
+  await until("the next", () => opened.length === 2);
+  // Its rest would have been the longest there is.
+  expect(performance.now() - since).toBeLessThan(2_000);
   expect(blocks).toEqual([]);
 });
 
