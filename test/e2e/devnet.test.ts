@@ -1,7 +1,11 @@
-// kora devnet killed outright: its validators end with it, and the next start goes on with what was final.
+// kora devnet through its life: killed outright, its validators end with it, and the next start goes on with what was
+// final; after a ceremony of its own it takes transfers at every node, stops, goes on, and begins anew.
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { mnemonicToAccount } from "viem/accounts";
 import { type RunningKora, rpc, runKora, startKora, temporaryFolder, until } from "../support/kora.ts";
+import { freePorts } from "../support/network.ts";
 
 const VALIDATORS = 4;
 /** Blocks come for the first block and for transactions alone. */
@@ -26,9 +30,16 @@ const childrenOf = (parent: number): number[] =>
 const addresses = (devnet: RunningKora): string[] =>
   [...devnet.out().matchAll(/^Listening on (\S+)$/gm)].map(([, address]) => address as string);
 
-async function startDevnet(folder: string): Promise<RunningKora> {
-  const ports = ["--rpc-port", "0", "--p2p-port", "0", "--metrics-port", "0"];
-  const args = ["devnet", "--dir", folder, "--trusted-dealer", "--block-time", "0.2", ...ports];
+/** Of the first node; the others follow. 0: free ones. */
+interface Ports {
+  readonly rpc: number;
+  readonly p2p: number;
+  readonly metrics: number;
+}
+
+async function startDevnet(folder: string, { rpc, p2p, metrics }: Ports, ...flags: string[]) {
+  const ports = ["--rpc-port", rpc, "--p2p-port", p2p, "--metrics-port", metrics].map(String);
+  const args = ["devnet", "--dir", folder, "--block-time", "0.2", ...ports, ...flags];
   const devnet = await startKora(args, { env });
   await until("all validators listen", () => addresses(devnet).length === VALIDATORS);
   return devnet;
@@ -46,7 +57,8 @@ function send(devnet: RunningKora, count: number): void {
 test("killed in the middle of its work, devnet leaves nothing running, and goes on when it is started again", async () => {
   using folder = temporaryFolder();
   const dir = `${folder.path}/net`;
-  await using first = await startDevnet(dir);
+  const ports = { rpc: 0, p2p: 0, metrics: 0 };
+  await using first = await startDevnet(dir, ports, "--trusted-dealer");
   await until("the first block", async () => (await blockAt(first.url, "0x1")) !== null);
   send(first, 20);
   const final = await blockAt(first.url, "latest");
@@ -55,11 +67,99 @@ test("killed in the middle of its work, devnet leaves nothing running, and goes 
   await first.stop("SIGKILL");
   await until("all validators have ended", () => children.every((pid) => processAt(pid) === undefined));
 
-  await using second = await startDevnet(dir);
+  await using second = await startDevnet(dir, ports);
   const kept = await until("the same height", () =>
     blockAt(second.url, final?.number as string).then((block) => block ?? false),
   );
   expect(kept.hash).toBe(final?.hash as string);
   send(second, 20);
   expect(await second.stop("SIGTERM")).toBe(0);
+}, 120_000);
+
+/** Signs a transfer, sends it to the node at `url`; answers its hash. */
+async function transfer(url: string, account: number, nonce: number): Promise<string> {
+  const words = "test test test test test test test test test test test junk";
+  const raw = await mnemonicToAccount(words, { addressIndex: account }).signTransaction({
+    ...{ type: "eip1559", chainId: 1337, nonce, to: `0x${"42".repeat(20)}`, value: 7n, gas: 21_000n },
+    ...{ maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n },
+  });
+  const { result } = await rpc(url, "eth_sendRawTransaction", [raw]);
+  return result;
+}
+
+/** The block that holds `hash`, once each of `urls` has it and all say the same. */
+async function finalOnAll(urls: readonly string[], hash: string): Promise<{ number: string; hash: string }> {
+  const receipts = urls.map((url) =>
+    until(`${hash} at ${url}`, async () => {
+      const { result } = await rpc(url, "eth_getTransactionReceipt", [hash]);
+      return result === null ? undefined : { number: result.blockNumber, hash: result.blockHash };
+    }),
+  );
+  const [block, ...others] = await Promise.all(receipts);
+  for (const other of others) expect(other).toEqual(block);
+  return block as { number: string; hash: string };
+}
+
+/** Heights that the nodes of a devnet said they start at. */
+const startHeights = (devnet: RunningKora): number[] =>
+  [...devnet.out().matchAll(/node ready .*\bheight=(\d+)/g)].map(([, height]) => Number(height));
+
+/** Stops it as a supervisor would, and expects every node to end well, in the time that supervisors give. */
+async function stopWell(devnet: RunningKora): Promise<void> {
+  const started = performance.now();
+  expect(await devnet.stop("SIGTERM")).toBe(0);
+  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(devnet.out().match(/ended with code \d+/g)).toEqual(Array(VALIDATORS).fill("ended with code 0"));
+}
+
+test("with a key of its own ceremony it takes transfers at every node, stops, goes on, and begins anew", async () => {
+  using folder = temporaryFolder();
+  const dir = `${folder.path}/net`;
+  const free = freePorts(3 * VALIDATORS);
+  const ports = { rpc: free, p2p: free + VALIDATORS, metrics: free + 2 * VALIDATORS };
+  const urls = Array.from({ length: VALIDATORS }, (_, node) => `http://127.0.0.1:${ports.rpc + node}`);
+  const keyOf = (node: number): string =>
+    JSON.parse(readFileSync(join(dir, `node${node}`, "output.json"), "utf8")).group_public_key;
+  const genesisOf = (url: string) => blockAt(url, "0x0").then((block) => block?.hash as string);
+
+  await using first = await startDevnet(dir, ports);
+  expect(
+    addresses(first)
+      .map((address) => `http://${address}`)
+      .sort(),
+  ).toEqual(urls);
+  expect(first.out()).toContain("key ceremony of 4 validators");
+  const key = keyOf(0);
+  for (const node of [1, 2, 3]) expect(keyOf(node)).toBe(key);
+  for (const node of urls.keys())
+    expect((await fetch(`http://127.0.0.1:${ports.metrics + node}/livez`)).status).toBe(200);
+  const genesis = await genesisOf(urls[0] as string);
+  const held = [];
+  for (const [node, url] of urls.entries()) held.push(await transfer(url, node, 0));
+  const finals = await Promise.all(held.map((hash) => finalOnAll(urls, hash)));
+  await stopWell(first);
+
+  await using second = await startDevnet(dir, ports);
+  expect(second.out()).not.toContain("key ceremony");
+  expect(keyOf(0)).toBe(key);
+  const kept = Math.max(...finals.map(({ number }) => Number(number)));
+  await until("all have said where they start", () => startHeights(second).length === VALIDATORS);
+  expect(Math.min(...startHeights(second))).toBeGreaterThanOrEqual(kept);
+  for (const url of urls) {
+    expect(await genesisOf(url)).toBe(genesis);
+    for (const { number, hash } of finals) expect((await blockAt(url, number))?.hash).toBe(hash);
+  }
+  const more = await finalOnAll(urls, await transfer(urls[3] as string, 0, 1));
+  expect(Number(more.number)).toBeGreaterThan(kept);
+  await stopWell(second);
+
+  await using third = await startDevnet(dir, ports, "--fresh", "--trusted-dealer");
+  await until("all have said where they start", () => startHeights(third).length === VALIDATORS);
+  expect(startHeights(third)).toEqual(Array(VALIDATORS).fill(0));
+  expect(keyOf(0)).not.toBe(key);
+  const [again] = held as [string];
+  for (const url of urls) expect((await rpc(url, "eth_getTransactionReceipt", [again])).result).toBeNull();
+  expect(await transfer(urls[1] as string, 0, 0)).toBe(again);
+  await finalOnAll(urls, again);
+  await stopWell(third);
 }, 120_000);
