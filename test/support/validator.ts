@@ -10,7 +10,7 @@ import { type ChainBody, createChainApplication, openChainBody } from "#node/con
 import type { Driver } from "#node/consensus/driver.ts";
 import type { ConsensusEngine, EngineParts } from "#node/engine.ts";
 import { createLogger } from "#node/log.ts";
-import { createMetrics } from "#node/metrics.ts";
+import { createMetrics, type Metrics } from "#node/metrics.ts";
 import { channelSpecs } from "#node/validators/channels.ts";
 import { createCommittee } from "#node/validators/committee.ts";
 import { type OpenClock, validatorEngine } from "#node/validators/engine.ts";
@@ -233,6 +233,7 @@ export function subjectOf(kind: VoteKind, view: number, body?: ChainBody): Subje
 export interface TestValidator {
   readonly engine: ConsensusEngine;
   readonly chain: TestChain;
+  readonly metrics: Metrics;
   readonly clock: ManualClock;
   /** What it gave to its transport, in that order, by name. */
   readonly said: readonly string[];
@@ -254,6 +255,8 @@ export interface ValidatorOptions {
   readonly leaving?: (message: Message, disk: Pick<TestValidator, "database" | "guard">) => void;
   /** Between the engine and its chain. */
   readonly around?: (chain: TestChain) => EngineParts["chain"];
+  /** Gets each warning as a line of JSON. */
+  readonly log?: (line: string) => void;
   /** Instead of the manual clock. */
   readonly systemClock?: boolean;
 }
@@ -294,7 +297,7 @@ function observed(inner: Transport, leaving: (message: Message) => void): Transp
 
 /** Starts the stage's validator; after `stop` it can be started again on the same folder. */
 export async function startValidator(stage: Stage, options: ValidatorOptions): Promise<TestValidator> {
-  const { folder, guardOverride = 0, leaving, around = (chain) => chain } = options;
+  const { folder, guardOverride = 0, leaving, around = (chain) => chain, log } = options;
   const member = stage.committee.members[stage.me];
   if (member === undefined) throw new Error("the committee has four members");
   const chain = openTestChain({ directory: folder, genesis: genesisOf() });
@@ -310,7 +313,11 @@ export async function startValidator(stage: Stage, options: ValidatorOptions): P
   const parts: EngineParts = {
     chain: around(chain),
     state: chain.state,
-    logger: createLogger({ level: "silent", format: "json" }),
+    logger: createLogger({
+      level: log === undefined ? "silent" : "warn",
+      format: "json",
+      write: log ?? (() => {}),
+    }),
     metrics: createMetrics(),
     fail: (error) => failures.push(error),
   };
@@ -343,6 +350,7 @@ export async function startValidator(stage: Stage, options: ValidatorOptions): P
   return {
     engine,
     chain,
+    metrics: parts.metrics,
     clock,
     said,
     failures,

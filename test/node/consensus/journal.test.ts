@@ -4,7 +4,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { JournalRecord } from "#consensus/effects.ts";
+import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import { KoraError } from "#lib/error.ts";
 import { MAX_WAL_PAGES } from "#node/consensus/journal.ts";
 import { hash } from "#types/ids.ts";
@@ -93,6 +93,41 @@ describe("the vote journal", () => {
     expect(() => journal.commit()).toThrow();
     journal.close();
     expect(openAt(path).load().votes).toEqual([vote("notarize", 4)]);
+  });
+
+  test("keeps evidence of each kind whole, in order, by view, also when its views are pruned", () => {
+    const path = folder();
+    const journal = openAt(path);
+    const other = hash(bytes(8, 32));
+    const faults: readonly Fault[] = [
+      {
+        kind: "conflictingNotarize",
+        signer: 1,
+        first: vote("notarize", 4),
+        second: { ...vote("notarize", 4), payload: other },
+      },
+      {
+        kind: "conflictingFinalize",
+        signer: 1,
+        first: vote("finalize", 5),
+        second: { ...vote("finalize", 5), payload: other },
+      },
+      { kind: "nullifyAndFinalize", signer: 1, first: vote("nullify", 6), second: vote("finalize", 6) },
+    ];
+    for (const fault of faults) {
+      journal.append({ type: "fault", fault }, undefined);
+      journal.commit();
+    }
+    journal.append({ type: "fault", fault: { ...(faults[0] as Fault), signer: 2 } }, undefined);
+    journal.prune(100);
+    journal.close();
+    const reopened = openAt(path);
+    expect(reopened.faults(0)).toEqual(faults);
+    expect(reopened.faults(5)).toEqual(faults.slice(1));
+    expect(reopened.faults(7)).toEqual([]);
+    reopened.prune(200);
+    reopened.beginEpoch();
+    expect(reopened.faults(0)).toEqual(faults);
   });
 
   test("pruning keeps the newest finalization, the floor (R17)", () => {
