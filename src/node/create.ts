@@ -30,6 +30,7 @@ import { buildMissingIndexes } from "./missing-indexes.ts";
 import { countCalls, observeNode, watchRpc } from "./observe.ts";
 import { observedChain } from "./observed-chain.ts";
 import { createPendingSource, PENDING_SHARE } from "./pending.ts";
+import { createGate, type Gate } from "./reads/gate.ts";
 import { createReads } from "./reads/reads.ts";
 import { startUpkeep } from "./upkeep.ts";
 import type { NetworkService } from "./validators/network.ts";
@@ -171,10 +172,12 @@ interface RpcParts {
   readonly state: StateDb;
   readonly metrics: Metrics;
   readonly engine: ConsensusEngine;
+  readonly longReads: Gate;
   readonly stack: AsyncDisposableStack;
 }
 
-function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: RpcParts): RpcPorts {
+function portsOf(rpc: RpcPlan, parts: RpcParts): RpcPorts {
+  const { plan, chain, state, metrics, engine, longReads, stack } = parts;
   const { local } = engine;
   const now = local?.now ?? (() => Math.floor(Date.now() / 1000));
   const reads = createReads({
@@ -183,6 +186,7 @@ function portsOf(rpc: RpcPlan, { plan, chain, state, metrics, engine, stack }: R
     rules: rulesOf(plan),
     timeLimit: rpc.callTimeout,
     workers: Math.max(1, availableParallelism() - 1),
+    longReads,
   });
   stack.use(reads);
   const pending = createPendingSource({
@@ -230,11 +234,12 @@ export async function createNode(plan: NodePlan): Promise<CreatedNode> {
   const state = openState(plan, stack);
   const metrics = createMetrics();
   const chain = observedChain(openOwnChain(plan, state, { stack, fail }), metrics);
-  stack.use(startUpkeep({ chain, state, metrics, history: plan.history, fail }));
+  const longReads = createGate();
+  stack.use(startUpkeep({ chain, state, metrics, longReads, history: plan.history, fail }));
   const indexing = stack.use(buildMissingIndexes({ chain, state, logger: logger.module("node"), fail }));
   const engine = stack.use(await plan.engine({ chain, state, logger, metrics, fail }));
   const observed = stack.use(observeNode({ chain, metrics, engine, indexing, logger, directory }));
-  const parts = { plan, chain, state, metrics, engine, stack };
+  const parts = { plan, chain, state, metrics, engine, longReads, stack };
   const rpc = plan.rpc && (await startRpc(plan.rpc, parts));
   const operator = plan.metrics && stack.use(serveMetrics(plan.metrics, metrics, observed));
   const owned = stack.move();

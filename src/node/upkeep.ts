@@ -4,11 +4,14 @@ import type { Chain } from "#chain/chain.ts";
 import type { StateDb } from "#state/types.ts";
 import { height } from "#types/ids.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
+import type { Gate } from "./reads/gate.ts";
 
 export interface UpkeepParts {
-  readonly chain: Chain;
-  readonly state: StateDb;
+  readonly chain: { readonly application: Pick<Chain["application"], "exclusive"> };
+  readonly state: Pick<StateDb, "head" | "checkpoint" | "prune" | "archive">;
   readonly metrics: Metrics;
+  /** What reads for long stands behind it. */
+  readonly longReads: Pick<Gate, "whenEmpty">;
   /** All history, or that of so many blocks. */
   readonly history: "archive" | number;
   readonly fail: (error: unknown) => void;
@@ -17,38 +20,51 @@ export interface UpkeepParts {
 /** Milliseconds between two looks: what a second's blocks wrote is moved in a few milliseconds. */
 const INTERVAL_MS = 1_000;
 
-function upkeep({ state, history }: UpkeepParts, duration: Histogram): void {
+/** Bytes of write-ahead log at which reads that keep it from beginning anew have to make a pause. */
+export const MAX_LOG_BYTES: number = 64 * 1024 * 1024;
+
+/** Answers the bytes of the write-ahead log, while it has to go on growing. */
+function upkeep({ state, history }: UpkeepParts, duration: Histogram): number {
   const started = performance.now();
-  state.checkpoint();
+  const growing = state.checkpoint();
   const head = state.head().height;
   if (history !== "archive" && head - history > state.archive.oldestState()) {
     state.prune(height(head - history));
   }
   duration.observe((performance.now() - started) / 1000);
+  return growing;
 }
 
-/** Looks after the store until disposed. */
-export function startUpkeep(parts: UpkeepParts): Disposable {
-  const { chain, state, metrics, fail } = parts;
+/** Looks after the store until disposed, which waits for what is under way. */
+export function startUpkeep(parts: UpkeepParts): AsyncDisposable {
+  const { chain, state, metrics, longReads, fail } = parts;
+  const { exclusive } = chain.application;
   const duration = metrics.histogram(
     "kora_upkeep_seconds",
     "Time to move the write-ahead log and drop history.",
   );
+  // In the chain's own queue: never while a block is executed or committed.
+  const work = async (): Promise<void> => {
+    const growing = await exclusive(() => upkeep(parts, duration));
+    if (growing > MAX_LOG_BYTES) await longReads.whenEmpty(() => exclusive(() => state.checkpoint()));
+  };
   let done = state.head().height;
-  let running = false;
+  let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     const head = state.head().height;
-    if (running || head === done) return;
-    running = true;
+    if (running !== undefined || head === done) return;
     done = head;
-    // In the chain's own queue: never while a block is executed or committed.
-    chain.application
-      .exclusive(() => upkeep(parts, duration))
+    running = work()
       .catch(fail)
       .finally(() => {
-        running = false;
+        running = undefined;
       });
   }, INTERVAL_MS);
   timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await running;
+    },
+  };
 }

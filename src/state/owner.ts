@@ -290,10 +290,11 @@ export class StateOwner implements StateDb {
     return this.#prover.opsOf(twig);
   }
 
-  checkpoint(): void {
-    this.#base.store.checkpoint(false);
+  checkpoint(): number {
+    const growing = this.#base.store.checkpoint(false);
     const { nextSN, live } = this.#base.tree.extent;
     if (nextSN - this.#base.indexedSN > Math.max(INDEX_OPS, live)) this.#writeIndex();
+    return growing;
   }
 
   #writeIndex(): void {

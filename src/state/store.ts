@@ -22,8 +22,11 @@ export interface Store {
   write<T>(work: () => T): T;
   /** Runs `work` on one snapshot. */
   read<T>(work: () => T): T;
-  /** Moves what it can of the write-ahead log into the database file; `truncate` also empties the log. */
-  checkpoint(truncate: boolean): void;
+  /**
+   * Moves what it can of the write-ahead log into the database file; `truncate` also empties the log. Answers the bytes
+   * of a log that has to go on growing, as a reader stands on an older state than the newest; 0 for one that begins anew.
+   */
+  checkpoint(truncate: boolean): number;
   /** A refusal that names the file and, where it can be read, the height. */
   corrupt(what: string, cause?: unknown): KoraError;
   close(): void;
@@ -139,6 +142,7 @@ export function openStore(path: string, options: StoreOptions): Store {
       });
     }
   };
+  const pageBytes = guard(() => database.prepare("PRAGMA page_size").values()[0]?.[0]) as number;
   const rollBack = (): void => {
     try {
       // SQLite may have rolled back by itself (disk full): then there is nothing left to roll back.
@@ -178,7 +182,10 @@ export function openStore(path: string, options: StoreOptions): Store {
     write: (work) => transact("BEGIN IMMEDIATE", work),
     read: (work) => (database.inTransaction ? work() : transact("BEGIN", work)),
     checkpoint(truncate) {
-      guard(() => database.prepare(`PRAGMA wal_checkpoint(${truncate ? "TRUNCATE" : "PASSIVE"})`).all());
+      const mode = truncate ? "TRUNCATE" : "PASSIVE";
+      const [row] = guard(() => database.prepare(`PRAGMA wal_checkpoint(${mode})`).values());
+      const [, frames, moved] = row as readonly number[] as readonly [number, number, number];
+      return moved < frames ? frames * pageBytes : 0;
     },
     close: () => database.close(),
   };

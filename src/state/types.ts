@@ -198,7 +198,10 @@ export interface StateDb extends QmdbBatchable {
   manifest(): Uint8Array;
   /** Leaf messages of a twig, dead ones included. Throws STATE_PRUNED. */
   twigOps(twig: number): readonly Uint8Array[];
-  /** Moves the write-ahead log into the database file: to be called between blocks. */
-  checkpoint(): void;
+  /**
+   * Moves the write-ahead log into the database file: to be called between blocks. Answers the bytes of a log that has
+   * to go on growing because some reader still needs it; 0 where the next block begins it anew.
+   */
+  checkpoint(): number;
   close(): void;
 }

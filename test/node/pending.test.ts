@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { PendingOutcome, PendingTask } from "#chain/pending-block.ts";
 import { KoraError } from "#lib/error.ts";
 import { createPendingSource, PENDING_SHARE } from "#node/pending.ts";
+import { createGate } from "#node/reads/gate.ts";
 import { opened, parcelOf } from "#node/reads/parcel.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { oneOfEach } from "../rpc/fake-node.ts";
@@ -16,6 +17,7 @@ const reads = createReads({
   rules: { chainId: TEST_CHAIN_ID, transactionGasCap: false },
   timeLimit: 20_000,
   workers: 1,
+  longReads: createGate(),
 });
 afterAll(() => {
   reads[Symbol.dispose]();

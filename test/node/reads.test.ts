@@ -7,6 +7,7 @@ import type { AccountOverride, CallRequest } from "#execution/types.ts";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { createChainPort } from "#node/chain-port.ts";
 import { createPendingSource } from "#node/pending.ts";
+import { createGate } from "#node/reads/gate.ts";
 import type { Job } from "#node/reads/job.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { createWorkerPool } from "#node/reads/worker-pool.ts";
@@ -31,6 +32,7 @@ const pendingReads = createReads({
   rules: RULES,
   timeLimit: 10_000,
   workers: 1,
+  longReads: createGate(),
 });
 const port = createChainPort({
   chain,
@@ -50,7 +52,14 @@ const port = createChainPort({
 const viewOf = async (at: Height | "latest" | "pending"): Promise<CallView> =>
   at === "pending" ? (await port.pending()).view : port.view(at);
 const reads = (timeLimit: number, workers = 2) =>
-  createReads({ state: chain.state, history: chain.history, rules: RULES, timeLimit, workers });
+  createReads({
+    state: chain.state,
+    history: chain.history,
+    rules: RULES,
+    timeLimit,
+    workers,
+    longReads: createGate(),
+  });
 /** One thread, and room for `queue` jobs that wait for it. */
 const oneThread = (queue: number, path = chain.state.path) =>
   createWorkerPool({ workers: 1, queue, idle: 10_000, boot: { path, rules: RULES } });

@@ -16,6 +16,7 @@ import type {
   LongCall,
 } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
+import type { Gate } from "./gate.ts";
 import {
   type CallJob,
   isAbandoned,
@@ -36,6 +37,8 @@ export interface ReadsOptions {
   readonly timeLimit: number;
   /** Threads at most. */
   readonly workers: number;
+  /** Log queries pass it: each holds one snapshot for as long as it runs. */
+  readonly longReads: Pick<Gate, "pass">;
 }
 
 /** Reads that wait for a thread at most: behind more than this nobody wants to stand. */
@@ -76,7 +79,7 @@ export interface Reads extends CallsPort, Disposable {
 
 /** Reads over an open database. Closing ends their threads. */
 export function createReads(options: ReadsOptions): Reads {
-  const { state, history, timeLimit, workers } = options;
+  const { state, history, timeLimit, workers, longReads } = options;
   const boot = { path: state.path, rules: options.rules };
   const pool = createWorkerPool({ workers, queue: MAX_WAITING, idle: IDLE_MS, boot });
   const pendingPool = createWorkerPool({ workers: 1, queue: 1, idle: IDLE_MS, boot });
@@ -130,7 +133,8 @@ export function createReads(options: ReadsOptions): Reads {
       estimateGas: (task) => runLong("estimateGas", task) as Promise<EstimateAnswer>,
       createAccessList: (task) => runLong("createAccessList", task) as Promise<AccessListAnswer>,
     },
-    logs: (query) => pool.run({ kind: "logs", query }, timeLimit) as Promise<readonly LocatedLog[]>,
+    logs: (query) =>
+      longReads.pass(() => pool.run({ kind: "logs", query }, timeLimit) as Promise<readonly LocatedLog[]>),
     pending,
     [Symbol.dispose]() {
       pool.close();

@@ -50,7 +50,8 @@ const GRACE_MS = 250;
 /** Milliseconds a job waits for a thread at most: whoever asked has given up by then. */
 const MAX_WAIT_MS = 30_000;
 
-function busy(): KoraError {
+/** Too many wait. */
+export function readsBusy(): KoraError {
   const hint = "try again later, or ask for less at once";
   return new KoraError("too many heavy requests are waiting", { code: "READS_BUSY", hint });
 }
@@ -87,7 +88,7 @@ class Pool implements WorkerPool {
       const thread = this.#idle.pop() ?? this.#spawn();
       if (thread !== undefined) return this.#start(thread, task);
       if (this.#waiting.length < this.#options.queue) return void this.#waiting.push(task);
-      reject(busy());
+      reject(readsBusy());
     });
   }
 
@@ -140,7 +141,7 @@ class Pool implements WorkerPool {
   #next(): Task | undefined {
     for (let task = this.#waiting.shift(); task !== undefined; task = this.#waiting.shift()) {
       if (performance.now() - task.since < MAX_WAIT_MS) return task;
-      task.reject(busy());
+      task.reject(readsBusy());
     }
     return undefined;
   }

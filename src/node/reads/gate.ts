@@ -1,0 +1,52 @@
+// A gate before reads that hold one snapshot of the database for long: while any of them stands on an older one than
+// the newest, the write-ahead log cannot begin anew. Closing it lets those that run end, and makes others wait.
+import { readsBusy } from "./worker-pool.ts";
+
+/** Reads that wait for the gate to open at most. */
+const MAX_WAITING = 1_024;
+
+export interface Gate {
+  /** Runs `work` once the gate is open; nobody is let alone while it runs. Rejects with READS_BUSY where many wait. */
+  pass<T>(work: () => Promise<T>): Promise<T>;
+  /** Closes the gate, waits until nobody is behind it, runs `work`, and opens it. One at a time. */
+  whenEmpty<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** An open gate. */
+export function createGate(): Gate {
+  let inside = 0;
+  let waiting = 0;
+  let closed: Promise<void> | undefined;
+  let empty: (() => void) | undefined;
+  return {
+    async pass(work) {
+      if (closed !== undefined && waiting >= MAX_WAITING) throw readsBusy();
+      waiting++;
+      while (closed !== undefined) await closed;
+      waiting--;
+      inside++;
+      try {
+        return await work();
+      } finally {
+        if (--inside === 0) empty?.();
+      }
+    },
+    async whenEmpty(work) {
+      while (closed !== undefined) await closed;
+      const { promise, resolve: open } = Promise.withResolvers<void>();
+      closed = promise;
+      try {
+        if (inside > 0) {
+          await new Promise<void>((resolve) => {
+            empty = resolve;
+          });
+        }
+        return await work();
+      } finally {
+        empty = undefined;
+        closed = undefined;
+        open();
+      }
+    },
+  };
+}
