@@ -1,7 +1,7 @@
 // A network of real validators for tests: the files that kora testnet writes, each node a process of the compiled
 // binary, killed and started at will, and what has to hold of them whatever happened.
 import { Database } from "bun:sqlite";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   post,
@@ -29,6 +29,8 @@ export interface NetworkOptions {
   readonly flags?: readonly string[];
   /** One for each node; without them all share this machine's loopback. */
   readonly hosts?: readonly TestHost[];
+  /** That loopback is IPv6's, and nothing is reached otherwise. */
+  readonly ipv6?: boolean;
 }
 
 export interface TestNode {
@@ -68,6 +70,12 @@ export function freePorts(count: number): number {
   throw new Error("no free ports");
 }
 
+/** Moves a node from 127.0.0.1 to ::1, with the others as it knows them. */
+function moveToIpv6({ folder }: TestNode): void {
+  const config = join(folder, "node.toml");
+  writeFileSync(config, readFileSync(config, "utf8").replaceAll("127.0.0.1:", "[::1]:"));
+}
+
 /** Writes the files of a network and starts none of it. */
 export function makeNetwork(options: NetworkOptions): TestNetwork {
   const { validators, blockTime, hosts } = options;
@@ -82,13 +90,15 @@ export function makeNetwork(options: NetworkOptions): TestNetwork {
   const nodes = Array.from({ length: validators }, (_, index): TestNode => {
     return { index, folder: join(folder, `node${index}`), process: undefined };
   });
+  if (options.ipv6 === true) for (const node of nodes) moveToIpv6(node);
+  const loopback = options.ipv6 === true ? "[::1]" : "127.0.0.1";
   const network: TestNetwork = {
     folder,
     nodes,
     start: (node) => network.startAs(node, {}),
     async startAs(node, program) {
-      const { address = "127.0.0.1", prefix = [] } = hosts?.[node.index] ?? {};
-      const ports = ["--rpc-http-addr", `${address}:0`, "--metrics-addr", "127.0.0.1:0"];
+      const { address = loopback, prefix = [] } = hosts?.[node.index] ?? {};
+      const ports = ["--rpc-http-addr", `${address}:0`, "--metrics-addr", `${loopback}:0`];
       const config = ["--config", join(node.folder, "node.toml"), "--log-format", "json"];
       node.process = await startKora([...config, ...ports, ...(options.flags ?? [])], { ...program, prefix });
     },
