@@ -49,6 +49,12 @@ function settingsOf(args: Args): Settings {
   };
 }
 
+/** What would be sent, for scripts; a null rate is as fast as the chain takes it. */
+function planOf({ urls, kind, total, rate, accounts, concurrency, funderKey }: Settings): object {
+  const { address } = funder(funderKey);
+  return { urls, kind, total, rate: rate ?? null, accounts, concurrency, funder: address };
+}
+
 function describePlan(settings: Settings): string {
   const pace = settings.rate === undefined ? "as fast as the chain takes them" : `${settings.rate} a second`;
   return [
@@ -103,11 +109,11 @@ async function measure(settings: Settings, progress: Progress, signal: AbortSign
 /** `kora load`: exit code 0 when every transaction was included and succeeded, else 1. */
 export const load: CommandRun = async ({ args, out, terminal, signal }: CommandContext) => {
   const settings = settingsOf(args);
+  const json = hasFlag(args, "json");
   if (hasFlag(args, "dry-run")) {
-    out(describePlan(settings));
+    out(json ? JSON.stringify(planOf(settings)) : describePlan(settings));
     return 0;
   }
-  const json = hasFlag(args, "json");
   const report = await measure(settings, createProgress(terminal, json), signal).catch((thrown: unknown) => {
     if (!signal.aborted) throw thrown;
     throw new KoraError("the load was interrupted", { code: "INTERRUPTED", hint: "start it again" });

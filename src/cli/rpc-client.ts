@@ -1,5 +1,6 @@
 // A small JSON-RPC client over HTTP for the commands that talk to nodes: batches, time limit, clear errors.
 import { KoraError, messageOf } from "#lib/error.ts";
+import { usageError } from "./args.ts";
 
 export interface RpcFailure {
   readonly code: number;
@@ -28,9 +29,31 @@ export function rpcAddress(text: string): string {
   return /^https?:\/\//.test(text) ? text : `http://${text}`;
 }
 
-/** The nodes that `--rpc-url` names, one or several with commas between; without it the one on this machine. */
-export function rpcAddresses(given: string | undefined): string[] {
-  return (given ?? "http://127.0.0.1:8545").split(",").map((text) => rpcAddress(text.trim()));
+/**
+ * The nodes that `--rpc-url` names, one or several with commas between; without it the one on this machine. Throws USAGE
+ * for what cannot be an address.
+ */
+export function rpcAddresses(given = "http://127.0.0.1:8545"): string[] {
+  return given.split(",").map((text) => {
+    const url = rpcAddress(text.trim());
+    if (URL.canParse(url)) return url;
+    throw usageError(
+      `--rpc-url cannot be "${given}"`,
+      `"${text.trim()}" is no address of HTTP`,
+      "--rpc-url http://127.0.0.1:8545, or several with commas between",
+    );
+  });
+}
+
+/** Why a request got no answer, as far as the runtime says it. */
+function silenceOf(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (code === "ECONNREFUSED" || code === "ConnectionRefused") return "nothing listens there";
+  if (code === "ENOTFOUND") return "no host is known by that name";
+  if (thrown instanceof DOMException && thrown.name === "TimeoutError")
+    return `it said nothing for ${TIMEOUT_MS / 1_000} s`;
+  if (thrown instanceof SyntaxError) return "what listens there does not speak JSON-RPC";
+  return messageOf(thrown);
 }
 
 async function post(url: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
@@ -45,8 +68,8 @@ async function post(url: string, body: unknown, signal: AbortSignal | undefined)
   } catch (cause) {
     throw new KoraError(`no answer from ${url}`, {
       code: "RPC_UNREACHABLE",
-      why: messageOf(cause),
-      hint: "is a node serving JSON-RPC there? --rpc-url names another address",
+      why: silenceOf(cause),
+      hint: "kora dev or kora devnet starts a chain here; --rpc-url names a node elsewhere",
       cause,
     });
   }

@@ -99,7 +99,7 @@ function nextBatch(run: Run, lane: Lane): Item[] {
     }
     idle = 0;
     const operation = options.plan.operation(sender, run.taken);
-    const signed = signOperation(options.senders[sender] as Sender, operation, options.plan.fees);
+    const signed = signOperation(options.senders[sender] as Sender, operation, options.plan.prices.fees);
     batch.push({ sender, at: dueAt(run, run.taken), signed });
     run.inFlight[sender] = (run.inFlight[sender] as number) + 1;
     run.taken++;
@@ -211,6 +211,7 @@ async function watch(run: Run, client: RpcClient, from: number, sent: () => bool
   let progressed = performance.now();
   while (!finished(run) && !(sent() && run.pending.size === 0)) {
     const head = Number((await patiently(run, () => client.call("eth_blockNumber"))) as Hex);
+    if (next <= head) await patiently(run, () => run.options.plan.prices.follow());
     for (; next <= head; next++) {
       const before = run.pending.size;
       settleBlock(run, await patiently(run, () => inclusionsOf(client, next, run.options.plan.certain)));

@@ -1,4 +1,4 @@
-// Prepares a chain for a load run: reads its fees, funds the senders, deploys what the kind of load needs.
+// Prepares a chain for a load run: reads its prices, funds the senders, deploys what the kind of load needs.
 
 import type { RpcClient } from "#cli/rpc-client.ts";
 import { fromHex, type Hex } from "#lib/bytes.ts";
@@ -6,19 +6,18 @@ import { KoraError } from "#lib/error.ts";
 import { type Address, address } from "#types/ids.ts";
 import { type Fees, type Operation, type Sender, type Signed, signOperation } from "./accounts.ts";
 import { addLiquidity, approve, pairCreation, swap, tokenCreation, tokenTransfer } from "./contracts.ts";
+import { openPrices, type Prices } from "./prices.ts";
 
 export type LoadKind = "transfer" | "erc20" | "swap";
 
 export interface Plan {
-  readonly fees: Fees;
+  readonly prices: Prices;
   /** Whether a transaction of this load that is included cannot have failed. */
   readonly certain: boolean;
   /** The operation that `sender` (its index) sends as the run's `index`th. */
   readonly operation: (sender: number, index: number) => Operation;
 }
 
-const GWEI = 1_000_000_000n;
-const FEE_HEADROOM = 8n;
 const TRANSFER_GAS = 21_000n;
 const TOKEN_GAS = 80_000n;
 const SWAP_GAS = 220_000n;
@@ -32,6 +31,8 @@ const SWAP_AMOUNT = 1_000_000n;
 const UNLIMITED = 2n ** 256n - 1n;
 const BATCH = 100;
 const POLL_MS = 50;
+/** A chain that includes nothing for so long is given up. */
+const STALL_MS = 60_000;
 
 const GAS: Record<LoadKind, bigint> = { transfer: TRANSFER_GAS, erc20: TOKEN_GAS, swap: SWAP_GAS };
 
@@ -49,7 +50,28 @@ function failed(why: string): KoraError {
   return new KoraError("preparing the load failed", {
     code: "LOAD_SETUP",
     why,
-    hint: "is the funding account rich enough on this chain? --funder-key names another",
+    hint: "start it again; kora status shows how the node is",
+  });
+}
+
+function stalled(client: RpcClient, open: number): KoraError {
+  return new KoraError("the chain includes nothing", {
+    code: "LOAD_STALLED",
+    why: `${open} transactions that prepare the load have waited for ${STALL_MS / 1_000} s`,
+    hint: `does it make blocks? kora status --rpc-url ${client.url}`,
+  });
+}
+
+const inEther = (wei: bigint): string => `${Number((Number(wei) / 1e18).toPrecision(4))} ETH`;
+
+/** Throws unless the paying account holds what the load may cost it. */
+async function checkFunds(client: RpcClient, payer: Sender, cost: bigint): Promise<void> {
+  const held = BigInt((await client.call("eth_getBalance", payer.address, "latest")) as Hex);
+  if (held >= cost) return;
+  throw new KoraError(`${payer.address} cannot pay for this load`, {
+    code: "LOAD_FUNDS",
+    why: `it holds ${inEther(held)} on this chain, and the load may cost it ${inEther(cost)}`,
+    hint: "fund it, name another with --funder-key FILE, or send less: --total-txs, --accounts",
   });
 }
 
@@ -65,6 +87,7 @@ async function settle(client: RpcClient, signed: readonly Signed[], signal: Abor
   const receipts: Receipt[] = [];
   for (const chunk of chunks(signed)) {
     let open = chunk;
+    let progressed = performance.now();
     const found = new Map<string, Receipt>();
     while (open.length > 0) {
       signal.throwIfAborted();
@@ -74,22 +97,16 @@ async function settle(client: RpcClient, signed: readonly Signed[], signal: Abor
         const receipt = "result" in answer ? (answer.result as Receipt | null) : null;
         if (receipt !== null) found.set((open[at] as Signed).hash, receipt);
       }
-      open = open.filter(({ hash }) => !found.has(hash));
+      const left = open.filter(({ hash }) => !found.has(hash));
+      if (left.length < open.length) progressed = performance.now();
+      open = left;
+      if (performance.now() - progressed > STALL_MS) throw stalled(client, open.length);
       if (open.length > 0) await Bun.sleep(POLL_MS);
     }
     receipts.push(...chunk.map(({ hash }) => found.get(hash) as Receipt));
   }
   if (receipts.some(({ status }) => status !== "0x1")) throw failed("a preparing transaction was reverted");
   return receipts;
-}
-
-async function readFees(client: RpcClient): Promise<Fees> {
-  const chainId = BigInt((await client.call("eth_chainId")) as Hex);
-  const block = (await client.call("eth_getBlockByNumber", "latest", false)) as { baseFeePerGas?: Hex };
-  const baseFee = BigInt(block.baseFeePerGas ?? "0x0");
-  const ceiling = baseFee * FEE_HEADROOM;
-  const maxFeePerGas = ceiling > 20n * GWEI ? ceiling : 20n * GWEI;
-  return { chainId, maxFeePerGas, maxPriorityFeePerGas: GWEI };
 }
 
 async function readNonces(client: RpcClient, senders: readonly Sender[]): Promise<void> {
@@ -105,26 +122,43 @@ async function readNonces(client: RpcClient, senders: readonly Sender[]): Promis
   }
 }
 
-/** Tops every sender up to what its share of `total` can cost at most. */
-async function fund(
-  client: RpcClient,
-  payer: Sender,
-  senders: readonly Sender[],
-  need: bigint,
-  fees: Fees,
-  signal: AbortSignal,
-): Promise<void> {
-  const signed: Signed[] = [];
+interface Stage {
+  readonly client: RpcClient;
+  readonly payer: Sender;
+  readonly senders: readonly Sender[];
+  readonly fees: Fees;
+  readonly signal: AbortSignal;
+}
+
+/** Gas that the paying account spends on preparing a kind of load, the funding of the senders included. */
+function preparingGas(kind: LoadKind, senders: bigint): bigint {
+  const token = DEPLOY_GAS + senders * TOKEN_GAS;
+  const funding = senders * TRANSFER_GAS;
+  if (kind === "transfer") return funding;
+  if (kind === "erc20") return funding + token;
+  return funding + 2n * token + DEPLOY_GAS + OWN_SETUP * TOKEN_GAS + SWAP_GAS;
+}
+
+/** Tops every sender up to `need`, if the payer can pay that and everything else it has to. */
+async function fund(stage: Stage, kind: LoadKind, need: bigint): Promise<void> {
+  const { client, payer, senders, fees, signal } = stage;
+  const operations: Operation[] = [];
   for (const chunk of chunks(senders)) {
     const calls = chunk.map(({ address }) => ({ method: "eth_getBalance", params: [address, "latest"] }));
     for (const [at, answer] of (await client.batch(calls)).entries()) {
       const held = "result" in answer ? BigInt(answer.result as Hex) : 0n;
       const to = (chunk[at] as Sender).address;
-      const operation = { to, value: need - held, data: new Uint8Array(), gasLimit: TRANSFER_GAS };
-      if (held < need) signed.push(signOperation(payer, operation, fees));
+      if (held >= need) continue;
+      operations.push({ to, value: need - held, data: new Uint8Array(), gasLimit: TRANSFER_GAS });
     }
   }
-  await settle(client, signed, signal);
+  const gifts = operations.reduce((sum, { value }) => sum + value, 0n);
+  await checkFunds(client, payer, gifts + preparingGas(kind, BigInt(senders.length)) * fees.maxFeePerGas);
+  await settle(
+    client,
+    operations.map((operation) => signOperation(payer, operation, fees)),
+    signal,
+  );
 }
 
 const invoke = (to: Address | undefined, data: Uint8Array, gasLimit: bigint): Operation => ({
@@ -137,14 +171,6 @@ const invoke = (to: Address | undefined, data: Uint8Array, gasLimit: bigint): Op
 function createdBy(receipt: Receipt | undefined): Address {
   if (receipt?.contractAddress == null) throw failed("a deployment created no contract");
   return address(fromHex(receipt.contractAddress));
-}
-
-interface Stage {
-  readonly client: RpcClient;
-  readonly payer: Sender;
-  readonly senders: readonly Sender[];
-  readonly fees: Fees;
-  readonly signal: AbortSignal;
 }
 
 async function deployToken({ client, payer, senders, fees, signal }: Stage): Promise<Address> {
@@ -180,24 +206,26 @@ export async function prepare(
   total: number,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const fees = await readFees(client);
+  const prices = await openPrices(client);
   await readNonces(client, [payer, ...senders]);
-  const share = BigInt(Math.ceil(total / senders.length) * 2) * (GAS[kind] * fees.maxFeePerGas + 1n);
-  const need = share + OWN_SETUP * TOKEN_GAS * fees.maxFeePerGas;
-  await fund(client, payer, senders, need, fees, signal);
-  const stage = { client, payer, senders, fees, signal };
+  // Senders take turns, but who waits for a block is passed over: one may send more than another.
+  const most = BigInt(Math.ceil(total / senders.length) * 2);
+  const need = most * (GAS[kind] * prices.ceiling + 1n) + OWN_SETUP * TOKEN_GAS * prices.ceiling;
+  const stage = { client, payer, senders, fees: prices.fees, signal };
+  await fund(stage, kind, need);
   const gasLimit = GAS[kind];
   const next = (sender: number): Address => (senders[(sender + 1) % senders.length] as Sender).address;
   if (kind === "transfer") {
     const data = new Uint8Array();
-    return { fees, certain: true, operation: (sender) => ({ to: next(sender), value: 1n, data, gasLimit }) };
+    const operation = (sender: number) => ({ to: next(sender), value: 1n, data, gasLimit });
+    return { prices, certain: true, operation };
   }
   if (kind === "erc20") {
     const token = await deployToken(stage);
     const operation = (sender: number) => invoke(token, tokenTransfer(next(sender), 1n), gasLimit);
-    return { fees, certain: false, operation };
+    return { prices, certain: false, operation };
   }
   const pair = await deployPair(stage);
   const operation = (_: number, index: number) => invoke(pair, swap(SWAP_AMOUNT, index % 2 === 0), gasLimit);
-  return { fees, certain: false, operation };
+  return { prices, certain: false, operation };
 }
