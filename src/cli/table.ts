@@ -33,8 +33,13 @@ const DEVNET_FLAGS: readonly Flag[] = [
   { name: "fresh", summary: "wipe that folder first" },
   { name: "chain-id", value: "ID", summary: "chain id", default: "1337" },
   { name: "block-time", value: "SECONDS", summary: "pace of leaders", default: "1" },
-  { name: "rpc-port", value: "PORT", summary: "RPC port of node 0; node i adds i", default: "8545" },
-  { name: "p2p-port", value: "PORT", summary: "the same for peers; 0 takes free ones", default: "30303" },
+  {
+    name: "rpc-port",
+    value: "PORT",
+    summary: "RPC port of node 0; node i adds i; 0 takes free ones",
+    default: "8545",
+  },
+  { name: "p2p-port", value: "PORT", summary: "the same for peers", default: "30303" },
   { name: "metrics-port", value: "PORT", summary: "the same for metrics", default: "9000" },
   { name: "trusted-dealer", summary: "deal the key instead of holding the ceremony" },
 ];
@@ -49,6 +54,7 @@ const TESTNET_FLAGS: readonly Flag[] = [
     summary: "where each node will be, as many as validators; without it all here, on ports of their own",
   },
   { name: "block-time", value: "SECONDS", summary: "pace of leaders" },
+  { name: "gas-limit", value: "GAS", summary: "gas limit of blocks", default: "30000000" },
   { name: "rpc-port", value: "PORT", summary: "RPC port of the first node", default: "8545" },
   { name: "p2p-port", value: "PORT", summary: "peer port of the first node", default: "30303" },
   { name: "metrics-port", value: "PORT", summary: "metrics port of the first node", default: "9000" },

@@ -12,6 +12,8 @@ import { DEALER_WARNING } from "./dkg-deal.ts";
 
 const DEFAULT_VALIDATORS = 4;
 const DEFAULT_CHAIN_ID = 1337;
+/** The least that a block may have (Ethereum's rule), and what a configuration can say. */
+const GAS_LIMITS = { min: 5_000, max: Number.MAX_SAFE_INTEGER };
 const PORTS = { p2p: 30_303, rpc: 8_545, metrics: 9_000 };
 
 /** A port of node `index`: every node the same where each has a host of its own, else one after the other. */
@@ -65,6 +67,7 @@ export const testnet: CommandRun = async ({ args, out: print, err }: CommandCont
   const wanted = integerFlag(args, "validators", { min: 1, max: MAX_PARTICIPANTS });
   const chainId = integerFlag(args, "chain-id", { min: 1, max: MAX_CHAIN_ID }) ?? DEFAULT_CHAIN_ID;
   const blockTime = numberFlag(args, "block-time", { min: 0.001, max: 86_400 });
+  const gasLimit = integerFlag(args, "gas-limit", GAS_LIMITS);
   const hosts = hostsOf(args, wanted);
   const count = wanted ?? hosts?.length ?? DEFAULT_VALIDATORS;
   const out = outOf(args);
@@ -81,7 +84,7 @@ export const testnet: CommandRun = async ({ args, out: print, err }: CommandCont
       metricsPort: portOf(args, "metrics", index, own),
     };
   });
-  writeNetwork(places, { chainId, anywhere: own, blockTime });
+  writeNetwork(places, { chainId, anywhere: own, blockTime, gasLimit });
   const dealt = hasFlag(args, "trusted-dealer");
   if (dealt) {
     err(DEALER_WARNING);

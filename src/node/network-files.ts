@@ -30,6 +30,8 @@ export interface NetworkSettings {
   readonly anywhere: boolean;
   /** Seconds. */
   readonly blockTime: number | undefined;
+  /** Gas limit of the first block, which the nodes keep to; undefined: the default. */
+  readonly gasLimit: number | undefined;
 }
 
 /** The name of a node's folder. */
@@ -61,8 +63,9 @@ export function writeIdentity(folder: string): IdentityKey {
 }
 
 /** The genesis of a new network: forks active, system contracts in place, the public test accounts funded. */
-function genesisText(chainId: number): string {
-  const genesis = { ...devnet, config: { ...devnet.config, chainId } };
+function genesisText({ chainId, gasLimit }: NetworkSettings): string {
+  const limit = gasLimit === undefined ? {} : { gasLimit: `0x${gasLimit.toString(16)}` };
+  const genesis = { ...devnet, ...limit, config: { ...devnet.config, chainId } };
   return `${JSON.stringify(genesis, null, 2)}\n`;
 }
 
@@ -77,6 +80,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
   );
   const participants = places.map(({ identity }) => identity.slice(2)).sort();
   const pace = settings.blockTime === undefined ? [] : [`block_time = ${settings.blockTime}`];
+  const gas = settings.gasLimit === undefined ? [] : [`gas_limit = ${settings.gasLimit}`];
   const { host, p2pPort: port } = place;
   const everywhere = isIP(host) === 6 ? "::" : "0.0.0.0";
   // Only an address of its own can be passed on to followers.
@@ -99,6 +103,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
     "",
     "[execution]",
     ...pace,
+    ...gas,
     "",
     "[rpc]",
     `http_addr = "127.0.0.1:${place.rpcPort}"`,
@@ -111,7 +116,7 @@ export function nodeToml(place: NodePlace, places: readonly NodePlace[], setting
 
 /** Writes every node's configuration and the genesis they share. */
 export function writeNetwork(places: readonly NodePlace[], settings: NetworkSettings): void {
-  const genesis = utf8(genesisText(settings.chainId));
+  const genesis = utf8(genesisText(settings));
   for (const place of places) {
     writeWhole(join(place.folder, "genesis.json"), genesis, PUBLIC_MODE);
     writeWhole(join(place.folder, "node.toml"), utf8(nodeToml(place, places, settings)), PUBLIC_MODE);

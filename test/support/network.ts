@@ -25,6 +25,8 @@ export interface NetworkOptions {
   readonly validators: number;
   /** Seconds. */
   readonly blockTime: number;
+  /** Gas limit of blocks from genesis on. */
+  readonly gasLimit?: number;
   /** Flags of every node beside its configuration. */
   readonly flags?: readonly string[];
   /** One for each node; without them all share this machine's loopback. */
@@ -78,12 +80,13 @@ function moveToIpv6({ folder }: TestNode): void {
 
 /** Writes the files of a network and starts none of it. */
 export function makeNetwork(options: NetworkOptions): TestNetwork {
-  const { validators, blockTime, hosts } = options;
+  const { validators, blockTime, gasLimit, hosts } = options;
   const root = temporaryFolder();
   const folder = join(root.path, "net");
   const made = runKora([
     ...["testnet", "--out", folder, "--trusted-dealer", "--validators", String(validators)],
     ...["--block-time", String(blockTime), "--p2p-port", String(freePorts(validators))],
+    ...(gasLimit === undefined ? [] : ["--gas-limit", String(gasLimit)]),
     ...(hosts === undefined ? [] : ["--hosts", hosts.map(({ address }) => address).join(",")]),
   ]);
   if (made.code !== 0) throw new Error(`kora testnet failed: ${made.err}`);

@@ -90,7 +90,7 @@ export function openFolder(settings: DevnetSettings): DevnetFolder {
       metricsPort: portOf(settings.metricsPort, index),
     };
   });
-  writeNetwork(places, { chainId, anywhere: false, blockTime: settings.blockTime });
+  writeNetwork(places, { chainId, anywhere: false, blockTime: settings.blockTime, gasLimit: undefined });
   const dealt = places.every(({ folder }) => existsSync(join(folder, "output.json")));
   return { places, dealt };
 }

@@ -77,6 +77,7 @@ export interface NetworkPlan {
   readonly validators: number;
   /** Seconds. */
   readonly blockTime: number;
+  readonly gasLimit: number;
   readonly flags?: readonly string[];
 }
 
