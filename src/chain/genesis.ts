@@ -113,6 +113,7 @@ function writeGenesis(state: StateDb, genesis: Genesis, rules: ChainRules): Hash
     throw new KoraError(`no chain can begin with the gas limit ${genesis.gasLimit}`, {
       code: "BAD_GENESIS",
       kind: "usage",
+      why: "it is outside what the rules of Ethereum allow",
       hint: `choose one from ${MIN_GAS_LIMIT} to ${MAX_GAS_LIMIT}`,
     });
   }

@@ -1,6 +1,6 @@
 // kora status: the network as its nodes tell it, over their RPC. A live table on a terminal; once, or as JSON, for scripts.
 import type { Hex } from "#lib/bytes.ts";
-import { messageOf } from "#lib/error.ts";
+import { KoraError, messageOf } from "#lib/error.ts";
 import { hasFlag, numberFlag, textFlag } from "./args.ts";
 import type { CommandContext, CommandRun } from "./command.ts";
 import { createRpcClient, type RpcAnswer, rpcAddress, rpcAddresses } from "./rpc-client.ts";
@@ -89,7 +89,8 @@ export async function lookAt(address: string, signal: AbortSignal): Promise<Node
   try {
     return viewOf(url, await createRpcClient(url, signal).batch(CALLS));
   } catch (thrown) {
-    return { ...SILENT, url, error: messageOf(thrown) };
+    const why = thrown instanceof KoraError ? thrown.why : undefined;
+    return { ...SILENT, url, error: why ?? messageOf(thrown) };
   }
 }
 
@@ -137,8 +138,16 @@ export function statusTable(nodes: readonly NodeView[]): string {
     .join("\n");
 }
 
+/** Why nodes gave no answer, a line each, and what to do about it. */
+function silences(nodes: readonly NodeView[]): string[] {
+  const silent = nodes.filter(({ error }) => error !== null);
+  if (silent.length === 0) return [];
+  const reasons = silent.map(({ url, error }) => `no answer from ${url}: ${error}`);
+  return [...reasons, "--rpc-url names other nodes; kora dev or kora devnet starts a chain here"];
+}
+
 /** `kora status`: with --once (or without a terminal) exit code 1 if a node gives no answer. */
-export const status: CommandRun = async ({ args, out, terminal, signal }: CommandContext) => {
+export const status: CommandRun = async ({ args, out, err, terminal, signal }: CommandContext) => {
   const urls = rpcAddresses(textFlag(args, "rpc-url"));
   const json = hasFlag(args, "json");
   const seconds = numberFlag(args, "interval", { min: 0.1, max: 3_600 }) ?? DEFAULT_SECONDS;
@@ -149,7 +158,10 @@ export const status: CommandRun = async ({ args, out, terminal, signal }: Comman
     const shown = json ? JSON.stringify(nodes) : statusTable(nodes);
     if (once) {
       out(shown);
-      return nodes.some((node) => node.error !== null) ? 1 : 0;
+      const complaints = silences(nodes);
+      if (complaints.length === 0) return 0;
+      err(complaints.join("\n"));
+      return 1;
     }
     terminal.write(json ? `${shown}\n` : `\u001b[H\u001b[2J${shown}\n`);
     await Promise.race([Bun.sleep(seconds * 1000), stopped]);
