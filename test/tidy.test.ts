@@ -118,6 +118,69 @@ describe("imports", () => {
   });
 });
 
+/** How many arguments each call of `name` in `text` passes, its own declaration left out. */
+function argumentCounts(text: string, name: string): number[] {
+  const calls = text.matchAll(new RegExp(`(?<!function )\\b${name}(?:<[\\w<>, ]+>)?\\(`, "g"));
+  return [...calls].map((call) => {
+    const rest = text.slice(call.index + call[0].length);
+    let depth = 0;
+    let count = 0;
+    let open = false;
+    for (const [token] of rest.matchAll(/\/\/.*|\/\*[\s\S]*?\*\/|"[^"]*"|'[^']*'|`[^`]*`|\S/g)) {
+      if (token.startsWith("//") || token.startsWith("/*")) continue;
+      if (/^[)\]}]$/.test(token) && depth-- === 0) break;
+      if (/^[([{]$/.test(token)) depth++;
+      const separates = depth === 0 && token === ",";
+      if (!separates && !open) count++;
+      open = !separates;
+    }
+    return count;
+  });
+}
+
+describe("the switches of consensus rules, which the simulator turns off one by one", () => {
+  /** Those that act by them, and hand them on. */
+  const HOLDERS = /^src\/(consensus\/.*|node\/consensus\/(driver|verifier))\.ts$/;
+  const others = sources.filter((path) => !HOLDERS.test(path));
+  const switches = [...read("src/consensus/rules.ts").matchAll(/^ {2}(\w+): true,$/gm)].map(
+    (match) => match[1] as string,
+  );
+
+  test("are known to nothing else that is shipped, by type, by name or through a core", () => {
+    const named = switches.filter((name) => /^r\d/.test(name));
+    expect(named.length).toBeGreaterThan(30);
+    const word = new RegExp(`\\b(${["ALL_RULES", "core\\.rules", ...named].join("|")})\\b`);
+    expect(word.test(read("src/node/consensus/verifier.ts"))).toBeTrue();
+    expect(others.filter((path) => imports.get(path)?.includes("src/consensus/rules.ts"))).toEqual([]);
+    expect(others.filter((path) => word.test(read(path)))).toEqual([]);
+  });
+
+  test("are passed by nobody: drivers and cores of the product get all of them by default", () => {
+    expect(argumentCounts("createCore(a, { b: [1, 2], c: f(`1, `) })", "createCore")).toEqual([2]);
+    expect(
+      argumentCounts("x = createCore<A<B>>(\n // a, b\n a,\n (b, c) => 1,\n d,\n)", "createCore"),
+    ).toEqual([3]);
+    const calls = ["createDriver", "createCore", "newCore"].flatMap((name) =>
+      others.flatMap((path) => argumentCounts(read(path), name).map((count) => `${path} ${name} ${count}`)),
+    );
+    expect(calls).toEqual([
+      "src/node/ceremony/agreement.ts createDriver 2",
+      "src/node/consensus/solo.ts createDriver 2",
+      "src/node/validators/engine.ts createDriver 2",
+    ]);
+  });
+
+  test("follow from nothing outside the process: who holds them reads no flag, setting or environment", () => {
+    const holders = sources.filter((path) => HOLDERS.test(path));
+    expect(holders.length).toBeGreaterThan(10);
+    const outside = /\b(process|Bun|import\.meta|globalThis)\s*[.[]/;
+    expect(holders.filter((path) => outside.test(read(path)))).toEqual([]);
+    const settings = (path: string): boolean =>
+      imports.get(path)?.some((target) => /^src\/(config|cli|main)|^node:|^bun/.test(target)) === true;
+    expect(holders.filter(settings)).toEqual([]);
+  });
+});
+
 describe("files", () => {
   test("every source file opens with one to six lines that say what it is for", () => {
     const wrong = [...sources, ...tests].filter((path) => {
