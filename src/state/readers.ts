@@ -22,10 +22,12 @@ import type { OpLog } from "./log.ts";
 import type { Store } from "./store.ts";
 import type { StateReader } from "./types.ts";
 
-/** Decoded accounts, slots and code kept: about 300 bytes an entry, and up to 24 KiB a piece of code. */
+/** Decoded accounts and slots kept: about 300 bytes an entry. */
 const CACHED_ACCOUNTS = 32_768;
 const CACHED_SLOTS = 65_536;
+/** Code kept, in pieces and in bytes: a local chain may have no limit on the size of one. */
 const CACHED_CODE = 512;
+const CACHED_CODE_BYTES: number = CACHED_CODE * 24 * 1024;
 /** Storage keys looked at in one query while searching for a live one. */
 const PAGE = 256;
 
@@ -55,7 +57,11 @@ export interface LatestReader extends RecordReader {
 /** Reads code by hash; missing code is corruption. */
 export function openCode(store: Store): (codeHash: Hash) => Uint8Array {
   const select = store.prepare("SELECT code FROM code WHERE hash = ?");
-  const cache = createLru<Hash, Uint8Array>(CACHED_CODE);
+  const cache = createLru<Hash, Uint8Array>(CACHED_CODE, {
+    of: ({ length }) => length,
+    most: CACHED_CODE_BYTES,
+    spared: 1,
+  });
   return (codeHash) => {
     if (codeHash === EMPTY_CODE_HASH) return EMPTY_BYTES;
     const held = cache.get(codeHash);

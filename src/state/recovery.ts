@@ -36,25 +36,34 @@ function checkMarker(store: Store, marker: Marker): void {
   }
 }
 
+/** Rows of stored roots read at once: there are as many as the chain has had ops, by 2,048. */
+const ROOTS_AT_ONCE = 4_096;
+
+/** Stored left roots of all `complete` twigs, 32 bytes each, at the front of `out`. */
+function readLeftRoots(store: Store, complete: number, out: Uint8Array): void {
+  const select = store.prepare(
+    `SELECT id, left_root FROM twigs WHERE id >= ? ORDER BY id LIMIT ${ROOTS_AT_ONCE}`,
+  );
+  let expected = 0;
+  for (let rows = select.all(0); rows.length > 0; rows = select.all(expected)) {
+    for (const [id, root] of rows) {
+      const sound = id === expected && root instanceof Uint8Array && root.length === HASH_BYTES;
+      if (!sound || expected >= complete) {
+        throw store.corrupt(`the root of twig ${expected} is missing or cut`);
+      }
+      out.set(root, expected * HASH_BYTES);
+      expected++;
+    }
+  }
+  if (expected !== complete) throw store.corrupt(`the root of twig ${expected} is missing`);
+}
+
 /** Left roots of all twigs, the youngest computed from its ops; and that twig's node heap. */
 export function loadLeftRoots(base: Base, nextSN: number): { leftRoots: Uint8Array; young: Uint8Array } {
   const { store, log, tree } = base;
   const complete = Math.floor(nextSN / TWIG_LEAVES);
   const leftRoots = new Uint8Array(twigCount(nextSN) * HASH_BYTES);
-  let expected = 0;
-  for (const [id, root] of store.prepare("SELECT id, left_root FROM twigs ORDER BY id").all()) {
-    if (
-      id !== expected ||
-      !(root instanceof Uint8Array) ||
-      root.length !== HASH_BYTES ||
-      expected >= complete
-    ) {
-      throw store.corrupt(`the root of twig ${expected} is missing or cut`);
-    }
-    leftRoots.set(root, expected * HASH_BYTES);
-    expected++;
-  }
-  if (expected !== complete) throw store.corrupt(`the root of twig ${expected} is missing`);
+  readLeftRoots(store, complete, leftRoots);
   const messages: Uint8Array[] = [];
   log.scan(complete * TWIG_LEAVES, nextSN, (_, op) => messages.push(op));
   const young = heapOf(tree.empty, messages);
