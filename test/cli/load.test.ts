@@ -2,8 +2,10 @@
 // against the compiled binary are in test/e2e/load.test.ts.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { loadSenders } from "#cli/load/accounts.ts";
+import { funder, loadSenders } from "#cli/load/accounts.ts";
 import { type LoadCounts, runLoad } from "#cli/load/engine.ts";
+import { openPrices } from "#cli/load/prices.ts";
+import { prepare } from "#cli/load/setup.ts";
 import { latencies, percentile } from "#cli/load/stats.ts";
 import type { RpcAnswer, RpcClient } from "#cli/rpc-client.ts";
 import { bar, createProgress } from "#cli/terminal.ts";
@@ -106,4 +108,51 @@ test("a node that does not answer in time is asked again, and what it had taken 
   const counts = await sendOne(client);
   expect([counts.submitted, counts.included, counts.failed]).toEqual([1, 1, 0]);
   expect(asked).toBe(2);
+});
+
+/** A chain of which only its base fee and its balances are known. */
+function chainAt(baseFee: () => bigint, balance: bigint): RpcClient {
+  const answers: Record<string, () => unknown> = {
+    eth_chainId: () => "0x539",
+    eth_feeHistory: () => ({ baseFeePerGas: ["0x1", `0x${baseFee().toString(16)}`] }),
+    eth_getBalance: () => `0x${balance.toString(16)}`,
+    eth_getTransactionCount: () => "0x0",
+  };
+  const answer = (method: string): unknown => answers[method]?.();
+  return {
+    url: "nowhere",
+    call: async (method) => answer(method),
+    batch: async (calls) => calls.map(({ method }) => ({ result: answer(method) })),
+  };
+}
+
+test("what is offered follows the base fee both ways, and never beyond what accounts are funded for", async () => {
+  let baseFee = 10n ** 9n;
+  const prices = await openPrices(chainAt(() => baseFee, 0n));
+  const { ceiling } = prices;
+  const first = prices.fees.maxFeePerGas;
+  expect(first).toBeGreaterThan(7n * baseFee);
+  expect(ceiling).toBeGreaterThan(first);
+  for (const [factor, expected] of [
+    [2n, (offer: bigint) => offer > first && offer > 2n * 7n * 10n ** 9n],
+    [1_000n, (offer: bigint) => offer === ceiling],
+    [1n, (offer: bigint) => offer === first],
+  ] as const) {
+    baseFee = factor * 10n ** 9n;
+    await prices.follow();
+    expect([factor, expected(prices.fees.maxFeePerGas)]).toEqual([factor, true]);
+  }
+});
+
+test("an account that cannot pay is told what it holds and what it takes, before anything is sent", async () => {
+  const client = chainAt(() => 7n, 10n ** 15n);
+  const payer = funder(undefined);
+  const preparing = prepare(client, "erc20", payer, loadSenders(500), 60_000, AbortSignal.timeout(10_000));
+  await expect(preparing).rejects.toMatchObject({
+    code: "LOAD_FUNDS",
+    message: `${payer.address} cannot pay for this load`,
+    why: expect.stringMatching(
+      /^it holds 0\.001 ETH on this chain, and the load may cost it \d+(\.\d+)? ETH$/,
+    ),
+  });
 });
