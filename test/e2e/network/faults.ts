@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createRng, type Rng } from "#lib/rng.ts";
+import { useBinary } from "../../support/kora.ts";
 import { ask, processOf } from "../../support/network.ts";
 import { enterSandbox, insideSandbox, prepareSandbox, sandboxObstacle } from "../../support/sandbox.ts";
 import { type Bench, startBench } from "./faults/bench.ts";
@@ -31,11 +32,14 @@ const { values } = parseArgs({
     legs: { type: "string", default: "1000000" },
     /** Folder that gets the newest leg's logs of all nodes, at level debug. */
     logs: { type: "string" },
+    /** The product, where it is not to be built from this tree. */
+    binary: { type: "string" },
   },
 });
 const rounds = Number(values.rounds);
 const seed = Number(values.seed);
 const validators = Number(values.validators);
+if (values.binary !== undefined) useBinary(values.binary);
 const withinMs = Number(values.within) * 1_000;
 const only = values.only?.split(",");
 /** Rounds after a node lost its votes, in which it may be one that cannot sign. */
@@ -60,14 +64,18 @@ function overtaking({ ground: { arrivals } }: Bench, before: Overtaken = NONE): 
   return { delivered: delivered - before.delivered, overtaken: overtaken - before.overtaken };
 }
 
-/** Everything once in a random order; what silences a node comes late, and after it only what does not need its vote. */
+/**
+ * Everything once in a random order; what silences a node comes late, after it only what does not need its vote, and at
+ * last it votes again.
+ */
 function deckOf(bench: Bench, rng: Rng): readonly (readonly [string, Kind])[] {
-  const { always, whole, silencing } = kindsOf(bench);
+  const { always, whole, silencing, last } = kindsOf(bench);
   const chosen = (kinds: Readonly<Record<string, Kind>>): [string, Kind][] =>
     rng.shuffle(Object.entries(kinds).filter(([name]) => only?.includes(name) ?? true));
   const harmless = chosen(always);
-  const last = harmless.splice(0, Math.min(ROUNDS_AFTER_SILENCE, harmless.length));
-  return [...rng.shuffle([...chosen(whole), ...harmless]), ...chosen(silencing), ...last];
+  const after = harmless.splice(0, Math.min(ROUNDS_AFTER_SILENCE, harmless.length));
+  const before = rng.shuffle([...chosen(whole), ...harmless]);
+  return [...before, ...chosen(silencing), ...after, ...chosen(last)];
 }
 
 function show(text: string): void {
@@ -81,7 +89,9 @@ async function describeViolation(bench: Bench, kind: string): Promise<void> {
     const status = await ask<Record<string, unknown>>(processOf(node), "kora_nodeStatus").catch(String);
     console.error(`node${node.index} ${JSON.stringify(status)}`);
   }
-  console.error(`during ${kind}; the witness is node${bench.witness.index}`);
+  console.error(
+    `during ${kind}; witnesses: ${bench.witnesses.map(({ index }) => `node${index}`).join(", ")}`,
+  );
 }
 
 function keepLogs(bench: Bench, folder: string): void {
@@ -132,11 +142,11 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
     }
     const seconds = ((performance.now() - started) / 1_000).toFixed(1);
     const after = Math.round(done.at(-1)?.recovery ?? 0);
-    const { journalled, heard } = checks.votes();
+    const { different, heard } = checks.votes.counts();
     const where = `round ${first + done.length}/${rounds} (leg ${leg}, ${name}) ${kind}`;
     const { delivered, overtaken } = overtaking(bench, before);
     const reordered = delivered === 0 ? "" : `, ${overtaken} of ${delivered} pieces overtaken`;
-    const sums = `${checks.acknowledged()} acknowledged, ${journalled} votes, ${heard} heard${reordered}`;
+    const sums = `${checks.acknowledged()} acknowledged, ${different} votes, heard ${heard} times by ${bench.witnesses.length}${reordered}`;
     show(`${where}: ${seconds} s, height ${checks.height()}, ${sums}, blocks again after ${after} ms`);
   }
   await bench.transfers.stop();

@@ -3,8 +3,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRng, type Rng } from "#lib/rng.ts";
+import { quorumOf } from "#types/quorum.ts";
 import type { RunningKora, StartOptions } from "../../../support/kora.ts";
-import { ask, processOf, type TestNode } from "../../../support/network.ts";
+import { ask, processOf, type TestNetwork, type TestNode } from "../../../support/network.ts";
 import { startTransfers, type Transfers } from "../../../support/transfers.ts";
 import { type Ground, type GroundOptions, makeGround } from "./ground.ts";
 import { variantBinary } from "./variant-binary.ts";
@@ -16,18 +17,42 @@ export interface Bench extends AsyncDisposable {
   readonly transfers: Transfers;
   /** Faults that the committee can bear. */
   readonly faulty: number;
-  /** The node that writes down what it hears. */
-  readonly witness: TestNode;
-  readonly tap: string;
+  /** A quorum that writes down what it hears, so that most of it is up whoever is down; the others are the product. */
+  readonly witnesses: readonly TestNode[];
   /** Misbehaves now: nothing it says counts. */
   culprit: TestNode | undefined;
   /** Nodes that may sign nothing yet, and up to which view (R18). */
   readonly silent: Map<TestNode, number>;
-  /** Starts a node as the product, or as the witness where it is that. */
+  /** Starts a node as the product, as a witness where it is one, or with this environment as what the tests made. */
   start(node: TestNode, variant?: StartOptions["env"]): Promise<void>;
   kill(nodes: readonly TestNode[]): Promise<void>;
   /** Everything that its processes wrote. */
   outputOf(node: TestNode): string;
+}
+
+/** Exit code of a process that SIGKILL ended. */
+const KILLED = 137;
+
+/** Kills a node; throws where it had ended by itself before. */
+async function killRunning(network: TestNetwork, node: TestNode): Promise<void> {
+  const running = processOf(node);
+  await network.stop(node);
+  const code = await running.exited;
+  if (code === KILLED) return;
+  throw new Error(`node${node.index} ended with ${code} by itself: ${running.err().slice(-2_000)}`);
+}
+
+/** Where a witness writes what it hears. */
+export function tapOf(node: TestNode): string {
+  return join(node.folder, "heard");
+}
+
+/** Its place among the signers, and its key as evidence names it. */
+export function signerOf({ folder }: TestNode): { readonly signer: number; readonly participant: string } {
+  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
+  const signer: number = read("share.key").index;
+  const key: string = read("output.json").participants[signer];
+  return { signer, participant: key.startsWith("0x") ? key : `0x${key}` };
 }
 
 /** Starts all nodes and the load. */
@@ -36,26 +61,24 @@ export async function startBench(options: GroundOptions): Promise<Bench> {
   const ground = stack.use(await makeGround(options));
   const { network } = ground;
   const rng = createRng(options.rng.u32());
-  const witness = rng.pick(network.nodes);
-  const tap = join(network.folder, "heard");
+  const witnesses = rng.shuffle([...network.nodes]).slice(0, quorumOf(network.nodes.length));
   const processes = new Map<TestNode, RunningKora[]>(network.nodes.map((node) => [node, []]));
   const bench: Omit<Bench, "transfers" | typeof Symbol.asyncDispose> = {
     ground,
     nodes: network.nodes,
     rng,
     faulty: Math.floor((network.nodes.length - 1) / 3),
-    witness,
-    tap,
+    witnesses,
     culprit: undefined,
     silent: new Map(),
     async start(node, variant = {}) {
-      const env = { ...variant, ...(node === witness && { VALIDATOR_TAP: tap }) };
+      const env = { ...variant, ...(witnesses.includes(node) && { VALIDATOR_TAP: tapOf(node) }) };
       const product = Object.keys(env).length === 0;
       await network.startAs(node, product ? {} : { env, executable: variantBinary() });
       processes.get(node)?.push(processOf(node));
     },
     async kill(nodes) {
-      await Promise.all(nodes.map((node) => network.stop(node)));
+      await Promise.all(nodes.map((node) => killRunning(network, node)));
     },
     outputOf: (node) => (processes.get(node) ?? []).map((one) => one.out() + one.err()).join("\n"),
   };

@@ -1,7 +1,7 @@
 // One validator of the committee misbehaves for a while, as a program of its own: ../variant. The others go on, agree,
 // and hold evidence where two signed votes prove it. Afterwards it is honest again, and may sign nothing it may have
 // signed before.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../../support/kora.ts";
 import {
@@ -13,7 +13,7 @@ import {
   untilAbove,
 } from "../../../support/network.ts";
 import { CONDUCTS } from "../variant/conducts.ts";
-import { type Bench, guardFile, readGuard, victims, viewOf } from "./bench.ts";
+import { type Bench, guardFile, readGuard, signerOf, victims, viewOf } from "./bench.ts";
 import type { Checks } from "./checks.ts";
 
 /** Blocks that the honest must make beside it. */
@@ -36,14 +36,6 @@ const RULES: Readonly<Record<string, ConductRules>> = {
 interface Evidence {
   readonly participant: string;
   readonly view: number;
-}
-
-/** Its place among the signers, and its key as evidence names it. */
-function signerOf({ folder }: TestNode): { readonly signer: number; readonly participant: string } {
-  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
-  const signer: number = read("share.key").index;
-  const key: string = read("output.json").participants[signer];
-  return { signer, participant: key.startsWith("0x") ? key : `0x${key}` };
 }
 
 /** Evidence against `participant` that a node holds about the blocks from `height` on. */
@@ -70,7 +62,7 @@ async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise
   const height = Math.min(...(await Promise.all(honest.map(heightOf))));
   const from = await viewOf(culprit);
   await bench.kill([culprit]);
-  checks.readJournal(culprit);
+  checks.votes.readJournal(culprit);
   bench.culprit = culprit;
   await bench.start(culprit, { VALIDATOR_CONDUCT: conduct, VALIDATOR_SEED: String(bench.rng.u32()) });
   const highest = Math.max(...(await Promise.all(honest.map(heightOf))));
@@ -85,7 +77,7 @@ async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise
   await checkSameChain(honest, height);
   const to = Math.max(...(await Promise.all(bench.nodes.map(viewOf)))) + 1;
   await bench.kill(banned ? bench.nodes : [culprit]);
-  checks.excuse(signer, { from, to });
+  checks.votes.excuse(signer, { from, to });
   guardFrom(culprit, to);
   bench.culprit = undefined;
   await Promise.all((banned ? bench.nodes : [culprit]).map((node) => bench.start(node)));

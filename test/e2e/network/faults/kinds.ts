@@ -1,6 +1,6 @@
 // The bad things that are done to a network, one a round. Each leaves it whole again: every node running as the product,
 // every link open. What must hold then is checked elsewhere; here only what must hold while it lasts.
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../../support/kora.ts";
 import { heightOf, processOf, type TestNode, untilAbove, wipeData } from "../../../support/network.ts";
@@ -38,14 +38,47 @@ async function longAbsence(bench: Bench): Promise<void> {
   await bench.start(absent);
 }
 
-async function wiped(bench: Bench, checks: Checks): Promise<void> {
-  const [lost] = (await victims(bench, 1)) as [TestNode];
+/** Kills a node and takes its chain and its journal away; answers the view up to which it may have signed. */
+async function wipe(bench: Bench, checks: Checks, lost: TestNode): Promise<number> {
+  await until(`node${lost.index} has reserved views`, () => guardedView(lost) > 0);
   await bench.kill([lost]);
-  checks.readJournal(lost);
+  const bar = guardedView(lost);
+  checks.lose(lost, bar);
+  for (const name of ["chain.db", "consensus.db"]) {
+    if (!existsSync(join(lost.folder, "data", name)))
+      throw new Error(`node${lost.index} has no ${name} to lose`);
+  }
   wipeData(lost);
   bench.transfers.forget(lost);
-  bench.silent.set(lost, guardedView(lost));
+  bench.silent.set(lost, bar);
+  return bar;
+}
+
+async function wiped(bench: Bench, checks: Checks): Promise<void> {
+  const [lost] = (await victims(bench, 1)) as [TestNode];
+  await wipe(bench, checks, lost);
   await bench.start(lost);
+}
+
+/** A pace at which the views that a guard reserves ahead pass within a minute or two. */
+const HASTE: Readonly<Record<string, string>> = {
+  KORA_EXECUTION_BLOCK_TIME: "0.02",
+  KORA_EXECUTION_EMPTY_BLOCK_INTERVAL: "0.02",
+};
+const PASS_GUARD_MS = 300_000;
+
+/** A node that lost all keeps silent until nothing it may have signed is ahead, and then votes with the others again. */
+async function wipedVotes(bench: Bench, checks: Checks): Promise<void> {
+  const [lost] = (await victims(bench, 1)) as [TestNode];
+  const others = bench.nodes.filter((node) => node !== lost);
+  const bar = await wipe(bench, checks, lost);
+  await bench.kill(others);
+  await Promise.all(others.map((node) => bench.start(node, HASTE)));
+  await othersGoOn(bench, lost);
+  await bench.start(lost, HASTE);
+  await checks.votes.untilHeard([lost], bar, PASS_GUARD_MS);
+  bench.silent.delete(lost);
+  await killAndRestart(bench, bench.nodes, 0);
 }
 
 /** Writes until nothing more fits. */
@@ -81,7 +114,7 @@ async function diskFull(bench: Bench): Promise<void> {
     if (code !== 1 || !/^error: .*\n {2}why: .*(full|space|ENOSPC)/m.test(said)) {
       throw new Error(`node${victim.index} ended with ${code} on a full disk: ${said.slice(-2_000)}`);
     }
-    await bench.kill([victim]);
+    await bench.ground.network.stop(victim);
     await othersGoOn(bench, victim);
   } finally {
     rmSync(filler);
@@ -124,6 +157,9 @@ const ALWAYS: Readonly<Record<string, Kind>> = {
 /** Kinds after which a node may not sign for a while; those of ALWAYS may follow, the others need everybody. */
 const SILENCING: Readonly<Record<string, Kind>> = { wiped };
 
+/** Ends a leg: whoever was silenced votes again. */
+const LAST: Readonly<Record<string, Kind>> = { wipedVotes };
+
 function clockKinds(): Readonly<Record<string, Kind>> {
   return {
     clockOne: async (bench) => withClocks(bench, await victims(bench, Math.max(1, bench.faulty))),
@@ -154,6 +190,7 @@ export interface Kinds {
   /** Those that need everybody's vote before they begin. */
   readonly whole: Readonly<Record<string, Kind>>;
   readonly silencing: Readonly<Record<string, Kind>>;
+  readonly last: Readonly<Record<string, Kind>>;
 }
 
 /** What can be done to this network. */
@@ -162,5 +199,6 @@ export function kindsOf(bench: Bench): Kinds {
     always: { ...ALWAYS, ...linkKinds(bench) },
     whole: { ...clockKinds(), ...BYZANTINE, ...(bench.ground.disks && { diskFull }) },
     silencing: SILENCING,
+    last: LAST,
   };
 }
