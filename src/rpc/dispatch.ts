@@ -1,5 +1,6 @@
 // JSON-RPC 2.0 from text to text: parsing, batches, bounds, errors. Knows no transport and no method's meaning.
 import type { ByteBudget } from "./budget.ts";
+import { JsonText } from "./encode.ts";
 import {
   INTERNAL_ERROR,
   INVALID_REQUEST,
@@ -59,7 +60,8 @@ export function errorResponse(id: string, error: RpcError): string {
 }
 
 function resultResponse(id: string, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result) ?? "null"}}`;
+  const text = result instanceof JsonText ? result.text : (JSON.stringify(result) ?? "null");
+  return `{"jsonrpc":"2.0","id":${id},"result":${text}}`;
 }
 
 /** An answer that may not be refused, counted. */

@@ -16,6 +16,14 @@ import {
 
 export type JsonObject = Record<string, unknown>;
 
+/** A result that is written already, in a thread: a long one takes the loop longer than all else that makes it. */
+export class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** A quantity: hex without leading zeros. */
 export function toQuantity(value: bigint | number): Hex {
   return `0x${value.toString(16)}`;

@@ -1,6 +1,6 @@
 // eth_: log queries and polled filters. A filter's changes are read from the chain when they are asked for.
 import { type Hash, type Height, height } from "#types/ids.ts";
-import { logJson } from "./encode.ts";
+import { JsonText } from "./encode.ts";
 import { serverError } from "./errors.ts";
 import { transactionByHash } from "./eth-transactions.ts";
 import { createFilterStore, createHashRing, type Filter } from "./filters.ts";
@@ -65,7 +65,7 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     return hashes;
   };
 
-  const newLogs = async (filter: Extract<Filter, { kind: "logs" }>): Promise<unknown[]> => {
+  const newLogs = async (filter: Extract<Filter, { kind: "logs" }>): Promise<unknown> => {
     const bound = (ref: BlockRef | undefined, open: number): number =>
       ref?.kind === "number" ? ref.height : open;
     const newest = head();
@@ -73,9 +73,9 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     const to = Math.min(newest, bound(filter.filter.to, newest), from + limits.maxLogRange - 1);
     filter.cursor = Math.min(filter.cursor, newest);
     if (from > to) return [];
-    const found = await read({ from: height(from), to: height(to) }, filter.filter);
+    const { json } = await read({ from: height(from), to: height(to) }, filter.filter);
     filter.cursor = to;
-    return found.map(logJson);
+    return new JsonText(json);
   };
 
   const newPending = async (filter: Extract<Filter, { kind: "pending" }>): Promise<unknown[]> => {
@@ -90,16 +90,14 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
     return found;
   };
 
-  const changes = (filter: Filter): Promise<unknown[]> => {
+  const changes = (filter: Filter): Promise<unknown> => {
     if (filter.kind === "block") return newBlocks(filter);
     if (filter.kind === "logs") return newLogs(filter);
     return newPending(filter);
   };
 
   const methods: Methods = {
-    eth_getLogs: method(1, async (args) =>
-      (await logsOf(chain, read, args.required(0, logFilter))).map(logJson),
-    ),
+    eth_getLogs: method(1, (args) => logsOf(chain, read, args.required(0, logFilter))),
     eth_newFilter: method(1, (args) => {
       const filter = args.optional(0, logFilter) ?? EMPTY_FILTER;
       checkRange(filter);
@@ -110,10 +108,10 @@ export function ethFilterMethods(ports: RpcPorts, limits: RpcLimits): FilterMeth
       store.install({ kind: "pending", full: args.optional(0, boolean) ?? false, cursor: recent.last }),
     ),
     eth_getFilterChanges: method(1, (args) => store.poll(id(args), changes)),
-    eth_getFilterLogs: method(1, async (args) => {
+    eth_getFilterLogs: method(1, (args) => {
       const filter = store.use(id(args));
       if (filter.kind !== "logs") throw serverError("filter not found");
-      return (await logsOf(chain, read, filter.filter)).map(logJson);
+      return logsOf(chain, read, filter.filter);
     }),
     eth_uninstallFilter: method(1, (args) => store.remove(id(args))),
   };

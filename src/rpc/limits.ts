@@ -96,6 +96,9 @@ export const MAX_FILTER_CHANGES = 10_000;
 export const MAX_FILTER_BLOCKS = 1_000;
 /** Log queries over more blocks run in a worker: each block with a hit has to be decoded. */
 export const INLINE_LOG_RANGE = 4;
+/** Logs, and bytes of their data, of a query that is answered without one: each log is about five microseconds. */
+export const INLINE_LOGS = 200;
+export const INLINE_LOG_BYTES: number = 64 * 1024;
 /** Characters of an error that an answer may have whatever its bound is. */
 export const ERROR_CHARACTERS: number = 64 * 1024;
 /** Milliseconds of work on one request before others may run. */

@@ -2,11 +2,18 @@
 
 import type { LocatedLog, WeighedLogQuery } from "#chain/history.ts";
 import { type Address, type Hash, type Height, height } from "#types/ids.ts";
-import { toQuantity } from "./encode.ts";
+import { JsonText, logJson, toQuantity } from "./encode.ts";
 import { invalidParams, serverError } from "./errors.ts";
-import { INLINE_LOG_RANGE, MAX_LOG_ALTERNATIVES, MAX_TOPIC_POSITIONS, type RpcLimits } from "./limits.ts";
+import {
+  INLINE_LOG_BYTES,
+  INLINE_LOG_RANGE,
+  INLINE_LOGS,
+  MAX_LOG_ALTERNATIVES,
+  MAX_TOPIC_POSITIONS,
+  type RpcLimits,
+} from "./limits.ts";
 import { addressOf, type BlockRef, blockNumber, field, hashOf, object } from "./params.ts";
-import type { CallsPort, ChainPort } from "./ports.ts";
+import type { CallsPort, ChainPort, FoundLogs } from "./ports.ts";
 
 /** What logs have to match: any of the addresses, and per position any of the topics; empty is all. */
 export interface LogCriteria {
@@ -98,9 +105,31 @@ function tooMuch(what: string, range: Range): Error {
   );
 }
 
-/** Characters that the data of logs takes in an answer: told before an answer that is too large is put together. */
-function hexLength(logs: readonly LocatedLog[]): number {
-  return logs.reduce((sum, { log }) => sum + 2 * log.data.length, 0);
+function fits(
+  { count, dataBytes }: Omit<FoundLogs, "json">,
+  { limit, maxDataBytes }: WeighedLogQuery,
+): boolean {
+  return count <= limit && dataBytes <= maxDataBytes;
+}
+
+/** What a query found, written down where it is within the bounds. */
+export function foundLogs(query: WeighedLogQuery, logs: readonly LocatedLog[]): FoundLogs {
+  const found = {
+    count: logs.length,
+    dataBytes: logs.reduce((sum, { log }) => sum + log.data.length, 0),
+    last: logs[logs.length - 1]?.block.height,
+  };
+  return { ...found, json: fits(found, query) ? JSON.stringify(logs.map(logJson)) : "" };
+}
+
+/** The query's answer where that is little; undefined where a worker has to look. */
+function lookInline(chain: ChainPort, query: WeighedLogQuery): FoundLogs | undefined {
+  if (query.to - query.from >= INLINE_LOG_RANGE) return undefined;
+  const limit = Math.min(query.limit, INLINE_LOGS);
+  const maxDataBytes = Math.min(query.maxDataBytes, INLINE_LOG_BYTES);
+  const small = { ...query, limit, maxDataBytes };
+  const found = foundLogs(small, chain.logs(small));
+  return fits(found, small) ? found : undefined;
 }
 
 /** Runs a query in order; wide ones in a worker. Throws −32602 with a smaller range for those past the bounds. */
@@ -110,7 +139,7 @@ async function run(
   limits: RpcLimits,
   range: Range,
   criteria: LogCriteria,
-): Promise<readonly LocatedLog[]> {
+): Promise<FoundLogs> {
   const { from, to } = range;
   const { maxLogRange, maxLogResults } = limits;
   if (to - from >= maxLogRange) {
@@ -120,24 +149,25 @@ async function run(
   // Two characters a byte: a query that passes this passes the bound of the answer too.
   const maxDataBytes = Math.floor(limits.maxResponseBytes / 2);
   const query: WeighedLogQuery = { from, to, addresses, topics, limit: maxLogResults, maxDataBytes };
-  const found = to - from < INLINE_LOG_RANGE ? chain.logs(query) : await calls.logs(query);
-  if (hexLength(found) > limits.maxResponseBytes) {
+  const found = lookInline(chain, query) ?? (await calls.logs(query));
+  if (found.dataBytes > maxDataBytes) {
     const half = height(from + Math.floor((to - from) / 2));
     throw tooMuch(`response size ${limits.maxResponseBytes}`, { from, to: half });
   }
-  if (found.length <= maxLogResults) return found;
-  const last = found[found.length - 1]?.block.height ?? to;
+  if (found.count <= maxLogResults) return found;
+  const { last = to } = found;
   throw tooMuch(`results ${maxLogResults}`, { from, to: height(Math.max(from, last - 1)) });
 }
 
 /** Logs between two finalized heights. */
-export type LogReader = (range: Range, criteria: LogCriteria) => Promise<readonly LocatedLog[]>;
+export type LogReader = (range: Range, criteria: LogCriteria) => Promise<FoundLogs>;
 
 export function createLogReader(chain: ChainPort, calls: CallsPort, limits: RpcLimits): LogReader {
   return (range, criteria) => run(chain, calls, limits, range, criteria);
 }
 
 /** Logs of a filter object. */
-export function logsOf(chain: ChainPort, read: LogReader, filter: LogFilter): Promise<readonly LocatedLog[]> {
-  return read(rangeOf(chain, filter), filter);
+export async function logsOf(chain: ChainPort, read: LogReader, filter: LogFilter): Promise<JsonText> {
+  const { json } = await read(rangeOf(chain, filter), filter);
+  return new JsonText(json);
 }

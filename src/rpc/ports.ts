@@ -1,6 +1,6 @@
 // What the RPC server needs from the rest of the node: declared here, filled by node/ and dev/. Interfaces only.
 // Everything an answer is made of comes through these; no handler reaches a database or a peer by itself.
-import type { History, LocatedLog, WeighedLogQuery } from "#chain/history.ts";
+import type { History, WeighedLogQuery } from "#chain/history.ts";
 import type { AccessListResult } from "#execution/access-list.ts";
 import type {
   BlockOverrides,
@@ -190,6 +190,17 @@ export type CallAnswer = Exclude<CallResult, Abandoned>;
 export type EstimateAnswer = Exclude<EstimateResult, Abandoned>;
 export type AccessListAnswer = Exclude<AccessListResult, Abandoned>;
 
+/** Logs that were found, as many as the query's bounds let through and one more: plain data. */
+export interface FoundLogs {
+  readonly count: number;
+  /** Bytes of data that they hold. */
+  readonly dataBytes: number;
+  /** Height of the last one. */
+  readonly last: Height | undefined;
+  /** All of them as they are answered; empty where they are more than the bounds allow. */
+  readonly json: string;
+}
+
 /** The kinds of simulated calls. */
 export interface CallRunner<Task> {
   call(task: Task): Promise<CallAnswer>;
@@ -204,8 +215,8 @@ export interface CallRunner<Task> {
 export interface CallsPort extends CallRunner<CallTask> {
   /** In a worker at once; rejects with the details of the RpcError that decoding ends with, too. */
   readonly long: CallRunner<LongCall>;
-  /** Log queries too wide to run between two blocks. */
-  logs(query: WeighedLogQuery): Promise<readonly LocatedLog[]>;
+  /** Log queries too wide to run between two blocks, or that find too much to be told there. */
+  logs(query: WeighedLogQuery): Promise<FoundLogs>;
 }
 
 /**

@@ -11,7 +11,9 @@ import { createGate } from "#node/reads/gate.ts";
 import type { Job } from "#node/reads/job.ts";
 import { createReads } from "#node/reads/reads.ts";
 import { createWorkerPool } from "#node/reads/worker-pool.ts";
+import { toQuantity } from "#rpc/encode.ts";
 import { toRpcError } from "#rpc/errors.ts";
+import { foundLogs } from "#rpc/log-query.ts";
 import type { CallAnswer, CallTask, CallView } from "#rpc/ports.ts";
 import { type Address, address, EMPTY_CODE_HASH, type Height, hash, height } from "#types/ids.ts";
 import { openTestChain, TEST_CHAIN_ID, testAddress, transfer } from "../support/chain.ts";
@@ -139,11 +141,14 @@ describe("a read in a thread", () => {
     const range = { from: height(0), to: number, addresses: [], topics: [[TOPIC]] };
     const query = { ...range, limit: 10, maxDataBytes: 1_000 };
     const found = await small.logs(query);
-    expect(found.map(({ block, log }) => [block.height, log.topics, log.data])).toEqual([
-      [height(number - 1), [TOPIC], new Uint8Array(2)],
-      [number, [TOPIC], new Uint8Array(2)],
+    expect(JSON.parse(found.json)).toMatchObject([
+      { blockNumber: toQuantity(number - 1), topics: [TOPIC], data: "0x0000" },
+      { blockNumber: toQuantity(number), topics: [TOPIC], data: "0x0000" },
     ]);
-    expect(found).toEqual([...chain.history.logs(query)]);
+    expect(found).toEqual(foundLogs(query, chain.history.logs(query)));
+    const two = { count: 2, dataBytes: 4, last: number, json: "" };
+    expect(await small.logs({ ...query, limit: 1 })).toEqual(two);
+    expect(await small.logs({ ...query, maxDataBytes: 3 })).toEqual(two);
   }, 30_000);
 });
 

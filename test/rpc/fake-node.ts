@@ -10,6 +10,7 @@ import type { CallResult } from "#execution/types.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
 import { longCallTask } from "#rpc/call-task.ts";
+import { foundLogs } from "#rpc/log-query.ts";
 import type { CallsPort, ChainPort, FinalizedBlock, PoolPort, RpcPorts } from "#rpc/ports.ts";
 import type { StateChanges } from "#types/account.ts";
 import type { Block } from "#types/block.ts";
@@ -194,7 +195,7 @@ export function fakeNode(dev: RpcPorts["dev"] = undefined): FakeNode {
       call: refused,
       estimateGas: refused,
       createAccessList: refused,
-      logs: async (query) => logs(query),
+      logs: async (query) => foundLogs(query, logs(query)),
     },
     listeners: () => blockListeners.size + poolListeners.size,
     mine(transactions) {

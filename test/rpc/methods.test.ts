@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { fromHex, toHex } from "#lib/bytes.ts";
 import { createTipOracle } from "#rpc/eth-fees.ts";
 import { createFilterStore, createHashRing } from "#rpc/filters.ts";
-import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
+import { DEFAULT_RPC_LIMITS, INLINE_LOGS } from "#rpc/limits.ts";
 import type { CallTask } from "#rpc/ports.ts";
 import type { Block } from "#types/block.ts";
 import { type Height, hash } from "#types/ids.ts";
@@ -67,6 +67,24 @@ test("logs that would make too large an answer are refused with half the range",
   expect(await error("eth_getLogs", { fromBlock: "0x0", toBlock: "latest" })).toBe(
     "-32602 query exceeds max response size 3 (block range too large). Try with this block range [0x0, 0x1]",
   );
+});
+
+test("a query that finds much is answered by a thread, however few its blocks are", async () => {
+  const { node, result } = harness();
+  const { logs } = node.calls;
+  let asked = 0;
+  node.calls.logs = (query) => {
+    asked++;
+    return logs(query);
+  };
+  const all = async (): Promise<unknown[]> =>
+    (await result("eth_getLogs", { fromBlock: `0x${(node.blocks.length - 1).toString(16)}` })) as unknown[];
+  // Three logs in each of them.
+  const mine = (times: number) => node.mine(Array.from({ length: times }, () => oneOfEach(10n)).flat());
+  mine(Math.floor(INLINE_LOGS / 3));
+  expect([(await all()).length, asked]).toEqual([INLINE_LOGS - (INLINE_LOGS % 3), 0]);
+  mine(Math.floor(INLINE_LOGS / 3) + 1);
+  expect([(await all()).length, asked]).toEqual([INLINE_LOGS - (INLINE_LOGS % 3) + 3, 1]);
 });
 
 describe("filters", () => {

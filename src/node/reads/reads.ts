@@ -1,7 +1,7 @@
 // Calls and log queries of RPC: a call starts at once under a small budget; what needs more is abandoned and run again
 // in a thread, so that no read delays a block. Answers are the same either way.
 
-import type { History, LocatedLog } from "#chain/history.ts";
+import type { History } from "#chain/history.ts";
 import type { PendingOutcome, PendingTask } from "#chain/pending-block.ts";
 import { createCalls } from "#execution/call.ts";
 import { createExecutor } from "#execution/executor.ts";
@@ -13,6 +13,7 @@ import type {
   CallsPort,
   CallTask,
   EstimateAnswer,
+  FoundLogs,
   LongCall,
 } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
@@ -133,8 +134,7 @@ export function createReads(options: ReadsOptions): Reads {
       estimateGas: (task) => runLong("estimateGas", task) as Promise<EstimateAnswer>,
       createAccessList: (task) => runLong("createAccessList", task) as Promise<AccessListAnswer>,
     },
-    logs: (query) =>
-      longReads.pass(() => pool.run({ kind: "logs", query }, timeLimit) as Promise<readonly LocatedLog[]>),
+    logs: (query) => longReads.pass(() => pool.run({ kind: "logs", query }, timeLimit) as Promise<FoundLogs>),
     pending,
     [Symbol.dispose]() {
       pool.close();

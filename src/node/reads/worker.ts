@@ -6,6 +6,7 @@ import { createExecutor } from "#execution/executor.ts";
 import { chainRules } from "#execution/rules.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
 import { longCallTask } from "#rpc/call-task.ts";
+import { foundLogs } from "#rpc/log-query.ts";
 import { openStateReader } from "#state/state.ts";
 import {
   type CallJob,
@@ -37,7 +38,9 @@ function openSources({ path, rules }: WorkerBoot): ThreadSources {
 async function perform(sources: ThreadSources, { job, timeLimit }: Order): Promise<Outcome> {
   // The owner may have rolled back since the last job: decoded blocks serve one job only.
   sources.history.clear();
-  if (job.kind === "logs") return { kind: "done", value: sources.history.logs(job.query) };
+  if (job.kind === "logs") {
+    return { kind: "done", value: foundLogs(job.query, sources.history.logs(job.query)) };
+  }
   const end = performance.now() + timeLimit;
   const expired = (): boolean => performance.now() > end;
   if (job.kind === "pending") {
