@@ -1,10 +1,12 @@
-// The same seeds give the same trace when the simulator is compiled with the flags of the binary.
+// The same seeds give the same trace when the simulator is compiled as the executable is, by the same program.
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildProgram } from "../support/build.ts";
+import { testFolders } from "../support/lifetimes.ts";
 
 const SEEDS = ["--seed", "1", "--count", "25"];
+
+const folder = testFolders();
 
 function traceOf(command: readonly string[]): string | undefined {
   const run = Bun.spawnSync([...command, ...SEEDS]);
@@ -12,25 +14,11 @@ function traceOf(command: readonly string[]): string | undefined {
   return /trace ([0-9a-f]+)/.exec(run.stdout.toString())?.[1];
 }
 
-test("same seeds, same trace, compiled or not", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "kora-sim-"));
-  try {
-    const entry = join(import.meta.dirname, "run.ts");
-    const outfile = join(folder, "sim");
-    // As src/build/compile.ts does.
-    const built = await Bun.build({
-      entrypoints: [entry],
-      compile: { outfile },
-      target: "bun",
-      format: "esm",
-      bytecode: true,
-      minify: { whitespace: true, syntax: true, identifiers: false },
-    });
-    expect(built.success).toBeTrue();
-    const trace = traceOf([process.execPath, entry]);
-    expect(trace).toBeDefined();
-    expect(traceOf([outfile])).toBe(trace);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+test("same seeds, same trace, compiled or not", () => {
+  const entry = join(import.meta.dirname, "run.ts");
+  const target = join(folder(), "sim");
+  buildProgram(entry, target);
+  const trace = traceOf([process.execPath, entry]);
+  expect(trace).toBeDefined();
+  expect(traceOf([target])).toBe(trace);
 }, 60_000);
