@@ -127,7 +127,8 @@ function forgetRounds(core: Core, below: number): void {
 export function forget(core: Core): void {
   const { retention } = core.config.timing;
   forgetRounds(core, core.finalizedView - retention);
-  const journal = Math.min(core.finalizedView, core.acknowledgedView) - retention;
+  const durable = core.rules.r17Pruned ? core.acknowledgedView : core.finalizedView;
+  const journal = Math.min(core.finalizedView, durable) - retention;
   if (journal - core.prunedBelow < Math.max(1, retention / 4)) return;
   core.prunedBelow = journal;
   emit(core, { type: "prune", below: journal });
@@ -136,6 +137,7 @@ export function forget(core: Core): void {
 /** R7: a peer that is still where I no longer am gets the certificates that bring it here, at most once a retry. */
 export function answerLaggard(core: Core, peer: number, view: number): void {
   const last = core.answeredAt[peer] as number;
+  if (!core.rules.r7Entry) return;
   if (core.now - last < core.config.timing.timeoutRetry) return;
   const certificates = new Set<Certificate>();
   if (core.finalization !== undefined && core.finalizedView >= view) certificates.add(core.finalization);

@@ -33,7 +33,7 @@ export function retry(core: Core): void {
   core.retryAt = core.now + core.config.timing.timeoutRetry;
   if (core.config.n === 1) return;
   resendVotes(core);
-  const entry = entryCertificate(core);
+  const entry = core.rules.r7Entry ? entryCertificate(core) : undefined;
   if (roundOf(core, core.view).mine.nullify !== undefined && entry !== undefined) {
     emit(core, { type: "send", to: EVERYONE, message: { type: "certificates", certificates: [entry] } });
   }

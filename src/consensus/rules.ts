@@ -38,6 +38,8 @@ export interface Rules {
   readonly r6AboveFinalized: boolean;
   /** R7: no nullify after a finalize: the view is left with it. */
   readonly r7NotFinalized: boolean;
+  /** R7: those who are behind are given the certificates that bring them here. */
+  readonly r7Entry: boolean;
   /** R8: nullifications for every view above the chosen parent. */
   readonly r8Nullifications: boolean;
   /** R9: permanent parent errors nullify. */
@@ -58,6 +60,8 @@ export interface Rules {
   readonly r16OwnVotes: boolean;
   /** R17: the floor does not regress. */
   readonly r17Floor: boolean;
+  /** R17: the journal keeps what is final until chain.db holds it. */
+  readonly r17Pruned: boolean;
   /** R18: the guard and the peers' echoes bar old views. */
   readonly r18Guard: boolean;
   /** Section 1: q = n - f. */
@@ -93,6 +97,7 @@ export const ALL_RULES: Rules = {
   r6NotEquivocated: true,
   r6AboveFinalized: true,
   r7NotFinalized: true,
+  r7Entry: true,
   r8Nullifications: true,
   r9Permanent: true,
   r12Seed: true,
@@ -103,6 +108,7 @@ export const ALL_RULES: Rules = {
   r15Acknowledged: true,
   r16OwnVotes: true,
   r17Floor: true,
+  r17Pruned: true,
   r18Guard: true,
   quorum: true,
   distinctSigners: true,

@@ -1,4 +1,5 @@
 // What one schedule is made of: drawn from its seed, first which faults exist, then how strong they are.
+import type { SchemeKind } from "#consensus/state.ts";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { maxFaulty } from "#types/quorum.ts";
 import { ADVERSARY_NAMES } from "./adversaries/names.ts";
@@ -10,7 +11,7 @@ export interface Options {
   readonly n: number;
   /** A follower without a key beside the validators. */
   readonly follower: boolean;
-  readonly scheme: "threshold" | "identity";
+  readonly scheme: SchemeKind;
   /** Adversary of each Byzantine validator by index. */
   readonly byzantine: ReadonlyMap<number, string>;
   readonly views: number;
@@ -76,6 +77,8 @@ export type Step = { readonly at: number } & (
   | { readonly do: "heal" }
 );
 
+/** So long that chain.db falls a whole window of views behind what is final, before everybody is killed. */
+export const SLOW_DISK_MS = 40;
 /** Views that a schedule over the true ledger has at least: the phases add theirs. */
 const REAL_VIEWS = 10;
 const PARTITIONS: readonly PartitionKind[] = ["halves", "ring", "isolated", "swizzled"];
@@ -107,7 +110,7 @@ export function swarmOptions(seed: number): Options {
   const verifyTime = rng.pick([0, 0, 1, 20, 60]);
   // A lone leader that builds faster than others execute is never caught up with.
   const slowest = n <= 2 ? verifyTime * 2 : 0;
-  return {
+  const drawn: Options = {
     seed,
     n,
     follower: rng.chance(0.15),
@@ -140,6 +143,13 @@ export function swarmOptions(seed: number): Options {
     emptyInterval: rng.pick([10, 60, 400]),
     phaseOneMs: rng.pick([200, 600, 1_500, 4_000]),
     catchUp: rng.chance(0.5),
+  };
+  const alone = n === 1 && !drawn.follower && drawn.busy && seed % 2 === 1;
+  const slowDisks = drawn.killAll && drawn.downTime === 50 && drawn.phaseOneMs === 1_500;
+  return {
+    ...drawn,
+    scheme: alone ? "solo" : drawn.scheme,
+    finalizeTime: slowDisks ? SLOW_DISK_MS : drawn.finalizeTime,
   };
 }
 

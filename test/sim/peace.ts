@@ -5,6 +5,8 @@ import { deliveredView, SIM_TIMING, type Sim, type SimNode } from "./node.ts";
 
 /** A node whose chain ends this close below the highest view has caught up. */
 const CAUGHT_UP_VIEWS = 4;
+/** Slower disks keep up with nobody. */
+const MAX_FINALIZE_MS = 5;
 /** Virtual ms that peace waits for those who catch up, and between two looks at them. */
 const CATCH_UP_MS = 5_000;
 const CATCH_UP_STEP_MS = 20;
@@ -24,7 +26,9 @@ export interface Peace {
 export function onlyTheNetwork({ options }: Sim): boolean {
   const { byzantine, backups, careless, short, slow, drift, emptyInterval } = options;
   if (byzantine.size > 0 || backups || careless || short || slow !== undefined) return false;
-  const { buildTime, verifyTime, cryptoTime } = options;
+  const { buildTime, verifyTime, finalizeTime, cryptoTime } = options;
+  // Chains that end far below what is final never count as level.
+  if (finalizeTime > MAX_FINALIZE_MS) return false;
   return buildTime + verifyTime + cryptoTime + drift * emptyInterval <= 20;
 }
 

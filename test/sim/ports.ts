@@ -14,9 +14,8 @@ import { digestNumber } from "./stand-in.ts";
 
 /** A peer that was found out is cut off for this long, virtual ms. */
 const BLOCK_MS = 5_000;
-/** Virtual ms that a node far behind takes for one block, and until it looks again for somebody who has the next. */
+/** Virtual ms that a node far behind takes for one block. */
 const BLOCK_COPY_MS = 0.2;
-const CATCH_UP_STEP_MS = 20;
 
 /** Runs something after so many ms of the node's own time, if the process still lives. */
 type After = (ms: number, run: () => void) => void;
@@ -73,7 +72,7 @@ export function portsOf(sim: Sim, post: Post, node: SimNode): DriverPorts<SimBod
   };
 }
 
-/** What syncing does: takes the next final block from whoever has it, until the certificate's is there. */
+/** What syncing does: takes the next final block from whoever has it, until the certificate's is there or nobody has more. */
 function catchUpOf(sim: Sim, node: SimNode, after: After): DriverPorts<SimBody>["catchUp"] {
   if (!sim.options.catchUp || sim.ledger !== undefined) return undefined;
   return (height, done) => {
@@ -84,16 +83,18 @@ function catchUpOf(sim: Sim, node: SimNode, after: After): DriverPorts<SimBody>[
         return;
       }
       pulse(node);
-      const donor = sim.nodes.find(({ honest, chain }) => honest && chain.blocks.length >= height);
+      const donor = sim.nodes.find(({ honest, chain }) => honest && chain.blocks.length > blocks.length);
       const next = donor?.chain.blocks[blocks.length];
-      if (next !== undefined) {
-        const last = blocks.at(-1)?.facts;
-        if (node.honest)
-          sim.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? sim.genesis, next);
-        blocks.push(next);
-        heights.set(next.facts.digest, next.facts.height);
+      if (next === undefined) {
+        done();
+        return;
       }
-      after(next === undefined ? CATCH_UP_STEP_MS : BLOCK_COPY_MS, step);
+      const last = blocks.at(-1)?.facts;
+      if (node.honest)
+        sim.checkers.delivered(node.slot, last?.height ?? 0, last?.digest ?? sim.genesis, next);
+      blocks.push(next);
+      heights.set(next.facts.digest, next.facts.height);
+      after(BLOCK_COPY_MS, step);
     };
     after(BLOCK_COPY_MS, step);
   };
@@ -189,7 +190,9 @@ function applicationOf(sim: Sim, node: SimNode, after: After): ApplicationPort<S
     },
     durable: () => {
       sim.traced(digestNumber(node.chain.blocks.at(-1)!.facts.digest));
-      if (sim.ledger !== undefined) sim.at(0, () => sim.tellWork(node));
+      // Alone, a node makes one block each time it is told.
+      if (sim.options.scheme === "solo") sim.at(sim.options.blockTime, () => sim.tellWork(node));
+      else if (sim.ledger !== undefined) sim.at(0, () => sim.tellWork(node));
     },
   };
   const chain =

@@ -1,6 +1,6 @@
 // Situations that every consensus must survive, chosen instead of drawn: each is a schedule, run under several seeds.
 import { createRng } from "#lib/rng.ts";
-import { calmOptions, type Options, type Step } from "./options.ts";
+import { calmOptions, type Options, SLOW_DISK_MS, type Step } from "./options.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -43,6 +43,11 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("a follower beside them", 4, () => ({ follower: true })),
   scenario("the whole cluster shut down uncleanly, again and again", 4, (seed) => ({
     script: blackouts(seed, 4, 12, 1_400),
+  })),
+  scenario("slow disks everywhere, and all killed far behind what is final", 4, (seed) => ({
+    finalizeTime: SLOW_DISK_MS,
+    catchUp: true,
+    script: blackouts(seed, 4, 2, 1_400),
   })),
   scenario("late joiner", 4, () => ({ absent: new Set([3]), phaseOneMs: 3_000 })),
   scenario("one never online", 4, () => ({ absent: new Set([2]), absentForever: true })),

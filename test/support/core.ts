@@ -3,10 +3,10 @@ import { createCore, step } from "#consensus/core.ts";
 import type { Examined } from "#consensus/events.ts";
 import { type Core, DEFAULT_TIMING, NOTHING_RESTORED } from "#consensus/state.ts";
 import type { Certificate } from "#types/certificate.ts";
-import { hash, ZERO_HASH } from "#types/ids.ts";
+import { type Hash, hash, ZERO_HASH } from "#types/ids.ts";
 import type { Vote, VoteKind } from "#types/vote.ts";
 
-export const PAYLOAD = hash(`0x${"ab".repeat(32)}`);
+export const PAYLOAD: Hash = hash(`0x${"ab".repeat(32)}`);
 const BYTES = new Uint8Array([1]);
 
 /** Just started, at time 0: nobody has told yet what it holds of this one's votes (R18). */

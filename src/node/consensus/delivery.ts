@@ -1,5 +1,6 @@
 // S11: final blocks reach the application by height, without gaps, each acknowledged once it is durable. Walks back
 // from a finalization by parent digest; what a crash interrupted starts again from the application's tip.
+import type { BlockFacts } from "#consensus/header.ts";
 import { assert } from "#lib/assert.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
@@ -7,7 +8,7 @@ import type { Bodies } from "./bodies.ts";
 import type { ApplicationPort, Body, DriverPorts } from "./ports.ts";
 import { FOR_EVER, type Verifier } from "./verifier.ts";
 
-/** Blocks that are walked back one by one; beyond, runs of them are fetched. */
+/** Blocks that are walked back one by one; beyond, runs of them are fetched, and as many again where nobody has runs. */
 const MAX_WALK = 64;
 
 export interface Delivery {
@@ -36,6 +37,8 @@ export function createDelivery<B extends Body>(
   let walkingTo: Certificate | undefined;
   /** Digests still to deliver, newest first. */
   let path: Hash[] = [];
+  /** How many may still be walked before runs are asked for. */
+  let leg = 0;
   let busy = false;
 
   function walk(digest: Hash): void {
@@ -44,27 +47,37 @@ export function createDelivery<B extends Body>(
       return;
     }
     bodies.need(digest, FOR_EVER, (body) => {
-      const { height, parent } = body.facts;
-      const missing = height - application.tip().height;
+      const { facts } = body;
+      const missing = facts.height - application.tip().height;
       if (missing <= 0) {
         ports.halt(`final block ${digest} is not on the chain that chain.db holds`);
         return;
       }
-      if (missing > MAX_WALK && ports.catchUp !== undefined) {
-        catchUp(ports.catchUp, height);
+      if (missing > MAX_WALK && leg === 0 && ports.catchUp !== undefined) {
+        catchUp(ports.catchUp, facts);
         return;
       }
+      leg = Math.max(0, leg - 1);
       path.push(digest);
-      walk(parent);
+      walk(facts.parent);
     });
   }
-  /** Too far behind to walk back body by body. */
-  function catchUp(by: NonNullable<DeliveryPorts["catchUp"]>, height: number): void {
-    const certificate = walkingTo as Certificate;
+  /**
+   * Too far behind to walk back body by body. Unless nobody has runs: when the disks of all were slow before all were
+   * killed, final blocks lie in the journals alone.
+   */
+  function catchUp(by: NonNullable<DeliveryPorts["catchUp"]>, { digest, height, view }: BlockFacts): void {
+    const before = application.tip().height;
     by(height, () => {
-      last = application.tip().digest;
+      const tip = application.tip();
+      if (tip.height === before) {
+        leg = MAX_WALK;
+        walk(digest);
+        return;
+      }
+      last = tip.digest;
       busy = false;
-      ports.acknowledged(certificate.view);
+      if (tip.height >= height) ports.acknowledged(view);
       begin();
     });
   }
@@ -73,6 +86,7 @@ export function createDelivery<B extends Body>(
     busy = true;
     walkingTo = target;
     path = [];
+    leg = 0;
     walk(target.payload);
   }
   function deliverNext(): void {

@@ -110,8 +110,8 @@ export interface DriverPorts<B extends Body> {
   readonly clock: ClockPort;
   readonly observer: ObserverPort;
   /**
-   * Brings the chain to a final height by other means than one body after the other, then calls back. Without it every
-   * missing body is fetched by itself.
+   * Brings the chain towards a final height by other means than one body after the other; calls back once it is there,
+   * or nobody has more. Without it every missing body is fetched by itself.
    */
   readonly catchUp?: (height: number, done: () => void) => void;
 }

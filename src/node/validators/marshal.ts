@@ -14,14 +14,14 @@ import type { RunStart, VerifiedRun } from "./runs.ts";
 /** Blocks, and gas, committed in one transaction; between two of these others get their turn. */
 const COMMIT_BLOCKS = 32;
 const COMMIT_GAS = 4_000_000n;
-/** Pause after a round in which no peer had what is known to exist. */
+/** Pause after a round in which no peer answered. */
 const IDLE_MS = 250;
 
 /** What a run consists of; those that come alone are as good. */
 export type FinalRun = Pick<VerifiedRun, "blocks" | "certificate">;
 
 export interface Marshal extends AsyncDisposable {
-  /** Fetches and commits until the tip is at `target` or above, or this is disposed. */
+  /** Fetches and commits until the tip is at `target` or above, peers that answer have no more, or this is disposed. */
   reach(target: number): Promise<void>;
   /** Fetches and commits until peers have no more; false when none of them answered. */
   exhaust(): Promise<boolean>;
@@ -144,7 +144,8 @@ export function createMarshal(chain: Chain, backfill: Backfill): Marshal {
       highest = height(Math.max(highest, target));
       while (!signal.aborted && tip() < target) {
         const ending = await pursue(() => tip() >= target);
-        if (ending !== "run" && tip() < target) await Bun.sleep(IDLE_MS);
+        if (ending === "exhausted") return;
+        if (ending === "silence" && tip() < target) await Bun.sleep(IDLE_MS);
       }
     },
     exhaust: async () => (await pursue(() => false)) !== "silence",

@@ -122,10 +122,12 @@ test("the next run is asked for while one is committed, and progress names what 
   chain.close();
 });
 
-test("a height that nobody has yet is asked for until somebody has it", async () => {
+test("peers that are silent are asked until somebody answers; one that has no more ends it", async () => {
   const { chain, height } = watched();
-  await createMarshal(chain, scripted(SILENCE, EXHAUSTED, found(runOf(0, 10)), EXHAUSTED)).reach(10);
+  await createMarshal(chain, scripted(SILENCE, SILENCE, found(runOf(0, 10)), EXHAUSTED)).reach(10);
   expect(height()).toBe(10);
+  await createMarshal(chain, scripted(SILENCE, found(runOf(10, 20)), EXHAUSTED)).reach(30);
+  expect(height()).toBe(20);
   chain.close();
 });
 
