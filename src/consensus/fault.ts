@@ -4,7 +4,7 @@ import type { Blame, Fault } from "./effects.ts";
 import { type Core, emit } from "./state.ts";
 
 /** Faults kept per signer and run: more prove nothing new. */
-const MAX_FAULTS_PER_SIGNER = 16;
+export const MAX_FAULTS_PER_SIGNER = 16;
 
 /** Cuts a peer off for a while; never oneself. */
 export function blame(core: Core, peer: number, reason: Blame): void {

@@ -2,8 +2,11 @@
 import { expect, test } from "bun:test";
 import { createCore, step } from "#consensus/core.ts";
 import type { Effect } from "#consensus/effects.ts";
+import type { Event } from "#consensus/events.ts";
+import { MAX_FAULTS_PER_SIGNER } from "#consensus/fault.ts";
 import { fetchMissing, MAX_WANTS } from "#consensus/resolver.ts";
 import { type Core, DEFAULT_TIMING, NOTHING_RESTORED } from "#consensus/state.ts";
+import { hash } from "#types/ids.ts";
 import { certificate, examined, startedCore, vote } from "../support/core.ts";
 
 const typesOf = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);
@@ -92,4 +95,33 @@ test("a caught signer's partial is checked alone once, however many votes follow
     asked.push(...step(core, event, 1).filter(({ type }) => type === "examinePartial"));
   }
   expect(asked).toHaveLength(3);
+});
+
+test("a certificate is asked for once a fetch timeout, of one peer after the other", () => {
+  const core = startedCore();
+  const requests = (now: number): number[] =>
+    step(core, { type: "tick" }, now).flatMap((effect) =>
+      effect.type === "send" && effect.message.type === "request" ? [effect.to] : [],
+    );
+  const { fetchTimeout } = DEFAULT_TIMING;
+  const want = { view: 5, kind: "notarize" } as const;
+  fetchMissing(core, [want], 3);
+  expect(core.effects.at(-1)).toEqual({ type: "send", to: 3, message: { type: "request", wants: [want] } });
+  fetchMissing(core, [want], 2);
+  expect(requests(fetchTimeout - 1)).toEqual([]);
+  expect(requests(fetchTimeout)).toEqual([1]);
+  expect(requests(2 * fetchTimeout - 1)).toEqual([]);
+  expect(requests(2 * fetchTimeout)).toEqual([2]);
+});
+
+test("what one signer is proven of is written down a bounded number of times", () => {
+  const core = startedCore();
+  const faults: Effect[] = [];
+  for (let i = 0; i < 40; i++) {
+    const payload = hash(`0x${i.toString(16).padStart(64, "1")}`);
+    const event = { type: "authenticated", vote: { ...vote("finalize", 2), payload }, from: 2, valid: true };
+    faults.push(...step(core, event as Event, 1).filter(({ type }) => type === "fault"));
+  }
+  expect(faults).toHaveLength(MAX_FAULTS_PER_SIGNER);
+  expect(core.rounds.get(1)?.tallies.finalize.votes.filter(Boolean)).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 // The invariants S1-S12 and L1-L9, looked at from outside: an omniscient observer that every port of every honest node
 // reports to. It never asks the code under test what is right.
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
+import { MAX_WANTS } from "#consensus/resolver.ts";
 import type { Core } from "#consensus/state.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import type { Certificate } from "#types/certificate.ts";
@@ -332,6 +333,7 @@ export function createCheckers(options: CheckerOptions): Checkers {
       const bound = top - Math.min(core.finalizedView, core.acknowledgedView) + options.retention + 8;
       if (core.rounds.size > bound)
         fail("L6", `node ${node} keeps ${core.rounds.size} rounds, at most ${bound}`);
+      if (core.wants.size > MAX_WANTS) fail("L6", `node ${node} wants ${core.wants.size} certificates`);
     },
     blocked(node, peer) {
       if (honest(peer)) fail("L8", `node ${node} blocked the honest node ${peer}`);
