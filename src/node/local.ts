@@ -33,11 +33,11 @@ const timers: Timers = {
 
 /** The engine of a local chain. */
 function localEngine(accounts: DevAccounts, mode: MiningMode, directory: string | undefined): StartEngine {
-  return ({ chain, state, fail }) => {
+  return ({ chain, state, metrics, fail }) => {
     const startedAt = performance.now();
     const firstHeight = chain.ledger.tip().header.number;
     const journal = directory === undefined ? undefined : join(directory, "consensus.db");
-    const producer = createSoloProducer({ chain, journal, fail });
+    const producer = createSoloProducer({ chain, journal, metrics, fail });
     const local = createLocalChain({
       chain,
       state,

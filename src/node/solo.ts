@@ -35,7 +35,7 @@ function createAlarm(): { wait(ms: number): Promise<void>; ring(): void } {
 }
 
 /** Makes blocks on the chain's tip until it is disposed; disposing waits for the block at hand. */
-function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposable {
+function startProducing({ chain, metrics, fail }: EngineParts, pace: Pace): AsyncDisposable {
   const alarm = createAlarm();
   const buildMs = Math.max(MIN_BUILD_MS, Math.min(MAX_BUILD_MS, pace.blockTime));
   let stopped = false;
@@ -43,7 +43,7 @@ function startProducing({ chain, fail }: EngineParts, pace: Pace): AsyncDisposab
   let barren = false;
   // A new chain's first block comes at once: it holds what the chain has to begin with, and shows that it lives.
   let last = chain.ledger.tip().header.number === 0 ? Number.NEGATIVE_INFINITY : performance.now();
-  const producer = createSoloProducer({ chain, journal: pace.journal, fail });
+  const producer = createSoloProducer({ chain, journal: pace.journal, metrics, fail });
   const untilDue = (): number => {
     const pause = hasWork(chain.pool) && !barren ? pace.blockTime : pace.emptyBlockInterval;
     return last + pause - performance.now();

@@ -32,6 +32,9 @@ test("a local chain is measured where it is told to be; refusals and open connec
     kora_finalized_gas_total: 21_000,
     kora_block_execution_seconds_count: 2,
     kora_commit_seconds_count: 1,
+    kora_notarization_seconds_count: 1,
+    kora_finalization_seconds_count: 1,
+    kora_signing_guard_refusals_total: 0,
     'kora_txpool_transactions{state="pending"}': 0,
     'kora_txpool_transactions{state="queued"}': 0,
   };

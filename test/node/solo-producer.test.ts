@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { positionOf } from "#chain/header-rules.ts";
 import { keccakHash } from "#crypto/hash.ts";
 import { createSoloProducer, type SoloProducer } from "#node/consensus/solo.ts";
+import { createMetrics, type Metrics } from "#node/metrics.ts";
 import { decodeCertificate } from "#types/certificate.ts";
 import { height } from "#types/ids.ts";
 import { openTestChain, type TestChain, transfer } from "../support/chain.ts";
@@ -17,15 +18,18 @@ const atEnd = atEndOfTest();
 interface Solo {
   readonly chain: TestChain;
   readonly producer: SoloProducer;
+  readonly metrics: Metrics;
   close(): void;
 }
 
 function open(path: string | undefined): Solo {
   const chain = openTestChain(path === undefined ? {} : { directory: path });
   const journal = path === undefined ? undefined : join(path, "consensus.db");
+  const metrics = createMetrics();
   const producer = createSoloProducer({
     chain,
     journal,
+    metrics,
     fail: (error) => {
       throw error;
     },
@@ -38,7 +42,7 @@ function open(path: string | undefined): Solo {
     chain.close();
   };
   atEnd(close);
-  return { chain, producer, close };
+  return { chain, producer, metrics, close };
 }
 
 let now = 2_000;
@@ -69,6 +73,20 @@ describe("a committee of one", () => {
     const certificate = decodeCertificate((row as { certificate: Uint8Array }).certificate);
     expect(certificate.payload).toBe(first.hash);
     expect(second.header.mixHash).toBe(keccakHash(certificate.seed));
+  });
+
+  test("each block's way from proposal to finality is measured, across epochs; no guard ever refuses", async () => {
+    const solo = open(directory());
+    const figures = (): number[] =>
+      ["notarization_seconds_count", "finalization_seconds_count", "signing_guard_refusals_total"].map(
+        (name) => Number(solo.metrics.text().split(`\nkora_${name} `)[1]?.split("\n")[0]),
+      );
+    expect(figures()).toEqual([0, 0, 0]);
+    for (let block = 0; block < 3; block++) await make(solo);
+    expect(figures()).toEqual([3, 3, 0]);
+    await solo.chain.rollback(height(1));
+    await make(solo);
+    expect(figures()).toEqual([4, 4, 0]);
   });
 
   test("writes nothing while idle", async () => {

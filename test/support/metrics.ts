@@ -44,22 +44,25 @@ const IN_NETWORK: Names = {
   kora_p2p_dropped_total: "counter",
   kora_p2p_offences_total: "counter",
 };
-/** Of a validator. */
-const VALIDATOR: Names = {
+/** Of a node that makes blocks, whether others vote on them or not. */
+const MAKER: Names = {
   kora_notarization_seconds: "histogram",
   kora_finalization_seconds: "histogram",
+  kora_signing_guard_refusals_total: "counter",
+};
+/** Of a validator. */
+const VALIDATOR: Names = {
   kora_consensus_votes_total: "counter",
   kora_consensus_votes_missed_total: "counter",
   kora_consensus_proposals_notarized_total: "counter",
   kora_consensus_faults_total: "counter",
-  kora_signing_guard_refusals_total: "counter",
 };
 
 export const NAMES_OF: Readonly<Record<"local" | "alone" | "follower" | "validator", Names>> = {
-  local: EVERYWHERE,
-  alone: { ...EVERYWHERE, ...ON_DISK },
+  local: { ...EVERYWHERE, ...MAKER },
+  alone: { ...EVERYWHERE, ...ON_DISK, ...MAKER },
   follower: { ...EVERYWHERE, ...ON_DISK, ...IN_NETWORK },
-  validator: { ...EVERYWHERE, ...ON_DISK, ...IN_NETWORK, ...VALIDATOR },
+  validator: { ...EVERYWHERE, ...ON_DISK, ...IN_NETWORK, ...MAKER, ...VALIDATOR },
 };
 
 export interface Scraped {

@@ -3,18 +3,21 @@
 import type { Chain } from "#chain/chain.ts";
 import { positionOf } from "#chain/header-rules.ts";
 import type { BlockRequest, MakeBlock } from "#chain/ports.ts";
+import type { JournalRecord } from "#consensus/effects.ts";
 import { type CoreConfig, DEFAULT_TIMING, NOTHING_RESTORED, type Restored } from "#consensus/state.ts";
 import { keccak256 } from "#crypto/hash.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
 import { assert } from "#lib/assert.ts";
 import { concatBytes, utf8 } from "#lib/bytes.ts";
 import { KoraError } from "#lib/error.ts";
+import type { Metrics } from "#node/metrics.ts";
 import type { Block } from "#types/block.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { bytesOf, type Hash } from "#types/ids.ts";
 import { type ChainBody, createChainApplication, journalForm } from "./chain-application.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { type ConsensusJournal, openJournal } from "./journal.ts";
+import { measureConsensus } from "./measure.ts";
 import type { ApplicationPort, ClockPort, JournalPort, NetworkPort } from "./ports.ts";
 import { createSoloScheme } from "./solo-scheme.ts";
 
@@ -22,6 +25,7 @@ export interface SoloParts {
   readonly chain: Chain;
   /** consensus.db; undefined for a chain that ends with the process. */
   readonly journal: string | undefined;
+  readonly metrics: Metrics;
   /** Gets the failure after which the node must stop. */
   readonly fail: (error: unknown) => void;
 }
@@ -66,13 +70,15 @@ class Producer implements SoloProducer {
   readonly #parts: SoloParts;
   readonly #journal: ConsensusJournal<ChainBody> | undefined;
   readonly #scheme: ReturnType<typeof createSoloScheme>;
+  readonly #measure: (record: JournalRecord) => void;
   #driver: Driver<ChainBody> | undefined;
   #tip: Hash | undefined;
   #waiting: Waiting | undefined;
 
   constructor(parts: SoloParts) {
-    const { chain, journal } = parts;
+    const { chain, journal, metrics } = parts;
     this.#parts = parts;
+    this.#measure = measureConsensus(metrics, () => this.#driver?.core, this.#clock().now);
     this.#scheme = createSoloScheme(soloIdentity(chain.genesisHash), chain.genesisHash);
     if (journal === undefined) return;
     this.#journal = openJournal<ChainBody>({
@@ -123,8 +129,16 @@ class Producer implements SoloProducer {
     const floor =
       view === 0 ? undefined : this.#scheme.certify({ kind: "finalize", epoch, view, parentView, payload });
     const restored = withFloor(this.#load(epoch), floor);
+    const journal = this.#journal ?? NO_JOURNAL;
     return createDriver<ChainBody>(config, {
-      journal: { ...(this.#journal ?? NO_JOURNAL), load: () => restored },
+      journal: {
+        ...journal,
+        load: () => restored,
+        append: (record, body) => {
+          this.#measure(record);
+          journal.append(record, body);
+        },
+      },
       scheme: this.#scheme,
       application: this.#application(),
       network: NO_NETWORK,

@@ -1,7 +1,8 @@
-// What an operator learns of a validator's consensus: how long notarizing and finalizing takes, how often the signing
-// guard kept it silent, and what stands between it and its duty. Watches; decides nothing.
+// What an operator learns of a validator's consensus beside what is measured of any: what it does of what it should, what
+// others did that they must not, and what stands between it and its duty. Watches; decides nothing.
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Core } from "#consensus/state.ts";
+import { measureConsensus } from "#node/consensus/measure.ts";
 import type { Logger } from "#node/log.ts";
 import type { Metrics } from "#node/metrics.ts";
 import type { Certificate } from "#types/certificate.ts";
@@ -74,19 +75,7 @@ export function watchConsensus(
   core: () => Core,
   now: () => number,
 ): ConsensusWatch {
-  const notarization = metrics.histogram(
-    "kora_notarization_seconds",
-    "From the sight of a proposal to its notarization held, where the proposal came first.",
-  );
-  const finalization = metrics.histogram(
-    "kora_finalization_seconds",
-    "From the sight of a proposal to its finalization held, where the proposal came first.",
-  );
-  const refusals = metrics.counter(
-    "kora_signing_guard_refusals_total",
-    "Views in which the signing guard kept this validator from voting.",
-  );
-  refusals.add({}, 0);
+  const measure = measureConsensus(metrics, core, now);
   const duties = watchDuties(metrics);
   const faults = metrics.counter(
     "kora_consensus_faults_total",
@@ -95,35 +84,21 @@ export function watchConsensus(
   for (const kind of FAULT_KINDS) faults.add({ kind }, 0);
   const startedAt = now();
   let finalAt = startedAt;
-  let countedView = 0;
-
-  function countRefusals({ view, signFloor }: Core): void {
-    const refused = Math.min(view, signFloor);
-    if (refused <= countedView) return;
-    // Views that were passed before this run asked for no vote: the first sight counts one.
-    refusals.add({}, countedView === 0 ? 1 : refused - countedView);
-    countedView = refused;
-  }
-  metrics.beforeScrape(() => countRefusals(core()));
   return {
     proposed(view) {
       duties.proposed(view);
       log.debug("proposal sent", { view });
     },
     recorded(record) {
-      countRefusals(core());
+      measure(record);
       if (record.type === "vote") duties.voted(record.vote);
       if (record.type === "fault") faults.add({ kind: record.fault.kind });
-      if (record.type === "certificate") duties.certified(record.certificate);
-      if (record.type !== "certificate" || record.certificate.kind === "nullify") return;
+      if (record.type !== "certificate") return;
+      duties.certified(record.certificate);
       const { kind, view } = record.certificate;
-      if (kind === "finalize") {
-        finalAt = now();
-        log.debug("finalization held", { view });
-      }
-      const proposedAt = core().rounds.get(view)?.proposedAt ?? -1;
-      if (proposedAt < 0) return;
-      (kind === "finalize" ? finalization : notarization).observe((now() - proposedAt) / 1000);
+      if (kind !== "finalize") return;
+      finalAt = now();
+      log.debug("finalization held", { view });
     },
     concerns(peers) {
       const { quorum, config, view, signFloor } = core();
