@@ -50,8 +50,19 @@ export function corsHeaders(options: AccessOptions, request: Request): Record<st
   return headers;
 }
 
-/** Addresses whose rate is remembered; the one unseen longest is forgotten first. */
-const MAX_ADDRESSES = 10_000;
+/** Networks whose rate is remembered; the one unseen longest is forgotten first. */
+const MAX_NETWORKS = 10_000;
+const IPV6_GROUPS = 8;
+
+/** Whose rate an address counts to: its own, of IPv6 that of its /64 network, all of which one subscriber gets. */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  // IPv4 as a listener of both families tells it.
+  if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1);
+  const [front = [], back = []] = address.split("::").map((half) => half.split(":").filter((group) => group));
+  const zeros: string[] = Array(Math.max(0, IPV6_GROUPS - front.length - back.length)).fill("0");
+  return [...front, ...zeros, ...back].slice(0, IPV6_GROUPS / 2).join(":");
+}
 
 /** A rate of calls for each address. */
 export interface RateLimit {
@@ -63,26 +74,28 @@ export interface RateLimit {
 
 const UNLIMITED: RateLimit = { admit: () => true, charge: () => undefined };
 
-/** A bucket of tokens for each address, refilled at `perSecond`, holding two seconds' worth. 0 admits everything. */
+/** A bucket of tokens for each network, refilled at `perSecond`, holding two seconds' worth. 0 admits everything. */
 export function createRateLimit(perSecond: number, now: () => number): RateLimit {
   if (perSecond === 0) return UNLIMITED;
   const capacity = perSecond * 2;
-  const buckets = createLru<string, { readonly tokens: number; readonly at: number }>(MAX_ADDRESSES);
-  const tokensOf = (address: string, time: number): number => {
-    const { tokens, at } = buckets.get(address) ?? { tokens: capacity, at: time };
+  const buckets = createLru<string, { readonly tokens: number; readonly at: number }>(MAX_NETWORKS);
+  const tokensOf = (network: string, time: number): number => {
+    const { tokens, at } = buckets.get(network) ?? { tokens: capacity, at: time };
     return Math.min(capacity, tokens + ((time - at) * perSecond) / 1_000);
   };
   return {
     admit(address) {
       const time = now();
-      const tokens = tokensOf(address, time);
+      const network = networkOf(address);
+      const tokens = tokensOf(network, time);
       const admitted = tokens >= 1;
-      buckets.set(address, { tokens: admitted ? tokens - 1 : tokens, at: time });
+      buckets.set(network, { tokens: admitted ? tokens - 1 : tokens, at: time });
       return admitted;
     },
     charge(address, calls) {
       const time = now();
-      buckets.set(address, { tokens: tokensOf(address, time) - calls, at: time });
+      const network = networkOf(address);
+      buckets.set(network, { tokens: tokensOf(network, time) - calls, at: time });
     },
   };
 }

@@ -39,7 +39,7 @@ export interface RpcLimits {
   readonly maxLogResults: number;
   /** Gas of a simulated call. */
   readonly gasCap: bigint;
-  /** Requests a second and address, averaged, each call of a batch one of them; 0 is no limit. */
+  /** Requests a second and address (of IPv6: /64 network), averaged, each call of a batch one; 0 is no limit. */
   readonly requestsPerSecond: number;
   /** Milliseconds `eth_sendRawTransactionSync` waits at most (EIP-7966). */
   readonly syncTimeout: number;
