@@ -104,8 +104,8 @@ function answerBody(
   });
 }
 
-async function post(shared: Shared, request: Request, address: string): Promise<Response> {
-  const { options } = shared;
+/** The response to a request; one of another status than 200 says why there is no answer. */
+async function respond(shared: Shared, request: Request, address: string): Promise<Response> {
   if (!isJson(request.headers.get("content-type"))) {
     return refusal(415, "invalid content type, only application/json is supported");
   }
@@ -118,13 +118,20 @@ async function post(shared: Shared, request: Request, address: string): Promise<
     const answering = answerBody(shared, body, address);
     const answer = answering instanceof Promise ? await answering : answering;
     if (answer === undefined) return tooBusy("too many requests are being answered");
-    const headers = request.headers.has("origin")
-      ? { ...JSON_TYPE, ...corsHeaders(options, request) }
-      : JSON_TYPE;
-    return new Response(bodyOf(shared.outbox, answer), { headers });
+    return new Response(bodyOf(shared.outbox, answer), { headers: JSON_TYPE });
   } catch (error) {
     return refusal(400, `the request could not be read: ${messageOf(error)}`);
   }
+}
+
+async function post(shared: Shared, request: Request, address: string): Promise<Response> {
+  const response = await respond(shared, request, address);
+  if (!request.headers.has("origin")) return response;
+  // A page has to see refusals too: it would take one that it may not read for a network that is down.
+  for (const [name, value] of Object.entries(corsHeaders(shared.options, request))) {
+    response.headers.set(name, value);
+  }
+  return response;
 }
 
 /** Callbacks under the names that Elysia's WebSocket handler calls on a socket's data. */

@@ -63,6 +63,11 @@ describe("HTTP", () => {
     expect(any.headers.get("access-control-allow-private-network")).toBe("true");
     const answer = await open.post(BLOCK_NUMBER, { origin: "https://evil.example" });
     expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+    const refusal = await open.post(BLOCK_NUMBER, {
+      origin: "https://evil.example",
+      "content-type": "text/x",
+    });
+    expect([refusal.status, refusal.headers.get("access-control-allow-origin")]).toEqual([415, "*"]);
   });
 
   test("a name that rebinds to this address is refused", async () => {
