@@ -49,8 +49,14 @@ export function createOutbox({ maxBytesOutgoing, readingTime }: OutboxLimits, no
 
 /** Answers no longer than this go out at once: what a connection has not read bounds how many of them can wait. */
 export const SHORT_CHARACTERS: number = 64 * 1024;
-/** Bytes that are handed to the connection at a time. */
-const CHUNK_BYTES = 256 * 1024;
+/** Characters that are handed to the connection at a time. */
+const CHUNK_CHARACTERS = 256 * 1024;
+
+/** Where a chunk may end: not within a character of two halves. */
+function endOfChunk(text: string, end: number): number {
+  const isHalf = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+  return isHalf ? end + 1 : end;
+}
 
 /** The body of a counted answer: its bytes are given back when the client has taken them, or is gone. */
 export function bodyOf(outbox: Outbox, text: string): string | ReadableStream<Uint8Array> {
@@ -58,8 +64,8 @@ export function bodyOf(outbox: Outbox, text: string): string | ReadableStream<Ui
     outbox.giveBack(text.length);
     return text;
   }
-  const bytes = new TextEncoder().encode(text);
   const held = text.length;
+  const encoder = new TextEncoder();
   let at = 0;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const reader: Reader = {
@@ -83,9 +89,10 @@ export function bodyOf(outbox: Outbox, text: string): string | ReadableStream<Ui
       controller = own;
     },
     pull(own) {
-      if (at < bytes.length) {
-        own.enqueue(bytes.subarray(at, at + CHUNK_BYTES));
-        at += CHUNK_BYTES;
+      if (at < text.length) {
+        const end = endOfChunk(text, at + CHUNK_CHARACTERS);
+        own.enqueue(encoder.encode(text.slice(at, end)));
+        at = end;
         return;
       }
       release();
