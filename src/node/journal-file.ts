@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { JournalFile } from "#chain/pool-journal.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
+import { KoraError } from "#lib/error.ts";
 import { syncFolder } from "./secret-files.ts";
 
 const sync = promisify(fdatasync);
@@ -23,24 +24,39 @@ function readIfThere(path: string): Uint8Array {
 
 /** The file at `path`, made when missing, open until disposed. */
 export function openJournalFile(path: string): JournalFile & Disposable {
-  let descriptor = openSync(path, "a");
+  let descriptor: number | undefined = openSync(path, "a");
+  /** The file's descriptor, which after closing may be another file's. */
+  const opened = (): number => {
+    if (descriptor !== undefined) return descriptor;
+    throw new KoraError(`${path} is closed`, { code: "JOURNAL_CLOSED" });
+  };
+  const close = (): void => {
+    if (descriptor !== undefined) closeSync(descriptor);
+    descriptor = undefined;
+  };
   return {
     read: () => readIfThere(path),
     async append(bytes) {
-      writeAll(descriptor, bytes);
-      await sync(descriptor);
+      const to = opened();
+      writeAll(to, bytes);
+      await sync(to);
     },
     async replace(bytes) {
+      opened();
       const next = `${path}.next`;
       const written = openSync(next, "w");
-      writeAll(written, bytes);
-      await sync(written);
-      closeSync(written);
+      try {
+        writeAll(written, bytes);
+        await sync(written);
+      } finally {
+        closeSync(written);
+      }
+      opened();
       renameSync(next, path);
       syncFolder(dirname(path));
-      closeSync(descriptor);
+      close();
       descriptor = openSync(path, "a");
     },
-    [Symbol.dispose]: () => closeSync(descriptor),
+    [Symbol.dispose]: close,
   };
 }

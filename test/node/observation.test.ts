@@ -1,6 +1,6 @@
 // Metrics in Prometheus' text, logs for people and for machines, and the directory that one process owns.
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KoraError } from "#lib/error.ts";
 import { openDirectory } from "#node/directory.ts";
@@ -152,7 +152,27 @@ test("the pool's journal file keeps what was appended, and is replaced whole", a
     await file.replace(Uint8Array.of(9));
     await file.append(Uint8Array.of(8));
   }
-  using again = openJournalFile(path);
-  expect(again.read()).toEqual(Uint8Array.of(9, 8));
+  {
+    using again = openJournalFile(path);
+    expect(again.read()).toEqual(Uint8Array.of(9, 8));
+  }
   expect(readdirSync(folder.path)).toEqual(["journal"]);
+});
+
+test("what comes after a journal was closed goes nowhere, not into a file that was opened since", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "journal");
+  const file = openJournalFile(path);
+  await file.append(Uint8Array.of(1));
+  file[Symbol.dispose]();
+  // The system gives the lowest free number: that of the journal.
+  const other = join(folder.path, "other");
+  const descriptor = openSync(other, "w");
+  for (const write of [file.append, file.replace]) {
+    await expect(write(Uint8Array.of(2))).rejects.toMatchObject({ code: "JOURNAL_CLOSED" });
+  }
+  await Bun.sleep(0);
+  closeSync(descriptor);
+  expect(readFileSync(other).length).toBe(0);
+  expect(file.read()).toEqual(Uint8Array.of(1));
 });

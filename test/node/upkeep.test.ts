@@ -40,8 +40,8 @@ test("whoever passes the gate is left to end, and those who come meanwhile wait"
   const failing = async (): Promise<never> => {
     throw new Error("failed");
   };
-  expect(gate.pass(failing)).rejects.toThrow("failed");
-  expect(gate.whenEmpty(failing)).rejects.toThrow("failed");
+  await expect(gate.pass(failing)).rejects.toThrow("failed");
+  await expect(gate.whenEmpty(failing)).rejects.toThrow("failed");
   expect(await gate.pass(async () => 7)).toBe(7);
   expect(await gate.whenEmpty(async () => 8)).toBe(8);
 });
