@@ -15,13 +15,16 @@ export const GUARD_UNITS_PER_SECOND = 4_000;
 const FIRST_UNITS: number = GUARD_UNITS_PER_SECOND / 2;
 /** What opening a stream counts: the choice of its protocol takes some messages and half a millisecond. */
 const STREAM_UNITS = 100;
+/** And a ping, which is answered by a packet of its own. Honest ones come a few times a minute. */
+const PING_UNITS = 50;
 /** Bytes for a stream that is none which count as one unit; those on a stream are bounded by its window. */
-const LOST_BYTES_PER_UNIT = 1_024;
+const LOST_BYTES_PER_UNIT = 256;
 /** Largest frame that the library makes, by far: it cuts what it sends to windows. */
 export const MAX_MUXER_FRAME_BYTES: number = 2 * 1024 * 1024;
 
 /** Kinds and flags of the muxer's frames (yamux, "Framing"). */
 const DATA_FRAME = 0;
+const PING_FRAME = 2;
 const SYN_FLAG = 1;
 
 interface FrameHeader {
@@ -43,7 +46,12 @@ function unitsOf({ type, flag, streamID, length }: FrameHeader, { streams }: Gua
   // Data of a frame that opens a stream is lost where no more streams may be open.
   const lost = type === DATA_FRAME && !streams.some(({ streamId }) => streamId === streamID);
   const opening = (flag & SYN_FLAG) !== 0 && streamID !== 0;
-  return (opening ? STREAM_UNITS : 1) + (lost ? length / LOST_BYTES_PER_UNIT : 0);
+  const taking = type === PING_FRAME ? PING_UNITS : opening ? STREAM_UNITS : 1;
+  return taking + (lost ? length / LOST_BYTES_PER_UNIT : 0);
+}
+
+function tooMuch(what: string): KoraError {
+  return new KoraError(`${what} above the muxer's bound`, { code: "OVERSIZED_FRAME" });
 }
 
 /** A connection that can be paused, and says when it has ended. */
@@ -76,15 +84,16 @@ export function guardConnection(connection: GuardedConnection, muxer: GuardedMux
   }
   muxer.handleFrame = (frame) => {
     units += unitsOf(frame.header, muxer);
+    // All of a packet is handled at a stretch, whatever waits meanwhile. The muxer aborts the connection for what is
+    // thrown here.
+    if (units > GUARD_UNITS_PER_SECOND) throw tooMuch("a packet of frames");
     handleFrame(frame);
   };
   muxer.onData = (data) => {
     units = 1;
     onData(data);
     credit.take(clock.now(), units);
-    // The muxer aborts the connection for what is thrown here.
-    if (muxer.decoder.buffer.byteLength > MAX_MUXER_FRAME_BYTES)
-      throw new KoraError("a frame above the muxer's bound", { code: "OVERSIZED_FRAME" });
+    if (muxer.decoder.buffer.byteLength > MAX_MUXER_FRAME_BYTES) throw tooMuch("a frame");
     rest();
   };
 }

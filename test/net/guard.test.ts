@@ -87,7 +87,7 @@ describe("what costs its sender nothing is read at a rate", () => {
   /** One second's credit at the start. */
   const most = (each: number): number => ((SECONDS + 1) * GUARD_UNITS_PER_SECOND) / each + 2;
   const kinds: readonly (readonly [string, number, (i: number) => Uint8Array])[] = [
-    ["pings", 2, (i) => frame(PING, SYN, 0, i)],
+    ["pings", 51, (i) => frame(PING, SYN, 0, i)],
     ["window updates for no stream", 2, () => frame(WINDOW, 0, 9, 0)],
     ["empty data", 2, () => frame(DATA, 0, 9, 0)],
     ["single bytes of a frame", 1, (i) => frame(PING, SYN, 0, 1).subarray(i % 12, (i % 12) + 1)],
@@ -96,7 +96,7 @@ describe("what costs its sender nothing is read at a rate", () => {
       100,
       (i) => concatBytes(frame(WINDOW, SYN, 2 * i + 1, 0), frame(WINDOW, 8, 2 * i + 1, 0)),
     ],
-    ["data for no stream", 16, () => frame(DATA, 0, 9, 16_384, new Uint8Array(16_384))],
+    ["data for no stream", 64, () => frame(DATA, 0, 9, 16_384, new Uint8Array(16_384))],
   ];
   for (const [name, each, make] of kinds) {
     test(name, async () => {
@@ -108,19 +108,33 @@ describe("what costs its sender nothing is read at a rate", () => {
   }
 
   test("many in one packet count as many", async () => {
-    const pings = concatBytes(...Array.from({ length: 5_000 }, (_, i) => frame(PING, SYN, 0, i)));
-    expect(await readIn(SECONDS, () => pings)).toBeLessThan(most(5_000));
+    const empty = concatBytes(...Array.from({ length: 1_000 }, () => frame(DATA, 0, 9, 0)));
+    expect(await readIn(SECONDS, () => empty)).toBeLessThan(most(1_000));
+  });
+
+  test("and more than a second's worth in one packet is handled no further: the connection ends", () => {
+    const heavy: readonly (readonly [number, Uint8Array])[] = [
+      [GUARD_UNITS_PER_SECOND, frame(DATA, 0, 9, 0)],
+      [GUARD_UNITS_PER_SECOND / 50, frame(PING, SYN, 0, 1)],
+    ];
+    for (const [most, each] of heavy) {
+      const { line } = rig();
+      line.receive(concatBytes(...Array.from({ length: 5_000 }, () => each)));
+      expect(line.aborts[0]).toContain("above the muxer's bound");
+      expect(line.sentOf(PING).length).toBeLessThanOrEqual(most);
+    }
   });
 });
 
-test("a peer at half the rate is never held", async () => {
+test("a peer at half the rate is never held, and its pings are answered", async () => {
   const { line, clock } = rig();
   for (let ms = 0; ms < 3_000; ms++) {
-    line.receive(frame(PING, SYN, 0, ms));
+    line.receive(frame(WINDOW, 0, 9, 0));
+    if (ms % 500 === 0) line.receive(frame(PING, SYN, 0, ms));
     expect(line.readStatus).toBe("readable");
     await clock.advance(1);
   }
-  expect(line.sentOf(PING).filter(([, , , flag]) => flag === ACK)).toHaveLength(3_000);
+  expect(line.sentOf(PING).filter(([, , , flag]) => flag === ACK)).toHaveLength(6);
 });
 
 test("a frame of any announced length is not kept until it is whole", () => {
