@@ -19,6 +19,8 @@ const MAX_FILE_BYTES: number = 64 * 1024 * 1024;
 const PUBLIC_KEY = /^(?:0x)?([0-9a-fA-F]{96})$/;
 const HASH = /^0x[0-9a-fA-F]{64}$/;
 const QUANTITY = /^0x(?:0|[1-9a-f][0-9a-f]{0,12})$/i;
+/** What JSON-RPC puts around an answer. */
+const ENVELOPE: ReadonlySet<string> = new Set(["jsonrpc", "id", "result"]);
 /** Letters of a field's name that an error repeats. */
 const MAX_NAME = 40;
 
@@ -35,12 +37,17 @@ function wrong(why: string): KoraError {
   });
 }
 
+/** Whether `value` is JSON-RPC around an answer. With anything beside it, it is what a node made up to look like it. */
+function isEnvelope(value: unknown): value is Json {
+  return isObject(value) && "result" in value && Object.keys(value).every((name) => ENVELOPE.has(name));
+}
+
 function readAnswer(path: string): Json {
   try {
     if (statSync(path).size > MAX_FILE_BYTES)
       throw usageError(`${path} is too large`, "no proof is", "name another");
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    const answer = isObject(value) && "result" in value ? value["result"] : value;
+    const answer = isEnvelope(value) ? value["result"] : value;
     if (!isObject(answer)) throw wrong("the file holds no object");
     return answer;
   } catch (thrown) {

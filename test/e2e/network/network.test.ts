@@ -267,8 +267,8 @@ test(
       final: { number: Number(ofBlock.number), hash: ofBlock.hash, stateRoot: expect.any(String) },
       proven: null,
     });
-    // What is left out is no claim.
-    proven({ ...ofBlock, hash: undefined });
+    // What is left out is no claim, and what JSON-RPC puts around an answer is none either.
+    proven({ jsonrpc: "2.0", id: 1, result: { ...ofBlock, hash: undefined } });
 
     const forgeries = [
       ...forgeriesOf(ofState, "state"),
@@ -281,6 +281,7 @@ test(
       ["no certificate", { ...ofBlock, certificate: null }],
       ["no anchor", { ...ofState, anchor: null }],
       ["no answer", { jsonrpc: "2.0", id: 1, result: null }],
+      ["a claim around an answer", { ...ofBlock, hash: genesis.hash, result: ofBlock }],
     ];
     expect(forgeries.length).toBeGreaterThan(30);
     for (const [what, forged] of forgeries) {
