@@ -6,12 +6,12 @@ import type { Settings } from "#config/schema.ts";
 import type { RpcServer } from "#rpc/server.ts";
 import type { Replacements } from "./committee.ts";
 import { type CreatedNode, createNode } from "./create.ts";
-import type { ConsensusEngine } from "./engine.ts";
+import type { ConsensusEngine, NetworkService } from "./engine.ts";
 import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
 import type { OpenClock } from "./validators/engine.ts";
-import type { NetworkService, OpenTransport } from "./validators/network.ts";
+import type { OpenTransport } from "./validators/network.ts";
 
 /** A node that is ready to run, once. Its parts are there from when they are at work until they have ended. */
 export interface Node {

@@ -21,7 +21,7 @@ import type { BootstrapConfig, Genesis } from "#types/genesis.ts";
 import { createChainPort, createPoolPort } from "./chain-port.ts";
 import { announceCryptography } from "./cryptography.ts";
 import { openDirectory } from "./directory.ts";
-import type { ConsensusEngine, StartEngine } from "./engine.ts";
+import type { ConsensusEngine, NetworkService, StartEngine } from "./engine.ts";
 import { openJournalFile } from "./journal-file.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -33,7 +33,6 @@ import { createPendingSource, PENDING_SHARE } from "./pending.ts";
 import { createGate, type Gate } from "./reads/gate.ts";
 import { createReads } from "./reads/reads.ts";
 import { startUpkeep } from "./upkeep.ts";
-import type { NetworkService } from "./validators/network.ts";
 
 /** All that is decided before a node starts. */
 export interface NodePlan {

@@ -2,12 +2,15 @@
 // consensus. Interfaces only.
 import type { Chain } from "#chain/chain.ts";
 import type { Submission } from "#chain/service.ts";
+import type { Transport } from "#net/types.ts";
 import type { RpcLimits } from "#rpc/limits.ts";
 import type { DevMethodTable, PeersPort, RpcPorts, StatusPort } from "#rpc/ports.ts";
 import type { StateDb } from "#state/types.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { NetworkService } from "./validators/network.ts";
+import type { ChannelSpecs } from "./validators/channels.ts";
+import type { Committee } from "./validators/committee.ts";
+import type { Marshal } from "./validators/marshal.ts";
 
 /** An engine at work. Disposing it finishes the block at hand. */
 export interface ConsensusEngine extends AsyncDisposable {
@@ -21,6 +24,18 @@ export interface ConsensusEngine extends AsyncDisposable {
   submit(raw: Uint8Array): Promise<Submission>;
   /** What a local chain has beside others; undefined on any other. */
   readonly local: LocalEngine | undefined;
+}
+
+/** What validators and followers reach the others by. */
+export interface NetworkService extends AsyncDisposable {
+  readonly transport: Transport;
+  readonly committee: Committee;
+  readonly specs: ChannelSpecs;
+  readonly marshal: Marshal;
+  /** Listens and begins to dial. */
+  start(): Promise<void>;
+  /** What RPC says of connections. */
+  readonly port: PeersPort;
 }
 
 /** Methods and unlocked accounts of a local chain. */

@@ -25,7 +25,7 @@ import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { createExecutor, type EvmExecutor } from "#execution/executor.ts";
 import type { BlockExecutor } from "#execution/types.ts";
 import { type Node, NodeBuilder } from "#node/builder.ts";
-import type { ConsensusEngine } from "#node/engine.ts";
+import type { ConsensusEngine, NetworkService } from "#node/engine.ts";
 import {
   type NodeRunContext,
   type NodeRunner,
@@ -35,7 +35,7 @@ import {
 } from "#node/runner.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
 import { createMarshal, type Marshal } from "#node/validators/marshal.ts";
-import { type NetworkService, openNetwork } from "#node/validators/network.ts";
+import { openNetwork } from "#node/validators/network.ts";
 import { type RpcServer, startRpcServer } from "#rpc/server.ts";
 import { openStateReader, type QmdbHandle } from "#state/state.ts";
 import type { QmdbBatchable, QmdbGettable, StateDb } from "#state/types.ts";

@@ -44,8 +44,10 @@ export type ChannelName =
   | "transactions"
   | "peers";
 
+export type ChannelSpecs = Readonly<Record<ChannelName, ChannelSpec>>;
+
 /** The channels of a chain whose block bodies have at most `maxBlockBytes`. */
-export function channelSpecs(maxBlockBytes: number): Readonly<Record<ChannelName, ChannelSpec>> {
+export function channelSpecs(maxBlockBytes: number): ChannelSpecs {
   const body = maxBlockBytes + MESSAGE_OVERHEAD_BYTES;
   const channel =
     (access: ChannelAccess) =>

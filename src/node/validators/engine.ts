@@ -16,7 +16,7 @@ import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import { type ConsensusJournal, openJournal } from "#node/consensus/journal.ts";
 import type { ClockPort, NetworkPort } from "#node/consensus/ports.ts";
 import { lockGuard } from "#node/directory.ts";
-import type { ConsensusEngine, EngineParts, StartEngine } from "#node/engine.ts";
+import type { ConsensusEngine, EngineParts, NetworkService, StartEngine } from "#node/engine.ts";
 import { hasWork } from "#node/work.ts";
 import type { NodeStatus } from "#rpc/ports.ts";
 import { createAdmission } from "./admission.ts";
@@ -25,7 +25,7 @@ import { createEvidence } from "./evidence.ts";
 import { createGateway } from "./gateway.ts";
 import { checkOwnFinality } from "./group-key.ts";
 import { guardedDriver, mortalApplication } from "./lifetime.ts";
-import { type NetworkPlan, type NetworkService, openNetwork } from "./network.ts";
+import { type NetworkPlan, openNetwork } from "./network.ts";
 import { type ConsensusWatch, watchConsensus } from "./observe.ts";
 import { createCertificateVerifier, createThresholdVotes } from "./votes.ts";
 

@@ -11,7 +11,7 @@ import type { Body, NetworkPort } from "#node/consensus/ports.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
 import type { Admit, Wary } from "./admission.ts";
-import type { ChannelName, channelSpecs } from "./channels.ts";
+import type { ChannelName, ChannelSpecs } from "./channels.ts";
 import type { Committee } from "./committee.ts";
 import { restAfter } from "./rest.ts";
 
@@ -44,7 +44,7 @@ export interface WireBody extends Body {
 export interface GatewayOptions<B extends WireBody> {
   readonly transport: Transport;
   readonly committee: Committee;
-  readonly specs: ReturnType<typeof channelSpecs>;
+  readonly specs: ChannelSpecs;
   readonly maxBlockBytes: number;
   /** Which bodies are opened at all. */
   readonly admit: Admit;

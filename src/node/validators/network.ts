@@ -5,16 +5,16 @@ import type { Identity } from "#crypto/identity.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { PeerAddress, Transport } from "#net/types.ts";
-import type { ConsensusEngine, EngineParts } from "#node/engine.ts";
+import type { EngineParts, NetworkService } from "#node/engine.ts";
 import type { Logger } from "#node/log.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import type { Hash } from "#types/ids.ts";
 import { type Announced, startAnnouncing } from "./announce.ts";
 import { createBackfill } from "./backfill.ts";
 import { channelSpecs, finalityTopic, gossipSpec, TRANSACTION_TOPIC } from "./channels.ts";
-import { type Committee, createCommittee } from "./committee.ts";
+import { createCommittee } from "./committee.ts";
 import { startExchange } from "./exchange.ts";
-import { createMarshal, type Marshal } from "./marshal.ts";
+import { createMarshal } from "./marshal.ts";
 import { startRelay } from "./relay.ts";
 import { watchTraffic } from "./traffic.ts";
 import type { CertificateVerifier } from "./votes.ts";
@@ -51,17 +51,6 @@ export interface NetworkOptions {
   readonly fetchTimeout: number;
   /** Called for each final block that others announced; undefined for a member of the committee. */
   readonly announced: ((block: Announced) => void) | undefined;
-}
-
-export interface NetworkService extends AsyncDisposable {
-  readonly transport: Transport;
-  readonly committee: Committee;
-  readonly specs: ReturnType<typeof channelSpecs>;
-  readonly marshal: Marshal;
-  /** Listens and begins to dial. */
-  start(): Promise<void>;
-  /** What RPC says of connections. */
-  readonly port: ConsensusEngine["peers"];
 }
 
 /** Transactions offered to a peer that just connected. */
