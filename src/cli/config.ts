@@ -32,7 +32,11 @@ function overrides(args: Args): Map<string, string> {
 export function configOf({ args, env }: CommandContext): LoadedConfig {
   const file = textFlag(args, "config");
   if (file === undefined) {
-    throw usageError("no configuration is given", "this command needs one", "kora --config node.toml");
+    throw usageError(
+      "no configuration is given",
+      "this command needs one",
+      "add --config node.toml; kora testnet writes one for each node",
+    );
   }
   return loadConfig({ file, env, flags: overrides(args) });
 }

@@ -44,15 +44,20 @@ function settingsOf(args: Args): DevnetSettings {
 
 type Say = (node: number | undefined, text: string) => void;
 
-/** Last lines of a node that the live table shows when it has failed: its error is three, and the code. */
+/** Last lines of a node that are kept for when it fails: its error is three, and the code. */
 const TAIL = 4;
 
-/** What the live table cannot show as it comes: the last words of each node, for when it fails. */
+/** The first two of an error's three lines. */
+const ERROR = /^error: (.*)\n {2}why: (.*)$/m;
+
+/** The last words of each node: what the live table cannot show as it comes, and why one did not start. */
 interface Tails {
   readonly say: Say;
   /** Lines of the nodes that have failed. */
   failures(): readonly string[];
   failed(node: number): void;
+  /** What the node's own error said was wrong, and why; undefined where it told none. */
+  errorOf(node: number): string | undefined;
 }
 
 function createTails(): Tails {
@@ -63,6 +68,10 @@ function createTails(): Tails {
       if (node !== undefined) tails.set(node, [...(tails.get(node) ?? []), text].slice(-TAIL));
     },
     failed: (node) => void failed.add(node),
+    errorOf: (node) =>
+      ERROR.exec(tails.get(node)?.join("\n") ?? "")
+        ?.slice(1)
+        .join(": "),
     failures: () =>
       [...failed].flatMap((node) => (tails.get(node) ?? []).map((text) => `node${node} | ${text}`)),
   };
@@ -108,7 +117,8 @@ const LISTENING = /^Listening on (\S+)$/;
 interface Hooks {
   readonly say: Say;
   readonly ready: (node: number, address: string) => void;
-  readonly failed: (node: number) => void;
+  /** It ended with a failure; `atStart`: before it was ready. */
+  readonly failed: (node: number, atStart: boolean) => void;
 }
 
 interface Running {
@@ -121,6 +131,7 @@ interface Running {
 
 function startNodes(places: readonly NodePlace[], { say, ready, failed }: Hooks): Running {
   const addresses = places.map(() => "");
+  const started = new Set<number>();
   const children = places.map(({ folder }, index) =>
     startChild(["--config", join(folder, "node.toml"), "--log-format", "human"], {
       line(text) {
@@ -130,12 +141,13 @@ function startNodes(places: readonly NodePlace[], { say, ready, failed }: Hooks)
           return;
         }
         addresses[index] = address;
+        started.add(index);
         ready(index, address);
       },
       exited(code) {
         addresses[index] = "";
         say(index, `ended with code ${code}`);
-        if (code !== 0) failed(index);
+        if (code !== 0) failed(index, !started.has(index));
       },
     }),
   );
@@ -172,10 +184,20 @@ export const devnet: CommandRun = async (context) => {
   await ensureShares(folder, context, tell);
   if (signal.aborted) return 0;
   const tails = createTails();
-  const say = live ? tails.say : tell;
+  const say: Say = (node, text) => {
+    tails.say(node, text);
+    if (!live) tell(node, text);
+  };
+  let unstarted: number | undefined;
   const running = startNodes(folder.places, {
     say,
-    failed: tails.failed,
+    failed(node, atStart) {
+      tails.failed(node);
+      // A network that is not whole at its start is a mistake; later, the others show what they do without it.
+      if (!atStart || unstarted !== undefined) return;
+      unstarted = node;
+      stop();
+    },
     ready(node, address) {
       say(node, "ready");
       out(`Listening on ${address}`);
@@ -191,7 +213,15 @@ export const devnet: CommandRun = async (context) => {
   if (live) void showTable(running, context, tails, stopped.signal);
   const failed = await running.ended;
   stopped.abort();
-  if (failed === 0 || signal.aborted) return 0;
+  if (signal.aborted) return 0;
+  if (unstarted !== undefined) {
+    throw new KoraError(`node${unstarted} did not start`, {
+      code: "NODE_NOT_STARTED",
+      why: tails.errorOf(unstarted) ?? "it ended before it was ready",
+      hint: "where a port is taken: --rpc-port, --p2p-port, --metrics-port choose others, and 0 takes free ones",
+    });
+  }
+  if (failed === 0) return 0;
   throw new KoraError(`${failed} of ${settings.validators} nodes failed`, {
     code: "NODES_FAILED",
     why: "every node has ended, and not because it was asked to",

@@ -38,8 +38,8 @@ export const dkgDeal: CommandRun = async (context) => {
     );
   }
   const dealt = dealtOf(context);
-  context.err(DEALER_WARNING);
   const { key, folders } = dealInto(out, await openBls(), dealt);
+  context.err(DEALER_WARNING);
   const groupPublicKey = `0x${key.groupPublicKey.toHex()}`;
   if (hasFlag(context.args, "json")) {
     context.out(JSON.stringify({ groupPublicKey, threshold: key.threshold, folders }));

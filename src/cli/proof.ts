@@ -71,18 +71,20 @@ interface Trust {
   readonly genesis: Hash;
 }
 
+function unusable(args: Args, flag: string, form: string, hint: string): KoraError {
+  const given = textFlag(args, flag);
+  const what = given === undefined ? "is missing" : `cannot be "${given.slice(0, MAX_NAME)}"`;
+  return usageError(`--${flag} ${what}`, form, hint);
+}
+
 function trustOf(args: Args): Trust {
   const key = PUBLIC_KEY.exec(textFlag(args, "group-public-key") ?? "")?.[1];
   const genesis = textFlag(args, "genesis-hash") ?? "";
   if (key === undefined) {
-    throw usageError("--group-public-key is missing", "it is 48 bytes of hex", "take it from output.json");
+    throw unusable(args, "group-public-key", "it is 48 bytes of hex", "take it from output.json");
   }
   if (!HASH.test(genesis)) {
-    throw usageError(
-      "--genesis-hash is missing",
-      "it is 32 bytes of 0x-hex",
-      "kora genesis hash genesis.json",
-    );
+    throw unusable(args, "genesis-hash", "it is 32 bytes of 0x-hex", "kora genesis hash genesis.json");
   }
   return { groupPublicKey: Uint8Array.fromHex(key), genesis: hash(genesis) };
 }

@@ -29,7 +29,7 @@ function unreadable(path: string, thrown: unknown): KoraError {
     code: missing ? "KEY_FILE_MISSING" : "KEY_FILE_UNREADABLE",
     kind: "usage",
     why: messageOf(thrown),
-    hint: "give the right path in the configuration",
+    hint: "give the right path; the configuration names the files of a node",
     cause: thrown,
   });
 }

@@ -1,5 +1,6 @@
 // kora devnet through its life: killed outright, its validators end with it, and the next start goes on with what was
-// final; after a ceremony of its own it takes transfers at every node, stops, goes on, and begins anew.
+// final; after a ceremony of its own it takes transfers at every node, stops, goes on, and begins anew; and a start
+// that fails in part fails.
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -165,3 +166,15 @@ test("with a key of its own ceremony it takes transfers at every node, stops, go
   await finalOnAll(urls, again);
   await stopWell(third);
 }, 120_000);
+
+test("where one node finds its port taken, all end, and the error says which and why", async () => {
+  using folder = temporaryFolder();
+  await using taken = await startKora(["dev", "--port", "0", "--silent"]);
+  const port = String(taken.port);
+  const ports = ["--rpc-port", port, "--p2p-port", "0", "--metrics-port", "0"];
+  const run = runKora(["devnet", "--dir", `${folder.path}/net`, "--trusted-dealer", ...ports]);
+  expect(run.code).toBe(1);
+  expect(run.err).toContain("error: node0 did not start\n");
+  expect(run.err).toContain(`  why: cannot listen on 127.0.0.1:${port}: another process listens there\n`);
+  expect(run.err).toContain("--rpc-port");
+}, 60_000);

@@ -9,6 +9,8 @@ import { makeFolder, type NodePlace, nodeFolder, writeIdentity, writeNetwork } f
 import { PUBLIC_MODE, readSecretFile, writeWhole } from "#node/secret-files.ts";
 
 const MARK = "devnet.json";
+/** What is written there: JSON of this one form. */
+const MARK_TEXT = /^\{"validators":(\d{1,4}),"chainId":(\d{1,16})\}\n$/;
 
 export interface DevnetSettings {
   readonly dir: string;
@@ -39,7 +41,15 @@ function readMark(dir: string): { readonly validators: number; readonly chainId:
   if (!existsSync(path)) {
     throw refuse(`${dir} is not the folder of a local network`, `it has no ${MARK}`, "give another --dir");
   }
-  return JSON.parse(readFileSync(path, "utf8"));
+  const mark = MARK_TEXT.exec(readFileSync(path, "utf8"));
+  if (mark === null) {
+    throw refuse(
+      `${path} is not as it was written`,
+      "somebody has changed it",
+      `remove ${dir}, or give another --dir`,
+    );
+  }
+  return { validators: Number(mark[1]), chainId: Number(mark[2]) };
 }
 
 /** Removes a local network's folder, and nothing that is not one. */
