@@ -1,6 +1,5 @@
 // Embedding a node: built from a configuration, run until it is told to stop. The names are the specification's.
 import type { KoraApplication } from "#chain/application.ts";
-import { formatSocketAddress } from "#config/kind.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Settings } from "#config/schema.ts";
 import type { RpcServer } from "#rpc/server.ts";
@@ -10,6 +9,7 @@ import type { ConsensusEngine, NetworkService } from "./engine.ts";
 import type { PassphraseSource } from "./key-files.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { planOf } from "./plan.ts";
+import { announceReady } from "./ready.ts";
 import type { OpenClock } from "./validators/engine.ts";
 import type { OpenTransport } from "./validators/network.ts";
 
@@ -45,21 +45,6 @@ export interface NodeBuilder {
   /** For a validator: another clock than the system's. */
   withClock(open: OpenClock): NodeBuilder;
   build(): Node;
-}
-
-function announce(logger: Logger, node: CreatedNode, settings: Settings): void {
-  const head = node.chain.ledger.tip();
-  logger.info("node ready", {
-    chainId: Number(node.chain.rules.chain.chainId),
-    genesis: node.chain.genesisHash,
-    height: head.header.number,
-    dataDir: settings.node.dataDir,
-    rpc: node.rpc?.addresses.map(formatSocketAddress).join(" "),
-    restoredTransactions: node.chain.restored,
-  });
-  if (node.metricsAddress !== undefined) {
-    logger.info("metrics ready", { address: formatSocketAddress(node.metricsAddress) });
-  }
 }
 
 /** How long a node's parts may take to close; supervisors kill after ten seconds. */
@@ -121,7 +106,7 @@ function buildNode(settings: Settings, hooks: Extras): Node {
       const node = await createNode(plan);
       parts = node;
       const begun = (): void => {
-        announce(logger, node, settings);
+        announceReady(logger, node, settings.node.dataDir);
         hooks.onReady?.(node);
       };
       try {

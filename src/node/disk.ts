@@ -18,7 +18,8 @@ const FILES = [
 
 const MIB = 1024 * 1024;
 
-function freeBytes(directory: string): number | undefined {
+/** Bytes left on the disk of `directory`; undefined where the system does not tell. */
+export function freeBytes(directory: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(directory);
     return bavail * bsize;
