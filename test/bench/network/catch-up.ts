@@ -1,7 +1,9 @@
 // How fast a node that is far behind catches up, on real processes: one compiled follower serves a prepared chain, the
 // other one starts from genesis; beside it, what executing and committing the same blocks takes with nothing around it.
-// Usage: bun test/bench/network/catch-up.ts [--empty 10000] [--full 150] [--rounds 3]
-import { mkdirSync } from "node:fs";
+// And a validator that was away for so many seconds while three others went on and do not wait for it now.
+// Usage: bun test/bench/network/catch-up.ts [--empty 10000] [--full 150] [--rounds 3] [--away 150] [--block-time 0.05]
+//   [--binary ./kora] [--json FILE]
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseGenesis } from "#chain/genesis-file.ts";
@@ -11,16 +13,22 @@ import type { Block } from "#types/block.ts";
 import { ETHER, openTestChain, testAddress, transfer } from "../../support/chain.ts";
 import { makeStoredChain, type StoredChain } from "../../support/finality.ts";
 import { writeFollower } from "../../support/follower.ts";
-import { startKora, temporaryFolder, until } from "../../support/kora.ts";
+import { startKora, temporaryFolder, until, useBinary } from "../../support/kora.ts";
 import { ask, freePorts } from "../../support/network.ts";
+import { describeRejoin, measureRejoin } from "./rejoin.ts";
 
 const { values } = parseArgs({
   options: {
     empty: { type: "string", default: "10000" },
     full: { type: "string", default: "150" },
     rounds: { type: "string", default: "3" },
+    away: { type: "string", default: "150" },
+    "block-time": { type: "string", default: "0.05" },
+    binary: { type: "string" },
+    json: { type: "string" },
   },
 });
+if (values.binary !== undefined) useBinary(values.binary);
 /** Empty blocks a second, and how much slower than bare execution full ones may be. */
 const WANTED_EMPTY = 300;
 /** Senders of full blocks, and transfers of each in a block: as many as 30 million gas hold. */
@@ -86,7 +94,14 @@ async function bare(root: string, round: number, { blocks }: StoredChain): Promi
   return rate;
 }
 
-async function measure(name: string, count: number, full: boolean): Promise<void> {
+interface Served {
+  readonly blocks: number;
+  /** Blocks a second of each round, and of bare execution beside it. */
+  readonly rates: readonly number[];
+  readonly bare: readonly number[];
+}
+
+async function measure(name: string, count: number, full: boolean): Promise<Served> {
   using folder = temporaryFolder();
   const serving = join(folder.path, "serving");
   const port = freePorts(1);
@@ -114,7 +129,15 @@ async function measure(name: string, count: number, full: boolean): Promise<void
       `at least ${Math.min(...rates).toFixed(1)}${wanted}; executing them alone ${median(plain).toFixed(1)}, ` +
       `ratio ${(median(rates) / median(plain)).toFixed(2)}`,
   );
+  return { blocks: count, rates, bare: plain };
 }
 
-if (Number(values.empty) > 0) await measure("empty", Number(values.empty), false);
-if (Number(values.full) > 0) await measure("full", Number(values.full), true);
+const results: Record<string, unknown> = {};
+if (Number(values.empty) > 0) results["empty"] = await measure("empty", Number(values.empty), false);
+if (Number(values.full) > 0) results["full"] = await measure("full", Number(values.full), true);
+if (Number(values.away) > 0) {
+  const rejoin = await measureRejoin(Number(values.away), Number(values["block-time"]));
+  console.log(describeRejoin(rejoin));
+  results["rejoin"] = rejoin;
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
