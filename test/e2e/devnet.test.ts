@@ -4,9 +4,9 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { mnemonicToAccount } from "viem/accounts";
 import { type RunningKora, rpc, runKora, startKora, temporaryFolder, until } from "../support/kora.ts";
 import { freePorts } from "../support/network.ts";
+import { signedTransfer } from "../support/wallet.ts";
 
 const VALIDATORS = 4;
 /** Blocks come for the first block and for transactions alone. */
@@ -79,11 +79,7 @@ test("killed in the middle of its work, devnet leaves nothing running, and goes 
 
 /** Signs a transfer, sends it to the node at `url`; answers its hash. */
 async function transfer(url: string, account: number, nonce: number): Promise<string> {
-  const words = "test test test test test test test test test test test junk";
-  const raw = await mnemonicToAccount(words, { addressIndex: account }).signTransaction({
-    ...{ type: "eip1559", chainId: 1337, nonce, to: `0x${"42".repeat(20)}`, value: 7n, gas: 21_000n },
-    ...{ maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n },
-  });
+  const raw = await signedTransfer({ account, nonce, value: 7n });
   const { result } = await rpc(url, "eth_sendRawTransaction", [raw]);
   return result;
 }

@@ -1,18 +1,14 @@
 // A network of validators that has no IPv4: peers, RPC and the operator's listener on ::1.
 import { expect, test } from "bun:test";
-import { mnemonicToAccount } from "viem/accounts";
 import { until } from "../../support/kora.ts";
 import { operator } from "../../support/metrics.ts";
 import { ask, checkSameChain, makeNetwork, processOf, type TestNode } from "../../support/network.ts";
+import { signedTransfer } from "../../support/wallet.ts";
 
 test("on ::1 alone, a transfer sent to one of four becomes final on all", async () => {
   await using network = makeNetwork({ validators: 4, blockTime: 0.2, ipv6: true });
   await Promise.all(network.nodes.map((node) => network.start(node)));
-  const words = "test test test test test test test test test test test junk";
-  const raw = await mnemonicToAccount(words).signTransaction({
-    ...{ type: "eip1559", chainId: 1337, nonce: 0, to: `0x${"42".repeat(20)}`, value: 1n, gas: 21_000n },
-    ...{ maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n },
-  });
+  const raw = await signedTransfer({ account: 0, nonce: 0, value: 1n });
   const [first] = network.nodes as [TestNode];
   const hash = await ask<string>(processOf(first), "eth_sendRawTransaction", raw);
   for (const node of network.nodes) {
