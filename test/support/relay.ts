@@ -58,6 +58,8 @@ export interface Ends {
 export interface Relay {
   readonly port: number;
   readonly state: LinkState;
+  /** Connections that it has cut or refused. */
+  readonly cuts: () => number;
   /** Applies a cut to connections that are open. */
   apply(): void;
   close(): Promise<void>;
@@ -122,8 +124,10 @@ export async function startRelay(
 ): Promise<Relay> {
   const state: LinkState = { cut: false, delay: 0, jitter: 0, stalled: false };
   const open = new Set<Socket>();
+  let cuts = 0;
   const server: Server = createServer((inbound) => {
     if (state.cut) {
+      cuts++;
       inbound.destroy();
       return;
     }
@@ -142,8 +146,12 @@ export async function startRelay(
   return {
     port: address.port,
     state,
+    cuts: () => cuts,
     apply() {
-      if (state.cut) for (const socket of open) socket.destroy();
+      if (!state.cut) return;
+      // Each connection is two sockets.
+      cuts += open.size / 2;
+      for (const socket of open) socket.destroy();
     },
     async close() {
       for (const socket of open) socket.destroy();

@@ -14,9 +14,10 @@ const PATH: string = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 /** Whether this process is inside. */
 export const insideSandbox: boolean = process.env[INSIDE] === "true";
 
-function run(command: readonly string[], input = ""): void {
+function run(command: readonly string[], input = ""): string {
   const done = Bun.spawnSync([...command], { stdin: new TextEncoder().encode(input), env: { PATH } });
   if (!done.success) throw new Error(`${command.join(" ")}: ${done.stderr.toString().trim()}`);
+  return done.stdout.toString();
 }
 
 /** As root a new set of namespaces is enough; others become root of one of their own. Nothing outlives its first process. */
@@ -76,6 +77,8 @@ export interface TestHosts extends Disposable {
   block(from: number, to: number): void;
   /** Drops so many percent of the packets that come to `to` from the other machines, at random. */
   lose(to: number, percent: number): void;
+  /** Packets that the rules since the last healing have dropped. */
+  dropped(): number;
   /** Lets everything through. */
   heal(): void;
 }
@@ -96,13 +99,23 @@ export function makeHosts(count: number): TestHosts {
       "table inet faults {\nchain arriving { type filter hook input priority 0;\n}\n}\n",
     );
   }
-  const rule = (to: number, text: string): void =>
+  const rule = (to: number, text: string): string =>
     run([...prefix(to), "nft", "-f", "-"], `add rule inet faults arriving ${text}\n`);
   return {
     hosts: names.map((_, index) => ({ address: addressOf(index), prefix: prefix(index) })),
-    block: (from, to) => rule(to, `ip saddr ${addressOf(from)} drop`),
+    block: (from, to) => void rule(to, `ip saddr ${addressOf(from)} counter drop`),
     lose: (to, percent) =>
-      rule(to, `ip saddr != ${OWN_ADDRESS} iifname eth0 numgen random mod 100 < ${percent} drop`),
+      void rule(
+        to,
+        `ip saddr != ${OWN_ADDRESS} iifname eth0 numgen random mod 100 < ${percent} counter drop`,
+      ),
+    dropped() {
+      const rules = names.map((_, index) =>
+        run([...prefix(index), "nft", "list chain inet faults arriving"]),
+      );
+      const counters = [...rules.join("").matchAll(/counter packets (\d+)/g)];
+      return counters.reduce((sum, [, packets]) => sum + Number(packets), 0);
+    },
     heal() {
       for (const index of names.keys()) run([...prefix(index), "nft", "flush chain inet faults arriving"]);
     },

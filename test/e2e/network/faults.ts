@@ -46,6 +46,9 @@ const only = values.only?.split(",");
 const ROUNDS_AFTER_SILENCE = 3;
 const MAX_PAUSE_MS = 700;
 
+/** Kinds that a leg could have done. */
+const offered = new Set<string>();
+
 interface Round {
   readonly kind: string;
   readonly recovery: number;
@@ -126,13 +129,15 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
   });
   const checks: Checks = createChecks(bench, withinMs);
   const done: Round[] = [];
-  const deck = deckOf(bench, rng).slice(0, most);
-  for (const [kind, act] of deck) {
+  const deck = deckOf(bench, rng);
+  for (const [kind] of deck) offered.add(kind);
+  for (const [kind, act] of deck.slice(0, most)) {
     const started = performance.now();
     const before = overtaking(bench);
+    let what = "";
     try {
       await Bun.sleep(rng.unit() * MAX_PAUSE_MS);
-      await act(bench, checks);
+      what = await act(bench, checks);
       done.push({ kind, recovery: await checks.afterRound() });
     } catch (error) {
       await describeViolation(bench, kind);
@@ -147,10 +152,13 @@ async function runLeg(leg: number, name: GroundName, first: number, most: number
     const { delivered, overtaken } = overtaking(bench, before);
     const reordered = delivered === 0 ? "" : `, ${overtaken} of ${delivered} pieces overtaken`;
     const sums = `${checks.acknowledged()} acknowledged, ${different} votes, heard ${heard} times by ${bench.witnesses.length}${reordered}`;
-    show(`${where}: ${seconds} s, height ${checks.height()}, ${sums}, blocks again after ${after} ms`);
+    show(
+      `${where} (${what}): ${seconds} s, height ${checks.height()}, ${sums}, blocks again after ${after} ms`,
+    );
   }
   await bench.transfers.stop();
-  await Promise.all(bench.nodes.map((node) => network.stop(node, "SIGTERM")));
+  await checks.afterLeg();
+  await Promise.all(bench.nodes.map((node) => bench.end(node)));
   return done;
 }
 
@@ -171,7 +179,9 @@ function summary(done: readonly Round[], seconds: number): string {
         done.filter((round) => round.kind === kind),
       )}`,
   );
-  return `${each.join("\n")}\n${line(`seed ${seed}: 0 violations`, done)}, ${Math.round(seconds)} s`;
+  const left = [...offered].filter((kind) => !kinds.includes(kind)).sort();
+  const missed = left.length === 0 ? "" : `\n  not done in so few rounds: ${left.join(", ")}`;
+  return `${each.join("\n")}${missed}\n${line(`seed ${seed}: 0 violations`, done)}, ${Math.round(seconds)} s`;
 }
 
 function groundsOf(links: string | undefined): readonly GroundName[] {
@@ -190,6 +200,8 @@ async function run(): Promise<void> {
     done.push(...(await runLeg(leg, ground, before, rounds - before)));
     if (done.length === before) throw new Error(`none of ${values.only} can be done with ${ground}`);
   }
+  const unknown = only?.filter((kind) => !offered.has(kind)) ?? [];
+  if (unknown.length > 0) throw new Error(`no leg could do ${unknown.join(", ")}`);
   process.stderr.write("\n");
   console.log(summary(done, (performance.now() - started) / 1_000));
 }

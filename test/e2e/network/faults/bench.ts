@@ -1,6 +1,6 @@
 // A network under load while bad things are done to it: which of its nodes are to be believed, how they are started,
 // and what each wrote. Does nothing bad and checks nothing by itself.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createRng, type Rng } from "#lib/rng.ts";
 import { quorumOf } from "#types/quorum.ts";
@@ -26,25 +26,41 @@ export interface Bench extends AsyncDisposable {
   /** Starts a node as the product, as a witness where it is one, or with this environment as what the tests made. */
   start(node: TestNode, variant?: StartOptions["env"]): Promise<void>;
   kill(nodes: readonly TestNode[]): Promise<void>;
+  /** Tells a node to end; throws unless it ends well. */
+  end(node: TestNode): Promise<void>;
   /** Everything that its processes wrote. */
   outputOf(node: TestNode): string;
 }
 
-/** Exit code of a process that SIGKILL ended. */
-const KILLED = 137;
+/** Exit codes of a process that such a signal ended. */
+const EXIT_CODES = { SIGKILL: 137, SIGTERM: 0 } as const;
 
-/** Kills a node; throws where it had ended by itself before. */
-async function killRunning(network: TestNetwork, node: TestNode): Promise<void> {
+/** Stops a node; throws where it ends otherwise than by this signal, or had ended before. */
+async function stopRunning(
+  network: TestNetwork,
+  node: TestNode,
+  signal: keyof typeof EXIT_CODES,
+): Promise<void> {
   const running = processOf(node);
-  await network.stop(node);
+  await network.stop(node, signal);
   const code = await running.exited;
-  if (code === KILLED) return;
-  throw new Error(`node${node.index} ended with ${code} by itself: ${running.err().slice(-2_000)}`);
+  if (code === EXIT_CODES[signal]) return;
+  throw new Error(`node${node.index} ended with ${code}, not by ${signal}: ${running.err().slice(-2_000)}`);
 }
 
 /** Where a witness writes what it hears. */
 export function tapOf(node: TestNode): string {
   return join(node.folder, "heard");
+}
+
+function actsFile(node: TestNode): string {
+  return join(node.folder, "acts");
+}
+
+/** What a node that is not as it should be has done since it was started, oldest first. */
+export function actsOf(node: TestNode): readonly string[] {
+  const path = actsFile(node);
+  return existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [];
 }
 
 /** Its place among the signers, and its key as evidence names it. */
@@ -74,12 +90,17 @@ export async function startBench(options: GroundOptions): Promise<Bench> {
     async start(node, variant = {}) {
       const env = { ...variant, ...(witnesses.includes(node) && { VALIDATOR_TAP: tapOf(node) }) };
       const product = Object.keys(env).length === 0;
-      await network.startAs(node, product ? {} : { env, executable: variantBinary() });
+      rmSync(actsFile(node), { force: true });
+      await network.startAs(
+        node,
+        product ? {} : { env: { ...env, VALIDATOR_ACTS: actsFile(node) }, executable: variantBinary() },
+      );
       processes.get(node)?.push(processOf(node));
     },
     async kill(nodes) {
-      await Promise.all(nodes.map((node) => killRunning(network, node)));
+      await Promise.all(nodes.map((node) => stopRunning(network, node, "SIGKILL")));
     },
+    end: (node) => stopRunning(network, node, "SIGTERM"),
     outputOf: (node) => (processes.get(node) ?? []).map((one) => one.out() + one.err()).join("\n"),
   };
   await Promise.all(network.nodes.map((node) => bench.start(node)));

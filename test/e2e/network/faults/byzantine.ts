@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { until } from "../../../support/kora.ts";
 import {
   ask,
+  askEach,
   checkSameChain,
   heightOf,
   processOf,
@@ -13,7 +14,7 @@ import {
   untilAbove,
 } from "../../../support/network.ts";
 import { CONDUCTS } from "../variant/conducts.ts";
-import { type Bench, guardFile, readGuard, signerOf, victims, viewOf } from "./bench.ts";
+import { actsOf, type Bench, guardFile, readGuard, signerOf, victims, viewOf } from "./bench.ts";
 import type { Checks } from "./checks.ts";
 
 /** Blocks that the honest must make beside it. */
@@ -54,7 +55,20 @@ function guardFrom(node: TestNode, view: number): void {
   }
 }
 
-async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise<void> {
+/** Throws where one of the honest holds a block of these hashes. */
+async function checkRefused(honest: readonly TestNode[], hashes: readonly string[]): Promise<void> {
+  for (const node of honest) {
+    const found = await askEach(
+      processOf(node),
+      "eth_getBlockByHash",
+      hashes.map((hash) => [hash, false]),
+    );
+    const at = found.findIndex((block) => block !== null);
+    if (at >= 0) throw new Error(`node${node.index} took a block with a wrong state root: ${hashes[at]}`);
+  }
+}
+
+async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise<string> {
   const { provable, banned } = RULES[conduct] ?? { provable: false, banned: false };
   const [culprit] = (await victims(bench, 1)) as [TestNode];
   const honest = bench.nodes.filter((node) => node !== culprit);
@@ -74,6 +88,12 @@ async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise
     };
     await until(`kora_getEvidence names ${participant}`, found, GO_ON_MS);
   }
+  const acts = await until(
+    `node${culprit.index} does what it is there for: ${conduct}`,
+    () => actsOf(culprit).length > 0 && actsOf(culprit),
+    GO_ON_MS,
+  );
+  if (conduct === "wrongRoot") await checkRefused(honest, [...new Set(acts)]);
   await checkSameChain(honest, height);
   const to = Math.max(...(await Promise.all(bench.nodes.map(viewOf)))) + 1;
   await bench.kill(banned ? bench.nodes : [culprit]);
@@ -81,9 +101,10 @@ async function misbehave(bench: Bench, checks: Checks, conduct: string): Promise
   guardFrom(culprit, to);
   bench.culprit = undefined;
   await Promise.all((banned ? bench.nodes : [culprit]).map((node) => bench.start(node)));
+  return `${acts.length} acts${provable ? ", proven" : ""}`;
 }
 
-export const BYZANTINE: Readonly<Record<string, (bench: Bench, checks: Checks) => Promise<void>>> =
+export const BYZANTINE: Readonly<Record<string, (bench: Bench, checks: Checks) => Promise<string>>> =
   Object.fromEntries(
     Object.keys(CONDUCTS).map((conduct) => [
       `byzantine:${conduct}`,

@@ -19,6 +19,8 @@ export interface Checks {
   lose(node: TestNode, view: number): void;
   /** All of it; answers the milliseconds until a quorum had a new block. */
   afterRound(): Promise<number>;
+  /** At the end of a leg: what was checked when it was new still holds. */
+  afterLeg(): Promise<void>;
   readonly height: () => number;
   readonly acknowledged: () => number;
 }
@@ -97,6 +99,10 @@ export function createChecks(bench: Bench, withinMs: number): Checks {
       acknowledged = await checkAcknowledged(bench, acknowledged);
       votes.check();
       return took;
+    },
+    async afterLeg() {
+      await checkSameChain(bench.nodes);
+      await Promise.all(bench.nodes.map((node) => checkReceipts(node, bench.transfers.acknowledged)));
     },
     height: () => height,
     acknowledged: () => acknowledged,

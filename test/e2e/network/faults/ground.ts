@@ -8,12 +8,22 @@ import { makeNetwork, type TestNetwork } from "../../../support/network.ts";
 import { type Arrivals, createArrivals, type Relay, startRelay } from "../../../support/relay.ts";
 import { insideSandbox, makeHosts, mountDisk, unmountDisk } from "../../../support/sandbox.ts";
 
-/** Bad links: begins with the call, ends with that of the answer. */
-export type LinkFault = (network: TestNetwork, rng: Rng) => () => void;
+/** Bad links, until they are healed. */
+export interface BadLinks {
+  /** Connections, packets or pieces that they have hit. */
+  hits(): number;
+  heal(): void;
+  /** Who is without all others; a half that is apart leaves nobody a quorum. */
+  readonly apart: ReadonlySet<number>;
+}
+
+export type LinkFault = (rng: Rng) => BadLinks;
 
 export interface Ground extends AsyncDisposable {
   readonly network: TestNetwork;
   readonly linkFaults: Readonly<Record<string, LinkFault>>;
+  /** What bad links hit here. */
+  readonly hit: string;
   /** Whether each node's data is on a disk of its own. */
   readonly disks: boolean;
   /** What relays delivered to each node; empty where there are none. */
@@ -61,7 +71,15 @@ async function insertRelays(
 
 type LinkChange = (state: Relay["state"], from: number, to: number) => void;
 
-function relayFaults(relays: ReadonlyMap<string, Relay>, count: number): Ground["linkFaults"] {
+const NOBODY: ReadonlySet<number> = new Set();
+
+function relayFaults(
+  relays: ReadonlyMap<string, Relay>,
+  arrivals: readonly Arrivals[],
+): Ground["linkFaults"] {
+  const count = arrivals.length;
+  const sum = <T>(all: Iterable<T>, of: (one: T) => number): number =>
+    [...all].reduce((total, one) => total + of(one), 0);
   function change(act: LinkChange): void {
     for (const [name, relay] of relays) {
       const [from, to] = name.split(">").map(Number) as [number, number];
@@ -69,20 +87,37 @@ function relayFaults(relays: ReadonlyMap<string, Relay>, count: number): Ground[
       relay.apply();
     }
   }
-  const heal = (): void => change((state) => Object.assign(state, { cut: false, delay: 0, jitter: 0 }));
-  const apart = (side: ReadonlySet<number>): (() => void) => {
-    change((state, from, to) => {
-      state.cut = side.has(from) !== side.has(to);
-    });
-    return heal;
+  const begin = (
+    act: LinkChange,
+    apart: ReadonlySet<number>,
+    hitsOf: () => number,
+  ): ReturnType<LinkFault> => {
+    const before = hitsOf();
+    change(act);
+    return {
+      apart,
+      hits: () => hitsOf() - before,
+      heal: () => change((state) => Object.assign(state, { cut: false, delay: 0, jitter: 0 })),
+    };
   };
+  const separate = (side: ReadonlySet<number>): BadLinks =>
+    begin(
+      (state, from, to) => {
+        state.cut = side.has(from) !== side.has(to);
+      },
+      side,
+      () => sum(relays.values(), (relay) => relay.cuts()),
+    );
   return {
-    isolateOne: (_, rng) => apart(sides(count, 1, rng)),
-    halves: (_, rng) => apart(sides(count, count >> 1, rng)),
-    slowLinks(_, rng) {
-      change((state) => Object.assign(state, { delay: rng.unit() * 200, jitter: 150 }));
-      return heal;
-    },
+    isolateOne: (rng) => separate(sides(count, 1, rng)),
+    halves: (rng) => separate(sides(count, count >> 1, rng)),
+    // What it is for is that some overtake others.
+    slowLinks: (rng) =>
+      begin(
+        (state) => Object.assign(state, { delay: rng.unit() * 200, jitter: 150 }),
+        NOBODY,
+        () => sum(arrivals, ({ overtaken }) => overtaken),
+      ),
   };
 }
 
@@ -96,7 +131,8 @@ async function onRelays({ validators, flags, rng }: GroundOptions): Promise<Grou
   const owned = stack.move();
   return {
     network,
-    linkFaults: relayFaults(relays, validators),
+    hit: "connections cut or pieces overtaken",
+    linkFaults: relayFaults(relays, arrivals),
     disks: insideSandbox,
     arrivals,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -115,39 +151,40 @@ function mountDisks({ nodes }: TestNetwork, stack: AsyncDisposableStack): void {
 function onNamespaces({ validators, flags }: GroundOptions): Ground {
   using stack = new DisposableStack();
   const machines = stack.use(makeHosts(validators));
-  const { hosts, block, lose, heal } = machines;
+  const { hosts, block, lose, heal, dropped: hits } = machines;
   const owned = new AsyncDisposableStack();
   owned.use(stack.move());
   const network = owned.use(makeNetwork({ validators, blockTime: BLOCK_TIME_SECONDS, flags, hosts }));
   mountDisks(network, owned);
   const all = Array.from({ length: validators }, (_, index) => index);
-  const apart = (side: ReadonlySet<number>): (() => void) => {
+  const separate = (side: ReadonlySet<number>): BadLinks => {
     for (const from of all) {
       for (const to of all) if (side.has(from) !== side.has(to)) block(from, to);
     }
-    return heal;
+    return { hits, heal, apart: side };
   };
   return {
     network,
     disks: true,
     arrivals: [],
+    hit: "packets dropped",
     linkFaults: {
-      partitionOne: (_, rng) => apart(sides(validators, 1, rng)),
-      partitionHalves: (_, rng) => apart(sides(validators, validators >> 1, rng)),
-      longPartition: (_, rng) => apart(sides(validators, validators >> 1, rng)),
-      oneWay(_, rng) {
+      partitionOne: (rng) => separate(sides(validators, 1, rng)),
+      partitionHalves: (rng) => separate(sides(validators, validators >> 1, rng)),
+      longPartition: (rng) => separate(sides(validators, validators >> 1, rng)),
+      oneWay(rng) {
         const [from, to] = rng.shuffle([...all]) as [number, number];
         block(from, to);
-        return heal;
+        return { hits, heal, apart: NOBODY };
       },
-      deaf(_, rng) {
+      deaf(rng) {
         const to = rng.pick(all);
         for (const from of all) if (from !== to) block(from, to);
-        return heal;
+        return { hits, heal, apart: new Set([to]) };
       },
-      loss(_, rng) {
+      loss(rng) {
         for (const to of all) lose(to, 1 + rng.below(25));
-        return heal;
+        return { hits, heal, apart: NOBODY };
       },
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

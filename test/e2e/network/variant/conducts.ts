@@ -44,12 +44,14 @@ function equivocating(): Conduct {
       const twin = twins.get(vote.payload);
       if (twin !== undefined && vote.kind === "notarize") {
         const other = voteOn(rogue, vote, twin);
+        rogue.did(to, `notarize ${vote.view} of a twin`);
         if (rogue.rng.chance(0.25)) return [message, other];
         return to % 2 === 0 ? [message] : [other];
       }
       if (vote.kind !== "finalize" || !rogue.rng.chance(0.1)) return [message];
       const { epoch, view } = vote;
       const given: Subject = { kind: "nullify", epoch, view, parentView: 0, payload: ZERO_HASH };
+      rogue.did(to, `finalize and nullify ${view}`);
       return [message, { type: "vote", vote: rogue.vote(given) }];
     },
   };
@@ -61,7 +63,10 @@ function withholding(): Conduct {
     onSend(rogue, to, message) {
       if (message.type !== "body") return [message];
       const { digest, header } = rogue.bodyOf(message.body);
-      return rogue.isOwn(digest) && to === header.number % rogue.n ? [message] : [];
+      if (!rogue.isOwn(digest)) return [];
+      if (to === header.number % rogue.n) return [message];
+      rogue.did(to, `withheld ${digest}`);
+      return [];
     },
     onSendRaw: (_rogue, _to, channel) => channel !== "backfill",
   };
@@ -75,9 +80,11 @@ function stale(): Conduct {
     else old[rogue.rng.below(old.length)] = message;
   };
   return {
-    onSend(rogue, _to, message) {
+    onSend(rogue, to, message) {
       remember(rogue, message);
-      return [message, ...Array.from({ length: rogue.rng.below(4) }, () => rogue.rng.pick(old))];
+      const again = Array.from({ length: rogue.rng.below(4) }, () => rogue.rng.pick(old));
+      for (const { type } of again) rogue.did(to, `${type} again`);
+      return [message, ...again];
     },
     onReceive(rogue, _from, message) {
       if (message.type === "certificates" || message.type === "body") remember(rogue, message);
@@ -100,7 +107,9 @@ function garbage(): Conduct {
       for (let i = 0; i < 4 && bent.length > 0; i++) bent[rng.below(bent.length)] = rng.below(256);
       const frame = rng.chance(0.5) ? bent : rng.bytes(rng.below(2_000));
       for (let to = 0; to < rogue.n; to++) {
-        if (to !== rogue.index) rogue.sendRaw(to, rng.pick(rogue.channels()), frame);
+        if (to === rogue.index) continue;
+        rogue.did(to, `${frame.length} bytes of garbage`);
+        rogue.sendRaw(to, rng.pick(rogue.channels()), frame);
       }
     },
   };
@@ -130,6 +139,7 @@ function flooding(): Conduct {
       });
       for (let to = 0; to < rogue.n; to++) {
         if (to === rogue.index) continue;
+        rogue.did(to, "flooded");
         for (let i = 0; i < 4; i++) {
           if (last !== undefined) rogue.send(to, last);
           rogue.send(to, { type: "hello", view });
@@ -146,11 +156,12 @@ function flooding(): Conduct {
 function wrongRoot(): Conduct {
   const twins: Twins = new Map();
   return {
-    onSend(rogue, _to, message) {
+    onSend(rogue, to, message) {
       if (message.type === "body") {
         const body = rogue.bodyOf(message.body);
         if (!rogue.isOwn(body.digest)) return [message];
         const twin = twinOf(twins, rogue, body, (old) => ({ ...old, stateRoot: hash(rogue.rng.bytes(32)) }));
+        rogue.did(to, twin.digest);
         return [{ type: "body", body: twin.bytes }];
       }
       const twin = message.type === "vote" ? twins.get(message.vote.payload) : undefined;

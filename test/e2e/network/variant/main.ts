@@ -1,6 +1,7 @@
 // A validator for tests, compiled like the product from the same source: `kora --config` with what the environment
 // says in the place of the product's parts. VALIDATOR_CONDUCT makes it misbehave, VALIDATOR_CLOCK (JSON) sets its clock
-// wrong, VALIDATOR_TAP names the file that gets what it hears. With none of them it is an honest node.
+// wrong, VALIDATOR_ACTS names the file that gets how, VALIDATOR_TAP the one that gets what it hears. With none of them it
+// is an honest node.
 import { dirname } from "node:path";
 import { parseArgs } from "#cli/args.ts";
 import { configOf } from "#cli/config.ts";
@@ -12,12 +13,14 @@ import { NodeBuilder } from "#node/builder.ts";
 import { tellsOfEndedConnection } from "#node/rejections.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
 import type { OpenTransport } from "#node/validators/network.ts";
+import { actsTo } from "./acts.ts";
 import { wrongClock } from "./clock.ts";
 import { CONDUCTS } from "./conducts.ts";
 import { misbehaving } from "./rogue.ts";
 import { tapped } from "./tap.ts";
 
-const { VALIDATOR_CONDUCT, VALIDATOR_CLOCK, VALIDATOR_TAP, VALIDATOR_SEED } = process.env;
+const { VALIDATOR_CONDUCT, VALIDATOR_CLOCK, VALIDATOR_ACTS, VALIDATOR_TAP, VALIDATOR_SEED } = process.env;
+const act = actsTo(VALIDATOR_ACTS);
 
 function fail(thrown: unknown): never {
   process.stderr.write(`${describeError(thrown)}\n`);
@@ -40,7 +43,8 @@ async function transportOf({ consensus }: Settings): Promise<OpenTransport> {
     if (VALIDATOR_CONDUCT === undefined) return heard;
     const conduct = CONDUCTS[VALIDATOR_CONDUCT];
     if (conduct === undefined) throw new Error(`no such conduct: ${VALIDATOR_CONDUCT}`);
-    return misbehaving(heard, conduct(), { scheme, identity, genesis, seed: Number(VALIDATOR_SEED ?? 1) });
+    const seed = Number(VALIDATOR_SEED ?? 1);
+    return misbehaving(heard, conduct(), { scheme, identity, genesis, seed, act });
   };
 }
 
@@ -59,7 +63,8 @@ try {
           console.log(`Listening on ${formatSocketAddress(address)}`);
       },
     });
-  if (VALIDATOR_CLOCK !== undefined) builder = builder.withClock(wrongClock(JSON.parse(VALIDATOR_CLOCK)));
+  if (VALIDATOR_CLOCK !== undefined)
+    builder = builder.withClock(wrongClock(JSON.parse(VALIDATOR_CLOCK), act));
   const node = builder.build();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => node.shutdown());
   await node.run();

@@ -14,6 +14,7 @@ import type { Hash } from "#types/ids.ts";
 import { DEFAULT_MAX_BLOCK_BYTES } from "#types/limits.ts";
 import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
 import type { Subject, Vote } from "#types/vote.ts";
+import type { Act } from "./acts.ts";
 
 /** A body and what it is called. */
 export interface RogueBody {
@@ -28,6 +29,8 @@ export interface Rogue {
   readonly rng: Rng;
   /** A vote under the rogue's own key and share. */
   vote(subject: Subject): Vote;
+  /** Writes down what was done to a peer, if it is there for that. */
+  did(to: number, what: string): void;
   /** Straight onto the wire. */
   send(to: number, message: Message): void;
   /** Any bytes on any channel. */
@@ -67,11 +70,12 @@ export interface RogueParts {
   readonly identity: Identity;
   readonly genesis: Hash;
   readonly seed: number;
+  readonly act: Act;
 }
 
 /** `inner` as a validator of this conduct uses it. */
 export function misbehaving(inner: Transport, conduct: Conduct, parts: RogueParts): Transport {
-  const { scheme, identity, genesis, seed } = parts;
+  const { scheme, identity, genesis, seed, act } = parts;
   const participants = scheme.participants();
   const port = createThresholdVotes(scheme, identity, genesis);
   const channels = new Map<string, Channel>();
@@ -89,6 +93,9 @@ export function misbehaving(inner: Transport, conduct: Conduct, parts: RoguePart
       });
       if (made === undefined) throw new Error("signing is synchronous");
       return made;
+    },
+    did(to, what) {
+      if (inner.isConnected(keyOf(to))) act(what);
     },
     send: (to, message) => rogue.sendRaw(to, CHANNEL_OF[message.type], encodeMessage(message)),
     sendRaw: (to, channel, frame) => void channels.get(channel)?.send(keyOf(to), frame),
