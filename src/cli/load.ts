@@ -4,7 +4,7 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import { hasFlag, integerFlag, numberFlag, textFlag, usageError } from "./args.ts";
 import type { Args, CommandContext, CommandRun } from "./command.ts";
 import { funder, loadSenders } from "./load/accounts.ts";
-import { type LoadCounts, runLoad } from "./load/engine.ts";
+import { type LoadCounts, noCounts, runLoad } from "./load/engine.ts";
 import { type LoadKind, prepare } from "./load/setup.ts";
 import { describeReport, type LoadReport, latencies } from "./load/stats.ts";
 import { createRpcClient, rpcAddresses } from "./rpc-client.ts";
@@ -76,6 +76,7 @@ function reportOf(kind: LoadKind, counts: LoadCounts, cpuSeconds: number): LoadR
     rate: Math.round(counts.included / seconds),
     latency: latencies(counts.latencies),
     cpuSeconds,
+    problem: counts.problem ?? null,
   };
 }
 
@@ -87,7 +88,7 @@ async function measure(settings: Settings, progress: Progress, signal: AbortSign
   const payer = funder(settings.funderKey);
   const plan = await prepare(first, settings.kind, payer, senders, settings.total, signal);
   progress.step(`sending ${settings.total} transactions`);
-  const counts: LoadCounts = { submitted: 0, included: 0, failed: 0, latencies: [], first: 0, last: 0 };
+  const counts = noCounts();
   const redraw = setInterval(() => {
     const done = counts.included + counts.failed;
     progress.update(`${bar(done, settings.total)}  ${counts.included} included, ${counts.failed} failed`);
@@ -97,13 +98,19 @@ async function measure(settings: Settings, progress: Progress, signal: AbortSign
     await runLoad({ ...settings, clients, senders, plan, signal }, counts);
   } catch (thrown) {
     // What was done until then is reported all the same.
-    if (!signal.aborted) throw thrown;
+    if (counts.submitted === 0 && !signal.aborted) throw thrown;
+    counts.problem = signal.aborted ? "it was interrupted" : describeFailure(thrown);
   } finally {
     clearInterval(redraw);
     progress.done();
   }
   const { user, system } = process.cpuUsage(before);
   return reportOf(settings.kind, counts, Math.round((user + system) / 10_000) / 100);
+}
+
+function describeFailure(thrown: unknown): string {
+  const why = thrown instanceof KoraError && thrown.why !== undefined ? `: ${thrown.why}` : "";
+  return `${messageOf(thrown)}${why}`;
 }
 
 /** `kora load`: exit code 0 when every transaction was included and succeeded, else 1. */

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { funder, loadSenders } from "#cli/load/accounts.ts";
-import { type LoadCounts, runLoad } from "#cli/load/engine.ts";
+import { type LoadCounts, noCounts, runLoad } from "#cli/load/engine.ts";
 import { openPrices } from "#cli/load/prices.ts";
 import { prepare } from "#cli/load/setup.ts";
 import { latencies, percentile } from "#cli/load/stats.ts";
@@ -51,7 +51,7 @@ test("progress is redrawn on a terminal, kept to steps elsewhere, and silent whe
 async function sendOne(client: RpcClient): Promise<LoadCounts> {
   const fees = { chainId: 1n, maxFeePerGas: 2n, maxPriorityFeePerGas: 1n };
   const operation = () => ({ to: ZERO_ADDRESS, value: 0n, data: EMPTY_BYTES, gasLimit: 21_000n });
-  const counts: LoadCounts = { submitted: 0, included: 0, failed: 0, latencies: [], first: 0, last: 0 };
+  const counts = noCounts();
   const senders = loadSenders(1);
   for (const sender of senders) sender.nonce = 0n;
   await runLoad(
@@ -87,6 +87,7 @@ test.each([
   };
   const counts = await sendOne(client);
   expect(counts.failed).toBe(1);
+  expect(counts.problem).toContain("a transaction was refused: ");
   expect(asked).toBe(tries);
 });
 

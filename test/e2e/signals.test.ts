@@ -121,7 +121,8 @@ describe("told to stop", () => {
     const args = ["load", "--rpc-url", chain.url, "--total-txs", "1000000", "--rate", "50"];
     const stopped = await stopping(args, (said) => said.includes("sending 1000000"), "SIGINT");
     expectClean(stopped, [1]);
-    expect(stopped.out).toMatch(/included/);
+    expect(stopped.out).toMatch(/^included +\d/m);
+    expect(stopped.out).toContain("problem    it was interrupted");
   }, 30_000);
 
   test("while nobody answers, a load and a status end too", async () => {

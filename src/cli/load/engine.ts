@@ -28,6 +28,13 @@ export interface LoadCounts {
   /** Monotonic milliseconds of the first submission and the last inclusion. */
   first: number;
   last: number;
+  /** The first thing that went wrong. */
+  problem: string | undefined;
+}
+
+/** Counts of a run that has not begun. */
+export function noCounts(): LoadCounts {
+  return { submitted: 0, included: 0, failed: 0, latencies: [], first: 0, last: 0, problem: undefined };
 }
 
 /** Transactions of one sender that are sent and not yet included (geth's pool guarantees 16 slots an account). */
@@ -127,10 +134,11 @@ async function patiently<T>(run: Run, ask: () => Promise<T>): Promise<T> {
   }
 }
 
-function settleRefusal(run: Run, sender: number, hash: Hex): void {
-  run.pending.delete(hash);
+function settleRefusal(run: Run, { sender, signed }: Item, message: string): void {
+  run.pending.delete(signed.hash);
   run.broken.add(sender);
   run.counts.failed++;
+  run.counts.problem ??= `a transaction was refused: ${message}`;
 }
 
 async function sendBatch(run: Run, lane: Lane, batch: readonly Item[]): Promise<void> {
@@ -151,7 +159,7 @@ async function sendBatch(run: Run, lane: Lane, batch: readonly Item[]): Promise<
       const item = open[at] as Item;
       if ("result" in answer || taken.test(answer.error.message)) counts.submitted++;
       else if (passing(answer.error.message)) again.push(item);
-      else settleRefusal(run, item.sender, item.signed.hash);
+      else settleRefusal(run, item, answer.error.message);
     }
     open = again;
     if (open.length > 0) await Bun.sleep(RETRY_MS);
@@ -202,6 +210,7 @@ function settleBlock(run: Run, inclusions: readonly Inclusion[]): void {
       run.counts.latencies.push(now - flight.at);
     } else {
       run.counts.failed++;
+      run.counts.problem ??= `${hash} was included and failed`;
     }
   }
 }
@@ -220,6 +229,7 @@ async function watch(run: Run, client: RpcClient, from: number, sent: () => bool
     if (run.pending.size === 0) progressed = performance.now();
     if (performance.now() - progressed > STALL_MS) {
       run.counts.failed += run.pending.size;
+      run.counts.problem ??= `the last ${run.pending.size} were not included within ${STALL_MS / 1_000} s`;
       run.pending.clear();
       return;
     }
@@ -247,8 +257,8 @@ export async function runLoad(options: LoadOptions, counts: LoadCounts): Promise
     turn: 0,
   }));
   let sent = false;
-  const watching = watch(run, watcher, from, () => sent);
-  await Promise.all(lanes.map((lane) => drive(run, lane)));
-  sent = true;
-  await watching;
+  const sending = Promise.all(lanes.map((lane) => drive(run, lane))).then(() => {
+    sent = true;
+  });
+  await Promise.all([sending, watch(run, watcher, from, () => sent)]);
 }

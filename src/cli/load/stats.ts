@@ -18,6 +18,8 @@ export interface LoadReport {
   };
   /** CPU seconds of the generator itself. */
   readonly cpuSeconds: number;
+  /** The first thing that went wrong; null where nothing did. */
+  readonly problem: string | null;
 }
 
 /** The value below which `share` (0 to 1) of the ascending `sorted` lie; 0 when empty (nearest rank). */
@@ -36,7 +38,7 @@ export function latencies(samples: readonly number[]): LoadReport["latency"] {
 
 /** The report as lines for a reader. */
 export function describeReport(report: LoadReport): string {
-  const { latency } = report;
+  const { latency, problem } = report;
   return [
     `submitted  ${report.submitted}`,
     `included   ${report.included}`,
@@ -44,5 +46,6 @@ export function describeReport(report: LoadReport): string {
     `rate       ${report.rate} tx/s over ${report.seconds} s`,
     `latency    p50 ${latency.p50} ms, p90 ${latency.p90} ms, p99 ${latency.p99} ms, max ${latency.max} ms`,
     `generator  ${report.cpuSeconds} s of CPU`,
+    ...(problem === null ? [] : [`problem    ${problem}`]),
   ].join("\n");
 }
