@@ -58,6 +58,9 @@ test("a funding account without money is told of, with exit code 1, and nothing 
   const before = await statuses();
   // Accounts that no load has funded yet.
   const { code, err } = load("--accounts", "7", "--funder-key", key);
-  expect([code, err]).toEqual([1, expect.stringContaining("error: preparing the load failed")]);
+  expect([code, err]).toEqual([
+    1,
+    expect.stringMatching(/^error: 0x[0-9a-f]{40} cannot pay for this load\n/),
+  ]);
   expect(await statuses()).toEqual(before);
 });
