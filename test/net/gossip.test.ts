@@ -71,10 +71,12 @@ async function join(a: Node, b: Node): Promise<void> {
 const text = (of: string): Uint8Array => new TextEncoder().encode(of);
 /** Says it until it was heard: a mesh takes a moment to form, and what is said before is lost. */
 async function say(from: Node, what: string, to: Node): Promise<void> {
-  for (let i = 0; !to.heard.some((each) => each.startsWith(what)); i++) {
-    void from.topic.publish(text(`${what} ${i}`));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let times = 0;
+  await until(() => {
+    const heard = to.heard.some((each) => each.startsWith(what));
+    if (!heard) void from.topic.publish(text(`${what} ${times++}`));
+    return heard;
+  });
 }
 
 test(

@@ -59,17 +59,53 @@ interface Ways {
   readonly patience: number;
 }
 
-/** Answers requests. Whoever is not listed waits for all others who are not, and the node rests in between. */
-function createServer(source: RunSource, maxBytes: number, listed: (peer: IdentityKey) => boolean) {
+interface ServerParts {
+  readonly source: RunSource;
+  /** Bytes of blocks in an answer. */
+  readonly maxBytes: number;
+  readonly transport: Pick<Transport, "isConnected">;
+  readonly isListed: (peer: IdentityKey) => boolean;
+  readonly channel: () => Channel;
+}
+
+/**
+ * Answers requests. Whoever is not listed waits for all others who are not, and the node rests in between. Nobody gets
+ * a second answer before the first is taken: of what is asked meanwhile only the last counts.
+ */
+function createServer({ source, maxBytes, transport, isListed, channel }: ServerParts) {
   const strangers = createQueue();
-  return (from: IdentityKey, { id, from: first }: BlockRequest, send: (run: BlockRun) => void) => {
-    const serve = async (rest: number): Promise<void> => {
+  /** Those who have not taken their answer, with what they asked for since. */
+  const owed = new Map<IdentityKey, BlockRequest | undefined>();
+  async function serve(to: IdentityKey, { id, from }: BlockRequest): Promise<void> {
+    const answer = async (rest: number): Promise<void> => {
+      if (!transport.isConnected(to)) return;
       const started = performance.now();
-      send(source.collect(id, first, maxBytes));
+      channel().send(to, encodeBackfill({ type: "run", run: source.collect(id, from, maxBytes) }));
       // Reading a run takes milliseconds: whoever asks again at once waits for a turn of everybody else's.
       await Bun.sleep(restAfter(performance.now() - started, rest));
     };
-    return listed(from) ? serve(0) : strangers(() => serve(STRANGERS_SHARE - 1));
+    await (isListed(to) ? answer(0) : strangers(() => answer(STRANGERS_SHARE - 1)));
+  }
+  async function goOn(peer: IdentityKey): Promise<void> {
+    while (await channel().drained(peer)) {
+      const next = owed.get(peer);
+      if (next === undefined) return;
+      owed.set(peer, undefined);
+      await serve(peer, next);
+    }
+  }
+  return async (peer: IdentityKey, request: BlockRequest): Promise<void> => {
+    const waits = owed.has(peer);
+    owed.set(peer, waits ? request : undefined);
+    if (waits) return;
+    const forget = (): boolean => owed.delete(peer);
+    try {
+      await serve(peer, request);
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    void goOn(peer).then(forget, forget);
   };
 }
 
@@ -98,15 +134,18 @@ function openChannel(options: BackfillOptions, cutOff: (peer: IdentityKey) => vo
   const asked = createLru<number, IdentityKey>(MAX_QUESTIONS);
   const isListed = (peer: IdentityKey): boolean =>
     transport.peers().some((each) => each.listed && each.peer === peer);
-  const serve = createServer(createRunSource(archive), maxBlockBytes * ANSWER_BLOCKS, isListed);
+  const serve = createServer({
+    source: createRunSource(archive),
+    maxBytes: maxBlockBytes * ANSWER_BLOCKS,
+    transport,
+    isListed,
+    channel: () => channel,
+  });
 
   const receive: FrameHandler = (from, frame) => {
     try {
       const message = decodeBackfill(frame, spec.maxFrameBytes);
-      if (message.type === "request") {
-        const send = (run: BlockRun) => channel.send(from, encodeBackfill({ type: "run", run }));
-        return serve(from, message.request, send);
-      }
+      if (message.type === "request") return serve(from, message.request);
       const { id } = message.run;
       // One answer to each question, late or not.
       if (asked.get(id) !== from) transport.report(from, "uselessReply");

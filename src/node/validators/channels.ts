@@ -74,7 +74,7 @@ export function channelSpecs(maxBlockBytes: number): ChannelSpecs {
      * Final blocks by height, to whoever is behind; a lost answer is asked for again. An answer costs milliseconds and
      * holds hundreds of blocks, so that few a second are enough.
      */
-    backfill: anyone("backfill", 2 * body, rate(8 * body, 8), refuseNewest(16, 4 * body)),
+    backfill: anyone("backfill", 2 * body, rate(8 * body, 8), refuseNewest(16, 2 * body)),
     /** Batches of transactions between members, and to whoever just connected. */
     transactions: anyone("transactions", MAX_BATCH_BYTES, rate(MIB, 100), refuseNewest(64, 8 * MIB)),
     /** Where nodes can be dialled, asked for and passed on. */

@@ -157,6 +157,9 @@ async function lengthOf(client: Backfill, start: RunStart, signal: AbortSignal):
   return found.kind === "run" ? found.run.blocks.length : 0;
 }
 
+const asking = (id: number, from: number): Uint8Array =>
+  encodeBackfill({ type: "request", request: { id, from } });
+
 describe("over a transport", () => {
   test("a liar is cut off, the next peer is asked, and nobody honest is cut off", async () => {
     const network = createMemoryNetwork();
@@ -234,14 +237,21 @@ describe("over a transport", () => {
   test("strangers together get a quarter of the time, and a member waits for none of them", async () => {
     const network = createMemoryNetwork();
     const server = join(network, 0);
-    let busy = 0;
+    /** What was read at a stretch, and when. */
+    const turns: { readonly first: number; readonly began: number; last: number; ended: number }[] = [];
     const costly = {
       ...source.archive,
       block(height: Height) {
         const began = performance.now();
         while (performance.now() < began + 0.5);
         const stored = source.archive.block(height);
-        busy += performance.now() - began;
+        let turn = turns.at(-1);
+        if (turn === undefined || height <= turn.last) {
+          turn = { first: height, began, last: height, ended: began };
+          turns.push(turn);
+        }
+        turn.last = height;
+        turn.ended = performance.now();
         return stored;
       },
     };
@@ -250,23 +260,83 @@ describe("over a transport", () => {
     const member = createSender(network, 30);
     server.transport.allow([server.transport.self, member.transport.self]);
     for (const { transport } of [server, ...strangers, member]) await transport.start();
-    const ask = (id: number): Uint8Array => encodeBackfill({ type: "request", request: { id, from: 1 } });
     const answered = (): number => strangers.reduce((sum, { answers }) => sum + answers.length, 0);
-    const began = performance.now();
     const EACH = 4;
     for (const { channel } of strangers) {
-      for (let i = 0; i < EACH; i++) channel.send(server.transport.self, ask(i));
+      for (let i = 0; i < EACH; i++) channel.send(server.transport.self, asking(i, 1));
     }
     await until("the first answer", () => answered() > 0);
-    member.channel.send(server.transport.self, ask(1));
+    member.channel.send(server.transport.self, asking(1, 2));
     await until("the member's", () => member.answers.length === 1);
     expect(answered()).toBeLessThan(strangers.length * EACH);
     await until("all answers", () => answered() === strangers.length * EACH);
-    const share = busy / (performance.now() - began);
-    // The member's turn is among it, and nobody rests after the last.
-    expect(share).toBeLessThan(0.36);
     expect(new Set(strangers.map(({ answers }) => answers.length))).toEqual(new Set([EACH]));
+    const theirs = turns.filter(({ first }) => first === 1);
+    expect(theirs).toHaveLength(strangers.length * EACH);
+    for (const [at, { began, ended }] of theirs.slice(0, -1).entries())
+      expect(theirs[at + 1]!.began - ended).toBeGreaterThan(3 * (ended - began) - 2);
   }, 60_000);
+
+  test("whoever does not take its answer is read to no further, and then gets what it asked for last", async () => {
+    const network = createMemoryNetwork();
+    const server = join(network, 0);
+    let read = 0;
+    const counted = {
+      ...source.archive,
+      block(height: Height) {
+        if (height === 1) read++;
+        return source.archive.block(height);
+      },
+    };
+    serve(server, counted);
+    const transport = network.join(identityFromSeed(new Uint8Array(32).fill(40)).publicKey);
+    const gate = Promise.withResolvers<void>();
+    const ids: number[] = [];
+    const channel = transport.open(SPEC, async (_from, frame) => {
+      const answer = decodeBackfill(frame, SPEC.maxFrameBytes);
+      if (answer.type === "run") ids.push(answer.run.id);
+      await gate.promise;
+    });
+    const other = createSender(network, 41);
+    for (const each of [server.transport, transport, other.transport]) await each.start();
+    channel.send(server.transport.self, asking(1, 1));
+    await until("the first answer", () => ids.length === 1);
+    for (let id = 2; id <= 9; id++) channel.send(server.transport.self, asking(id, 1));
+    other.channel.send(server.transport.self, asking(1, 1));
+    await until("the answer of another", () => other.answers.length === 1);
+    expect([read, ids]).toEqual([2, [1]]);
+    gate.resolve();
+    await until("the last answer", () => ids.length > 1);
+    other.channel.send(server.transport.self, asking(2, 1));
+    await until("the answer of another", () => other.answers.length === 2);
+    expect([read, ids]).toEqual([4, [1, 9]]);
+  });
+
+  test("whoever has gone before its turn costs nothing", async () => {
+    const network = createMemoryNetwork();
+    const server = join(network, 0);
+    const gone = createSender(network, 50);
+    const [first, last] = [createSender(network, 51), createSender(network, 52)];
+    const asked: number[] = [];
+    const counted = {
+      ...source.archive,
+      block(height: Height) {
+        asked.push(height);
+        // It goes while somebody else has the turn.
+        if (height === 1) network.cut(gone.transport.self, server.transport.self);
+        return source.archive.block(height);
+      },
+    };
+    serve(server, counted);
+    for (const { transport } of [server, first, gone, last]) await transport.start();
+    first.channel.send(server.transport.self, asking(1, 1));
+    gone.channel.send(server.transport.self, asking(1, 11));
+    last.channel.send(server.transport.self, asking(1, 21));
+    await until("the last answer", () => last.answers.length === 1);
+    expect(first.answers).toHaveLength(1);
+    expect(asked[0]).toBe(1);
+    expect(asked.slice(1).filter((height, at) => height <= asked[at]!)).toEqual([21]);
+  });
 
   test("a node that is behind executes and commits up to the tip, from an archive like any other", async () => {
     const network = createMemoryNetwork();
