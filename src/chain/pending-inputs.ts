@@ -3,9 +3,9 @@
 import type { StateInput } from "#execution/types.ts";
 import { Reader, Writer } from "#lib/codec.ts";
 import { KoraError } from "#lib/error.ts";
-import type { StateDb, StateReader } from "#state/types.ts";
+import type { Notes, StateDb, StateReader } from "#state/types.ts";
 import type { StateChanges } from "#types/account.ts";
-import type { Height } from "#types/ids.ts";
+import type { Address, Hash, Height } from "#types/ids.ts";
 import { type BlockInputs, decodeInputs, encodeInputs, isEmptyInputs, MAX_STATE_INPUTS } from "./inputs.ts";
 import { changesOfInputs, overlayReader } from "./overlay.ts";
 
@@ -29,31 +29,55 @@ export type HeaderInputs = {
   readonly [K in Exclude<keyof BlockInputs, "state">]?: BlockInputs[K] | undefined;
 };
 
-const NOTE = "pending-inputs";
+/** Notes: for which height the set is, with its header fields; and each state write, by its number in the set. */
+const SET_NOTE = "waiting-inputs";
+const WRITE_NOTES = `${SET_NOTE}/`;
 const NONE: BlockInputs = { state: [] };
 const MAX_NOTE_BYTES = 0xffff_ffff;
 
-function mergeInput(inputs: readonly StateInput[], input: StateInput): readonly StateInput[] {
-  const index = inputs.findIndex(({ address }) => address === input.address);
-  if (index === -1) return [...inputs, input];
-  const before = inputs[index] as StateInput;
-  const storage = new Map([...(before.storage ?? []), ...(input.storage ?? [])]);
-  const merged = { ...before, ...input, ...(storage.size > 0 && { storage }) };
-  return inputs.with(index, merged);
-}
-
+/** What waits for the block at one height. */
 interface Waiting {
   readonly height: number;
-  readonly inputs: BlockInputs;
+  fields: BlockInputs;
+  /** One note each: a write costs the same however many wait. */
+  readonly writes: StateInput[];
+  /** All of it, one input for each account, once somebody has asked. */
+  merged: BlockInputs | undefined;
 }
 
-function readNote(bytes: Uint8Array | undefined): Waiting | undefined {
-  if (bytes === undefined) return undefined;
-  const reader = new Reader(bytes);
+function mergeWrites(writes: readonly StateInput[]): readonly StateInput[] {
+  const merged = new Map<Address, StateInput>();
+  const storages = new Map<Address, Map<Hash, Uint8Array>>();
+  for (const input of writes) {
+    const { address } = input;
+    if (input.storage !== undefined) {
+      const storage = storages.get(address) ?? new Map<Hash, Uint8Array>();
+      for (const [slot, value] of input.storage) storage.set(slot, value);
+      storages.set(address, storage);
+    }
+    const storage = storages.get(address);
+    merged.set(address, { ...merged.get(address), ...input, ...(storage !== undefined && { storage }) });
+  }
+  return [...merged.values()];
+}
+
+function readWrites(notes: Notes): StateInput[] {
+  const writes: StateInput[] = [];
+  for (let note = notes.get(`${WRITE_NOTES}0`); note !== undefined; ) {
+    writes.push(...decodeInputs(note).state);
+    note = notes.get(`${WRITE_NOTES}${writes.length}`);
+  }
+  return writes;
+}
+
+function readWaiting(notes: Notes): Waiting | undefined {
+  const note = notes.get(SET_NOTE);
+  if (note === undefined) return undefined;
+  const reader = new Reader(note);
   const height = reader.u64();
-  const inputs = decodeInputs(reader.bytes(MAX_NOTE_BYTES));
+  const fields = decodeInputs(reader.bytes(MAX_NOTE_BYTES));
   reader.end();
-  return { height, inputs };
+  return { height, fields, writes: readWrites(notes), merged: undefined };
 }
 
 function withoutUndefined(inputs: BlockInputs, fields: HeaderInputs): BlockInputs {
@@ -74,20 +98,30 @@ export function assertDev(dev: boolean): void {
 
 /** The inputs that wait in `state`'s notes. `dev`: what the genesis says; `onChange`: what is visible has changed. */
 export function createPendingInputs(state: StateDb, dev: boolean, onChange: () => void): PendingInputs {
-  let waiting = readNote(state.notes.get(NOTE));
+  const { notes } = state;
+  let waiting = readWaiting(notes);
   let overlay: { readonly of: BlockInputs; readonly changes: StateChanges } | undefined;
 
-  const current = (): BlockInputs | undefined =>
-    waiting !== undefined && waiting.height === state.head().height + 1 ? waiting.inputs : undefined;
+  /** The set for the next block, if there is one. */
+  const held = (): Waiting | undefined => (waiting?.height === state.head().height + 1 ? waiting : undefined);
 
-  const store = (inputs: BlockInputs): void => {
-    assertDev(dev);
+  const current = (): BlockInputs | undefined => {
+    const set = held();
+    if (set === undefined || (set.writes.length === 0 && isEmptyInputs(set.fields))) return undefined;
+    set.merged ??= { ...set.fields, state: mergeWrites(set.writes) };
+    return set.merged;
+  };
+
+  const keepFields = (height: number, fields: BlockInputs): void =>
+    notes.set(SET_NOTE, new Writer().u64(height).bytes(encodeInputs(fields)).finish());
+
+  /** An empty set for the next block; writes of the one before go first, so that they are never taken for its own. */
+  const begin = (): Waiting => {
     const height = state.head().height + 1;
-    const empty = isEmptyInputs(inputs);
-    const note = empty ? undefined : new Writer().u64(height).bytes(encodeInputs(inputs)).finish();
-    state.notes.set(NOTE, note);
-    waiting = empty ? undefined : { height, inputs };
-    onChange();
+    notes.removeAll(WRITE_NOTES);
+    keepFields(height, NONE);
+    waiting = { height, fields: NONE, writes: [], merged: undefined };
+    return waiting;
   };
 
   const changes = (): StateChanges | undefined => {
@@ -102,22 +136,37 @@ export function createPendingInputs(state: StateDb, dev: boolean, onChange: () =
   return {
     for: (height) => (waiting?.height === height ? current() : undefined),
     write(input) {
-      const inputs = current() ?? NONE;
-      const merged = mergeInput(inputs.state, input);
-      if (merged.length > MAX_STATE_INPUTS) {
-        throw new KoraError(`more than ${MAX_STATE_INPUTS} accounts written before one block`, {
+      assertDev(dev);
+      const set = held() ?? begin();
+      if (set.writes.length >= MAX_STATE_INPUTS) {
+        throw new KoraError(`more than ${MAX_STATE_INPUTS} writes before one block`, {
           code: "TOO_MANY_INPUTS",
           hint: "mine a block",
         });
       }
-      store({ ...inputs, state: merged });
+      notes.set(`${WRITE_NOTES}${set.writes.length}`, encodeInputs({ state: [input] }));
+      set.writes.push(input);
+      set.merged = undefined;
+      onChange();
     },
-    set: (fields) => store(withoutUndefined(current() ?? NONE, fields)),
+    set(fields) {
+      assertDev(dev);
+      const set = held() ?? begin();
+      const merged = withoutUndefined(set.fields, fields);
+      keepFields(set.height, merged);
+      set.fields = merged;
+      set.merged = undefined;
+      onChange();
+    },
     changes,
     latest() {
       const above = changes();
       return above === undefined ? state.latest() : overlayReader(state.latest(), above);
     },
-    clear: () => store(NONE),
+    clear() {
+      assertDev(dev);
+      if (waiting !== undefined) begin();
+      onChange();
+    },
   };
 }

@@ -7,8 +7,10 @@ export function openNotes(store: Store): Notes {
   const select = store.prepare("SELECT value FROM notes WHERE key = ?");
   const upsert = store.prepare("INSERT OR REPLACE INTO notes(key, value) VALUES (?, ?)");
   const remove = store.prepare("DELETE FROM notes WHERE key = ?");
+  const removeAll = store.prepare("DELETE FROM notes WHERE substr(key, 1, length(?1)) = ?1");
   return {
     get: (key) => select.get(key)?.[0] as Uint8Array | undefined,
     set: (key, value) => (value === undefined ? remove.run(key) : upsert.run(key, value)),
+    removeAll: (prefix) => removeAll.run(prefix),
   };
 }

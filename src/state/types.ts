@@ -157,6 +157,8 @@ export interface Finalized {
 export interface Notes {
   get(key: string): Uint8Array | undefined;
   set(key: string, value: Uint8Array | undefined): void;
+  /** Removes all whose names begin with `prefix`. */
+  removeAll(prefix: string): void;
 }
 
 /** The one owner of chain.db. */

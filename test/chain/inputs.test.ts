@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type BlockInputs, decodeInputs, encodeInputs } from "#chain/inputs.ts";
 import { overlayReader } from "#chain/overlay.ts";
+import { createPendingInputs } from "#chain/pending-inputs.ts";
 import type { StateInput } from "#execution/types.ts";
 import { trimLeft } from "#lib/bytes.ts";
 import type { AccountChange, StateChanges } from "#types/account.ts";
@@ -110,6 +111,45 @@ test("waiting inputs survive a restart, and are not applied twice", async () => 
   expect(again.state.latest().account(testAddress(40))?.balance).toBe(6n);
   const third = openTestChain({ state: node.state });
   expect(third.inputs.changes()).toBeUndefined();
+});
+
+test("many writes cost the same each, are one input an account, and none of an earlier set comes back", async () => {
+  const node = chain();
+  const at = testAddress(40);
+  const slot = (n: number) => hash(`0x${n.toString(16).padStart(64, "0")}`);
+  const reopened = () => openTestChain({ state: node.state }).inputs;
+  const noted: number[] = [];
+  const counting = {
+    ...node.state.notes,
+    set: (_: string, value?: Uint8Array) => void noted.push(value!.length),
+  };
+  const counted = createPendingInputs(
+    { notes: counting, head: () => node.state.head() } as never,
+    true,
+    () => {},
+  );
+  for (let n = 0; n < 300; n++) {
+    const input = { address: at, storage: new Map([[slot(n % 200), Uint8Array.of(1 + (n % 7))]]) };
+    counted.write(input);
+    node.inputs.write(input);
+  }
+  // The first one begins a set; each of the others is as long as the second.
+  expect(new Set(noted.slice(2))).toEqual(new Set([noted[2]!]));
+  node.inputs.write({ address: at, balance: 8n });
+  const { state } = node.inputs.for(height(1))!;
+  expect(state.length).toBe(1);
+  expect(state[0]!.storage!.size).toBe(200);
+  expect(reopened().for(height(1))).toEqual(node.inputs.for(height(1))!);
+  expect(reopened().latest().storage(at, slot(199))).toEqual(Uint8Array.of(1 + (199 % 7)));
+  expect(reopened().latest().storage(at, slot(99))).toEqual(Uint8Array.of(1 + (299 % 7)));
+  // Cleared, and written anew for the same height: what was beyond that is gone for good.
+  node.inputs.clear();
+  expect(reopened().changes()).toBeUndefined();
+  node.inputs.write({ address: at, balance: 9n });
+  expect(reopened().for(height(1))).toEqual({ state: [{ address: at, balance: 9n }] });
+  await node.produce();
+  node.inputs.set({ timestamp: 70_000 });
+  expect(reopened().for(height(2))).toEqual({ state: [], timestamp: 70_000 });
 });
 
 test("header fields set by hand hold for one block and then the rules hold again", async () => {
