@@ -60,7 +60,7 @@ test("a funding account without money is told of, with exit code 1, and nothing 
   const { code, err } = load("--accounts", "7", "--funder-key", key);
   expect([code, err]).toEqual([
     1,
-    expect.stringMatching(/^error: 0x[0-9a-f]{40} cannot pay for this load\n/),
+    expect.stringMatching(/^error: 0x[0-9a-f]{40} cannot pay for this load$/m),
   ]);
   expect(await statuses()).toEqual(before);
 });
