@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { keccak256, sha256 } from "#crypto/hash.ts";
 import { utf8 } from "#lib/bytes.ts";
-import { createRng } from "#lib/rng.ts";
+import { createRng } from "../support/rng.ts";
 
 test("keccak-256 agrees with the reference at every length up to three blocks", () => {
   const data = createRng(1).bytes(420);

@@ -12,9 +12,9 @@ import {
   type ThresholdShare,
 } from "#crypto/threshold.ts";
 import { utf8 } from "#lib/bytes.ts";
-import { createRng } from "#lib/rng.ts";
 import type { IdentityKey } from "#types/identity.ts";
 import { quorumOf } from "#types/quorum.ts";
+import { createRng } from "../support/rng.ts";
 
 // Generous: the machine may be busy with other things.
 setDefaultTimeout(60_000);

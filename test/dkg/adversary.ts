@@ -2,7 +2,6 @@
 // small and named; a faulty member plays one to three of them.
 import { type Ceremony, type CeremonySetup, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyEffect, CeremonyEvent } from "#crypto/dkg/events.ts";
-import type { Rng } from "#lib/rng.ts";
 import {
   type CeremonyBody,
   type Confirm,
@@ -12,6 +11,7 @@ import {
   encodeLogSet,
   type LogEntry,
 } from "#types/ceremony.ts";
+import type { Rng } from "../support/rng.ts";
 
 export const TWISTS = [
   "bad-share",

@@ -3,10 +3,10 @@
 import { expect, test } from "bun:test";
 import type { Ceremony } from "#crypto/dkg/ceremony.ts";
 import { toHex } from "#lib/bytes.ts";
-import { createRng } from "#lib/rng.ts";
 import { type CeremonyInfo, MAX_LOG_SET_BYTES } from "#types/ceremony.ts";
 import { hash } from "#types/ids.ts";
 import { decodeMessage } from "#types/message.ts";
+import { createRng } from "../support/rng.ts";
 import { createSimulatedAgreement, type SimulatedAgreement } from "./core.ts";
 import { standinCeremonies, standinKeys } from "./standin.ts";
 

@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import { type Ceremony, createCeremony } from "#crypto/dkg/ceremony.ts";
 import type { CeremonyEffect, CeremonyResult } from "#crypto/dkg/events.ts";
 import { provesLie } from "#crypto/dkg/logs.ts";
-import { createRng } from "#lib/rng.ts";
 import { withoutSecrets } from "#node/ceremony/store.ts";
 import {
   type CeremonyBody,
@@ -14,6 +13,7 @@ import {
 } from "#types/ceremony.ts";
 import type { CeremonyRecord, DealerStatement } from "#types/ceremony-record.ts";
 import { type Hash, hash } from "#types/ids.ts";
+import { createRng } from "../support/rng.ts";
 import { standinCeremonies, standinIdentity, standinKeys, standinScheme } from "./standin.ts";
 
 const rng = createRng(4);

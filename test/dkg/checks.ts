@@ -2,9 +2,9 @@
 import type { CeremonyOutput } from "#crypto/dkg/output.ts";
 import type { SharingScheme } from "#crypto/dkg/scheme.ts";
 import { equalBytes, toHex, utf8 } from "#lib/bytes.ts";
-import type { Rng } from "#lib/rng.ts";
 import { decodeLogSet } from "#types/ceremony.ts";
 import { maxFaulty, quorumOf } from "#types/quorum.ts";
+import type { Rng } from "../support/rng.ts";
 import type { Node, World } from "./world.ts";
 
 const MESSAGE = utf8("a message");

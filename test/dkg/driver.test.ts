@@ -8,7 +8,6 @@ import type { CeremonyResult } from "#crypto/dkg/events.ts";
 import { blsSharing } from "#crypto/dkg/polynomial.ts";
 import { type Identity, identityFromSeed } from "#crypto/identity.ts";
 import { toHex } from "#lib/bytes.ts";
-import { createRng } from "#lib/rng.ts";
 import type { Transport } from "#net/types.ts";
 import { type CeremonyNews, CeremonyRun } from "#node/ceremony/driver.ts";
 import { type CeremonyStore, openCeremonyStore } from "#node/ceremony/store.ts";
@@ -16,6 +15,7 @@ import { identityKeyBytes } from "#types/identity.ts";
 import { hash } from "#types/ids.ts";
 import { testFolders } from "../support/lifetimes.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../support/memory-transport.ts";
+import { createRng } from "../support/rng.ts";
 
 const rng = createRng(7);
 const CHAIN = hash(rng.bytes(32));

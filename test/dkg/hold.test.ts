@@ -7,7 +7,6 @@ import { openBls } from "#crypto/bls.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
 import { encryptText } from "#crypto/passphrase.ts";
 import type { KoraError } from "#lib/error.ts";
-import { createRng } from "#lib/rng.ts";
 import { type HeldCeremony, type HoldOptions, holdCeremony } from "#node/ceremony/hold.ts";
 import type { CeremonyPlan } from "#node/ceremony/plan.ts";
 import { writeResult } from "#node/ceremony/results.ts";
@@ -15,6 +14,7 @@ import { openCeremonyStore } from "#node/ceremony/store.ts";
 import { hash } from "#types/ids.ts";
 import { testFolders } from "../support/lifetimes.ts";
 import { createMemoryNetwork } from "../support/memory-transport.ts";
+import { createRng } from "../support/rng.ts";
 
 const PASSPHRASE = "correct horse";
 const rng = createRng(11);

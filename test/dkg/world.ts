@@ -6,7 +6,6 @@ import type { CeremonyEffect, CeremonyEvent, CeremonyResult } from "#crypto/dkg/
 import type { SharingScheme } from "#crypto/dkg/scheme.ts";
 import type { CeremonyIdentity } from "#crypto/dkg/signing.ts";
 import { equalBytes, toHex } from "#lib/bytes.ts";
-import type { Rng } from "#lib/rng.ts";
 import { type CeremonyInfo, decodeCeremonyMessage, encodeLog } from "#types/ceremony.ts";
 import {
   type CeremonyFault,
@@ -14,6 +13,7 @@ import {
   decodeCeremonyRecord,
   encodeCeremonyRecord,
 } from "#types/ceremony-record.ts";
+import type { Rng } from "../support/rng.ts";
 import { type Adversary, createAdversary, TWISTS, type Twist } from "./adversary.ts";
 import { createSimulatedAgreement, type SimulatedAgreement } from "./core.ts";
 

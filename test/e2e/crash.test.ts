@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 import { parseGwei, type TransactionReceipt } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
-import { createRng } from "#lib/rng.ts";
 import { type RunningKora, rpc, startKora, temporaryFolder, until } from "../support/kora.ts";
+import { createRng } from "../support/rng.ts";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const TARGET = "0x00000000000000000000000000000000000000dd";

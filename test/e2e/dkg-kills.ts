@@ -2,8 +2,8 @@
 // moments, one, some or all of them, and started again. Each has to end with one key that signs. Exits 1 otherwise.
 import { parseArgs } from "node:util";
 import { toHex } from "#lib/bytes.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { type RunningKora, temporaryFolder } from "../support/kora.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import { makeParticipants, readOutput, signTogether, startDkg } from "./dkg-network.ts";
 
 const FLAGS = ["--linger", "60", "--timeout", "120"] as const;

@@ -1,6 +1,6 @@
 // Random and mutated JSON-RPC messages from a seed: well-formed calls of every method, calls with one thing wrong,
 // batches, broken JSON and bytes that are nothing at all.
-import { createRng, type Rng } from "#lib/rng.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 
 /** What is known of the chain that is fuzzed, so that some requests hit. */
 export interface Known {

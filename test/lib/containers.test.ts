@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { createLru } from "#lib/bounded.ts";
-import { createRng } from "#lib/rng.ts";
+import { createRng } from "../support/rng.ts";
 
 test("the LRU map holds the most recently used entries", () => {
   const command = fc.tuple(fc.constantFrom("get", "set", "delete"), fc.nat({ max: 6 }), fc.nat());

@@ -1,11 +1,11 @@
 // Real connections over links that are slow, cut or silent: a relay stands between both directions of dialling.
 import { afterAll, expect, test } from "bun:test";
-import { createRng } from "#lib/rng.ts";
 import { libp2pWire } from "#net/libp2p.ts";
 import { createTransport } from "#net/transport.ts";
 import type { Channel, Transport } from "#net/types.ts";
 import { until } from "../support/kora.ts";
 import { createArrivals, type Ends, type Relay, startRelay } from "../support/relay.ts";
+import { createRng } from "../support/rng.ts";
 import { identity, SPEC } from "./loopback.ts";
 
 const TIMEOUT = 60_000;

@@ -7,7 +7,6 @@ import { Glob } from "bun";
 import { openTransaction } from "#crypto/digest.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
 import { KoraError } from "#lib/error.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { decodeBackfill, decodeFinalBlock, encodeBackfill, encodeFinalBlock } from "#types/backfill.ts";
 import { decodeTransactions, encodeTransactions } from "#types/batch.ts";
 import { decodeBlock, decodeHeaderOfBlock, encodeBlock } from "#types/block.ts";
@@ -19,6 +18,7 @@ import { decodeMessage, encodeMessage } from "#types/message.ts";
 import { decodeExchange, encodeExchange } from "#types/peer-record.ts";
 import { decodeVote, encodeVote } from "#types/vote.ts";
 import { openTestChain, transfer } from "../support/chain.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 
 const MAX_BLOCK = 100_000;
 const ROUNDS = 4_000;

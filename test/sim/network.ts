@@ -1,5 +1,5 @@
 // The network between simulated validators: delay, loss, duplication, and partitions that come and go.
-import type { Rng } from "#lib/rng.ts";
+import type { Rng } from "../support/rng.ts";
 import type { Options, PartitionKind } from "./options.ts";
 
 export interface Links {

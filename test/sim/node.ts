@@ -2,9 +2,9 @@
 // of the world around it.
 import type { CoreMessage } from "#consensus/events.ts";
 import type { Timing } from "#consensus/state.ts";
-import type { Rng } from "#lib/rng.ts";
 import type { Driver } from "#node/consensus/driver.ts";
 import type { Hash } from "#types/ids.ts";
+import type { Rng } from "../support/rng.ts";
 import type { Adversary, Rogue } from "./adversaries/types.ts";
 import type { ChainDisk, SimBody } from "./chain.ts";
 import type { Checkers } from "./checkers.ts";

@@ -1,7 +1,7 @@
 // What one schedule is made of: drawn from its seed, first which faults exist, then how strong they are.
 import type { SchemeKind } from "#consensus/state.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { maxFaulty } from "#types/quorum.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import { ADVERSARY_NAMES } from "./adversaries/names.ts";
 
 export type PartitionKind = "halves" | "ring" | "isolated" | "swizzled";

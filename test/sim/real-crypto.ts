@@ -7,11 +7,11 @@ import { identityFromSeed } from "#crypto/identity.ts";
 import { createThresholdScheme } from "#crypto/threshold.ts";
 import { concatBytes, utf8 } from "#lib/bytes.ts";
 import { Writer } from "#lib/codec.ts";
-import { createRng } from "#lib/rng.ts";
 import { createThresholdVotes } from "#node/validators/votes.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { bytesOf } from "#types/ids.ts";
 import { encodeUnsealed, type Subject, type Vote } from "#types/vote.ts";
+import { createRng } from "../support/rng.ts";
 import { GENESIS } from "./chain.ts";
 import type { StandIn } from "./stand-in.ts";
 

@@ -1,6 +1,7 @@
 // The hands of a Byzantine validator: its own key, the wire, and every block that was ever made.
-import type { Rng } from "#lib/rng.ts";
+
 import type { Vote } from "#types/vote.ts";
+import type { Rng } from "../support/rng.ts";
 import type { Rogue } from "./adversaries/types.ts";
 import { makeBody } from "./chain.ts";
 import type { Sim, SimNode } from "./node.ts";

@@ -1,5 +1,5 @@
 // Situations that every consensus must survive, chosen instead of drawn: each is a schedule, run under several seeds.
-import { createRng } from "#lib/rng.ts";
+import { createRng } from "../support/rng.ts";
 import { calmOptions, type Options, SLOW_DISK_MS, type Step } from "./options.ts";
 
 export interface Scenario {

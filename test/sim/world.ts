@@ -2,10 +2,10 @@
 // seed. Phase one: anything may fail. Phase two: a quorum is healed and must make progress.
 import { ALL_RULES, type Rules } from "#consensus/rules.ts";
 import type { CoreConfig } from "#consensus/state.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { createDriver, type Driver } from "#node/consensus/driver.ts";
 import type { Hash } from "#types/ids.ts";
 import { maxFaulty } from "#types/quorum.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import { ADVERSARIES } from "./adversaries/names.ts";
 import type { Adversary } from "./adversaries/types.ts";
 import { GENESIS, newChainDisk, type SimBody } from "./chain.ts";

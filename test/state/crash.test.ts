@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRng } from "#lib/rng.ts";
+import { createRng } from "../support/rng.ts";
 import { crashRound, Undisturbed } from "./crash/campaign.ts";
 
 const ROUNDS = 5;

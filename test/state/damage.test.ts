@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KoraError } from "#lib/error.ts";
-import { createRng } from "#lib/rng.ts";
 import { openStateDb } from "#state/state.ts";
 import { type Hash, height, ZERO_HASH } from "#types/ids.ts";
+import { createRng } from "../support/rng.ts";
 import { addressAt, applyChanges, EMPTY_MODEL, type Model, randomChanges, recordOf } from "./model.ts";
 
 const SPAN = 60;

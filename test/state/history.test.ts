@@ -4,11 +4,11 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRng } from "#lib/rng.ts";
 import { HistoryIndex, OP_TABLES } from "#state/history.ts";
 import { SCHEMA } from "#state/schema.ts";
 import { createFingerprinter } from "#state/siphash.ts";
 import { openStore } from "#state/store.ts";
+import { createRng } from "../support/rng.ts";
 
 test("runs stay few, and no entry is lost in them", () => {
   const seed = Date.now() % 0x1_0000_0000;

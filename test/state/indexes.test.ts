@@ -3,7 +3,6 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { openStateDb } from "#state/state.ts";
 import type { IndexRows, LogRow, StateDb, TokenKind, TransactionRow } from "#state/types.ts";
 import { MAX_PAGE } from "#state/types.ts";
@@ -16,6 +15,7 @@ import {
   height,
   ZERO_HASH,
 } from "#types/ids.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import { addressAt, recordOf } from "./model.ts";
 
 const SPAN = 6;

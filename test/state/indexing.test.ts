@@ -5,10 +5,10 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRng } from "#lib/rng.ts";
 import { CHAIN_DB, openStateDb } from "#state/state.ts";
 import type { Finalized } from "#state/types.ts";
 import { EMPTY_CODE_HASH, height, ZERO_HASH } from "#types/ids.ts";
+import { createRng } from "../support/rng.ts";
 import { blockRows } from "./crash/rows.ts";
 import { addressAt, recordOf } from "./model.ts";
 

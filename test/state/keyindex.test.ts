@@ -1,8 +1,8 @@
 // The key index against a Map, and SipHash against a second implementation in bigints.
 import { describe, expect, test } from "bun:test";
-import { createRng } from "#lib/rng.ts";
 import { createKeyIndex } from "#state/keyindex.ts";
 import { createFingerprinter } from "#state/siphash.ts";
+import { createRng } from "../support/rng.ts";
 
 const MASK = 2n ** 64n - 1n;
 

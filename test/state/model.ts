@@ -1,7 +1,6 @@
 // A plain-map model of the state, random blocks over it, and records of blocks with real headers.
 import { keccakHash } from "#crypto/hash.ts";
 import { EMPTY_BYTES } from "#lib/bytes.ts";
-import type { Rng } from "#lib/rng.ts";
 import type { BlockRecord } from "#state/types.ts";
 import type { AccountChange, StateChanges } from "#types/account.ts";
 import { encodeHeader } from "#types/header.ts";
@@ -17,6 +16,7 @@ import {
   ZERO_ADDRESS,
   ZERO_HASH,
 } from "#types/ids.ts";
+import type { Rng } from "../support/rng.ts";
 import { referenceAccountKey, referenceAccountValue, referenceSlotKey } from "./reference.ts";
 
 export interface ModelAccount {

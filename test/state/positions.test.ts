@@ -4,10 +4,10 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { CHAIN_DB, openStateDb, openStateReader } from "#state/state.ts";
 import type { Archive, StateDb, TransactionRow } from "#state/types.ts";
 import { type Address, type Hash, hash, height, ZERO_HASH } from "#types/ids.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import { addressAt, recordOf } from "./model.ts";
 
 const SENDERS = 7;

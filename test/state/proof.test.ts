@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compareBytes } from "#lib/bytes.ts";
-import { createRng } from "#lib/rng.ts";
 import { accountKey } from "#state/format.ts";
 import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
@@ -18,6 +17,7 @@ import {
 } from "#state/verify.ts";
 import type { AccountChange } from "#types/account.ts";
 import { type Address, bytesOf, EMPTY_CODE_HASH, type Hash, height, ZERO_HASH } from "#types/ids.ts";
+import { createRng } from "../support/rng.ts";
 import {
   addressAt,
   applyChanges,

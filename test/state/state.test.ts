@@ -2,13 +2,13 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { openStateDb, openStateReader } from "#state/state.ts";
 import { createTemporaryDirectory } from "#state/temporary.ts";
 import type { Finalized, LogQuery, StateBatch, StateDb, StateReader } from "#state/types.ts";
 import type { AccountChange, StateChanges } from "#types/account.ts";
 import { EMPTY_CODE_HASH, height, ZERO_HASH } from "#types/ids.ts";
 import { testFolders } from "../support/lifetimes.ts";
+import { createRng, type Rng } from "../support/rng.ts";
 import {
   addressAt,
   applyChanges,

@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Pairs } from "#crypto/sha256.ts";
-import { createRng } from "#lib/rng.ts";
 import { HASH_BYTES, TWIG_BITS_BYTES, TWIG_LEAVES, upperDepth } from "#state/format.ts";
 import { ensureSchema } from "#state/marker.ts";
 import { openStore, type Store } from "#state/store.ts";
 import { createTree, KEPT_LEVEL, type Tree, twigRoots } from "#state/tree.ts";
 import { createUpperNodes, MAX_ROOTS_READ, type UpperNodes } from "#state/upper-nodes.ts";
+import { createRng } from "../support/rng.ts";
 
 /** Eighty million ops. */
 const TWIGS = 40_000;

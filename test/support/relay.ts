@@ -4,7 +4,7 @@
 // order: TCP promises that to whoever uses it, and a record of Noise out of its turn would end the connection. That is
 // why reordering is between connections, and is counted (Arrivals), for a run to show that there was some.
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import type { Rng } from "#lib/rng.ts";
+import type { Rng } from "./rng.ts";
 
 export interface LinkState {
   /** Cut: nothing passes, connections are refused. */

@@ -3,8 +3,8 @@
 
 import { keccak256, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import type { Rng } from "#lib/rng.ts";
 import { ask, type TestNode } from "./network.ts";
+import type { Rng } from "./rng.ts";
 
 export interface Acknowledged {
   readonly hash: string;

@@ -4,7 +4,6 @@ import { Database } from "bun:sqlite";
 import { join } from "node:path";
 import type { CoreMessage } from "#consensus/events.ts";
 import { DEFAULT_TIMING } from "#consensus/state.ts";
-import { createRng } from "#lib/rng.ts";
 import type { Channel, Transport } from "#net/types.ts";
 import { type ChainBody, createChainApplication, openChainBody } from "#node/consensus/chain-application.ts";
 import type { Driver } from "#node/consensus/driver.ts";
@@ -25,6 +24,7 @@ import { openTestChain, type TestChain, testGenesis } from "./chain.ts";
 import { openCommittee, type TestCommittee } from "./finality.ts";
 import { until } from "./kora.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "./memory-transport.ts";
+import { createRng } from "./rng.ts";
 
 /** Shares are the same in every run, and so are the leaders of views. */
 const KEY_SEED = 4;

@@ -3,11 +3,11 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { sha256 } from "#crypto/hash.ts";
 import { KoraError } from "#lib/error.ts";
-import { createRng } from "#lib/rng.ts";
 import { decodeCertificate, encodeCertificate, MAX_SIGNATURE_BYTES } from "#types/certificate.ts";
 import { hash, ZERO_HASH } from "#types/ids.ts";
 import { decodeMessage, encodeMessage, MAX_BATCH, type Message } from "#types/message.ts";
 import { decodeVote, encodeVote, MAX_PARTIAL_BYTES, type Subject, type Vote } from "#types/vote.ts";
+import { createRng } from "../support/rng.ts";
 
 const MAX_BODY = 4_096;
 const counter = fc.maxSafeNat();

@@ -6,10 +6,10 @@ import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createRng } from "#lib/rng.ts";
 import { CHAIN_DB, openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import { height } from "#types/ids.ts";
+import { createRng } from "../../support/rng.ts";
 import {
   blockOf,
   keyAt,

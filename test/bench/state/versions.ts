@@ -1,11 +1,11 @@
 // Reading one key far back in its own history: `bun test/bench/state/versions.ts [--versions 100000]`.
 // Every block writes that key; the store is a temporary one, so that building it takes little of the disk.
 import { parseArgs } from "node:util";
-import { createRng } from "#lib/rng.ts";
 import { openStateDb, openStateReader } from "#state/state.ts";
 import type { StateReader } from "#state/types.ts";
 import { height, ZERO_HASH } from "#types/ids.ts";
 import { recordOf } from "../../state/model.ts";
+import { createRng } from "../../support/rng.ts";
 import { blockOf, keyAt, median, quantile } from "./load.ts";
 
 const { values: flags } = parseArgs({ options: { versions: { type: "string" } } });

@@ -7,9 +7,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { useBinary } from "../../support/kora.ts";
 import { ask, processOf } from "../../support/network.ts";
+import { createRng, type Rng } from "../../support/rng.ts";
 import { enterSandbox, insideSandbox, prepareSandbox, sandboxObstacle } from "../../support/sandbox.ts";
 import { type Bench, startBench } from "./faults/bench.ts";
 import { type Checks, createChecks } from "./faults/checks.ts";

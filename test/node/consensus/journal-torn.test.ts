@@ -6,9 +6,9 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Restored } from "#consensus/state.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { type Hash, hash } from "#types/ids.ts";
 import { testFolders } from "../../support/lifetimes.ts";
+import { createRng, type Rng } from "../../support/rng.ts";
 import {
   body,
   bytes,

@@ -1,13 +1,13 @@
 // The bounds of the channels against one another: whoever keeps to its own is never above its peer's, and whoever does
 // not is found out.
 import { expect, test } from "bun:test";
-import { createRng } from "#lib/rng.ts";
 import { createFrameReader } from "#net/frames.ts";
 import { createAccount, readStream } from "#net/intake.ts";
 import { Lane } from "#net/lane.ts";
 import type { ChannelSpec, Quota } from "#net/types.ts";
 import { channelSpecs } from "#node/validators/channels.ts";
 import { FakeStream, ManualClock } from "../../net/fake-wire.ts";
+import { createRng } from "../../support/rng.ts";
 
 const LONG_MS = 20_000;
 const JITTER_MS = 100;

@@ -5,12 +5,12 @@ import { openBls } from "#crypto/bls.ts";
 import { deal } from "#crypto/deal.ts";
 import { identityFromSeed } from "#crypto/identity.ts";
 import { createThresholdScheme } from "#crypto/threshold.ts";
-import { createRng } from "#lib/rng.ts";
 import type { Recovery, SchemePort } from "#node/consensus/ports.ts";
 import { createThresholdVotes } from "#node/validators/votes.ts";
 import type { Certificate } from "#types/certificate.ts";
 import { hash, ZERO_HASH } from "#types/ids.ts";
 import type { Subject, Vote } from "#types/vote.ts";
+import { createRng } from "../../support/rng.ts";
 
 const rng = createRng(21);
 const GENESIS = hash(rng.bytes(32));

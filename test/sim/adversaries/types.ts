@@ -2,11 +2,11 @@
 // of its own, and keeps quiet. It has no other key.
 import type { CoreMessage } from "#consensus/events.ts";
 import type { Core } from "#consensus/state.ts";
-import type { Rng } from "#lib/rng.ts";
 import type { BuildRequest } from "#node/consensus/ports.ts";
 import type { Certificate } from "#types/certificate.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Subject, Vote } from "#types/vote.ts";
+import type { Rng } from "../../support/rng.ts";
 import type { SimBody } from "../chain.ts";
 
 export interface Rogue {

@@ -2,11 +2,11 @@
 // it had acknowledged or was committing, with the root that an undisturbed store has there.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Rng } from "#lib/rng.ts";
 import { openStateDb } from "#state/state.ts";
 import type { StateDb } from "#state/types.ts";
 import { decodeHeader } from "#types/header.ts";
 import { height, ZERO_HASH } from "#types/ids.ts";
+import type { Rng } from "../../support/rng.ts";
 import { recordOf } from "../model.ts";
 import { blockChanges } from "./load.ts";
 

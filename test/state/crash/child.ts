@@ -1,9 +1,10 @@
 // Commits blocks under load until it is killed: deterministic in (seed, height), acknowledging each commit on stdout.
 // Arguments: directory, seed.
-import { createRng } from "#lib/rng.ts";
+
 import { openStateDb } from "#state/state.ts";
 import type { Finalized } from "#state/types.ts";
 import { height, ZERO_HASH } from "#types/ids.ts";
+import { createRng } from "../../support/rng.ts";
 import { recordOf } from "../model.ts";
 import { blockChanges } from "./load.ts";
 

@@ -1,8 +1,9 @@
 // The load of the crash campaign: the changes of a block follow from seed and height alone, so that any process can
 // say which state and root a height must have.
-import { createRng } from "#lib/rng.ts";
+
 import type { AccountChange, StateChanges } from "#types/account.ts";
 import { type Address, EMPTY_CODE_HASH, type Hash } from "#types/ids.ts";
+import { createRng } from "../../support/rng.ts";
 import { addressAt, slotAt } from "../model.ts";
 
 const ACCOUNTS = 400;

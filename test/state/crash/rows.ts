@@ -1,7 +1,8 @@
 // What a block leaves in the indexes: a function of seed and height.
-import { createRng } from "#lib/rng.ts";
+
 import type { IndexRows, LogRow, TransactionRow } from "#state/types.ts";
 import { type Hash, hash } from "#types/ids.ts";
+import { createRng } from "../../support/rng.ts";
 import { addressAt } from "../model.ts";
 
 const SPAN = 9;

@@ -2,10 +2,10 @@
 // and what each wrote. Does nothing bad and checks nothing by itself.
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { createRng, type Rng } from "#lib/rng.ts";
 import { quorumOf } from "#types/quorum.ts";
 import type { RunningKora, StartOptions } from "../../../support/kora.ts";
 import { ask, processOf, type TestNetwork, type TestNode } from "../../../support/network.ts";
+import { createRng, type Rng } from "../../../support/rng.ts";
 import { startTransfers, type Transfers } from "../../../support/transfers.ts";
 import { type Ground, type GroundOptions, makeGround } from "./ground.ts";
 import { variantBinary } from "./variant-binary.ts";

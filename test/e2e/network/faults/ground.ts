@@ -3,9 +3,9 @@
 // one another), or machines of their own on a bridge (packets lost by a firewall).
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Rng } from "#lib/rng.ts";
 import { makeNetwork, type TestNetwork } from "../../../support/network.ts";
 import { type Arrivals, createArrivals, type Relay, startRelay } from "../../../support/relay.ts";
+import type { Rng } from "../../../support/rng.ts";
 import { insideSandbox, makeHosts, mountDisk, unmountDisk } from "../../../support/sandbox.ts";
 
 /** Bad links, until they are healed. */

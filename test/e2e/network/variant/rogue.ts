@@ -4,7 +4,6 @@ import { headerHash } from "#crypto/digest.ts";
 import type { Identity } from "#crypto/identity.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { createLru } from "#lib/bounded.ts";
-import { createRng, type Rng } from "#lib/rng.ts";
 import type { Channel, ChannelSpec, FrameHandler, Transport } from "#net/types.ts";
 import { createThresholdVotes } from "#node/validators/votes.ts";
 import { decodeBlock, encodeBlock } from "#types/block.ts";
@@ -14,6 +13,7 @@ import type { Hash } from "#types/ids.ts";
 import { DEFAULT_MAX_BLOCK_BYTES } from "#types/limits.ts";
 import { decodeMessage, encodeMessage, type Message } from "#types/message.ts";
 import type { Subject, Vote } from "#types/vote.ts";
+import { createRng, type Rng } from "../../../support/rng.ts";
 import type { Act } from "./acts.ts";
 
 /** A body and what it is called. */
