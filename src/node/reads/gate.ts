@@ -6,7 +6,7 @@ import { readsBusy } from "./worker-pool.ts";
 const MAX_WAITING = 1_024;
 
 export interface Gate {
-  /** Runs `work` once the gate is open; nobody is let alone while it runs. Rejects with READS_BUSY where many wait. */
+  /** Runs `work` once the gate is open; who closes it waits for its end. Rejects with READS_BUSY where many wait. */
   pass<T>(work: () => Promise<T>): Promise<T>;
   /** Closes the gate, waits until nobody is behind it, runs `work`, and opens it. One at a time. */
   whenEmpty<T>(work: () => Promise<T>): Promise<T>;
