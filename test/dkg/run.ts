@@ -2,6 +2,7 @@
 // violation with the one line that reproduces it; ends with a summary line.
 import { parseArgs } from "node:util";
 import { type Bls, openBls } from "#crypto/bls.ts";
+import { createProgress } from "../support/progress.ts";
 import { simulate } from "./sim.ts";
 
 const { values } = parseArgs({
@@ -20,14 +21,14 @@ const mode = `${values.real ? " --real" : ""}${values.core ? " --core" : ""}`;
 const began = performance.now();
 const caught = new Map<string, number>();
 const total = { steps: 0, reshared: 0, restarts: 0, exposed: 0 };
-let shown = began;
-console.log(
-  `ceremonies of seeds ${first} to ${first + count - 1}${values.real ? ", real cryptography" : ""}`,
-);
+const progress = createProgress(count, "ceremonies");
+const seeds = `seeds ${first} to ${first + count - 1}`;
+console.log(`ceremonies of ${seeds}${values.real ? ", real cryptography" : ""}`);
 for (let seed = first; seed < first + count; seed++) {
   const verdict = simulate(seed, { ...(bls && { real: bls }), core: values.core });
   if (values.verbose) console.log(`seed ${seed}: ${verdict.story}`);
   if (verdict.violations.length > 0) {
+    progress.end();
     console.error(`seed ${seed}: ${verdict.violations.join("; ")}\n  ${verdict.story}`);
     console.error(`reproduce: npx bun test/dkg/run.ts --seed ${seed} --count 1${mode}`);
     process.exit(1);
@@ -37,15 +38,13 @@ for (let seed = first; seed < first + count; seed++) {
   total.restarts += verdict.restarts;
   for (const fault of verdict.caught) caught.set(fault, (caught.get(fault) ?? 0) + 1);
   total.exposed += Number(verdict.exposed > 0);
-  if (performance.now() - shown > 5_000) {
-    shown = performance.now();
-    console.log(`${seed - first + 1} of ${count}`);
-  }
+  progress.at(seed - first + 1);
 }
+progress.end();
 console.log(`caught in so many: ${[...caught].map(([fault, times]) => `${fault} ${times}`).join(", ")}`);
 const seconds = (performance.now() - began) / 1000;
 console.log(
-  `${count} ceremonies, 0 violations, ${total.reshared} of them reshares, ${total.restarts} restarts, ` +
+  `${seeds}: ${count} ceremonies, 0 violations, ${total.reshared} of them reshares, ${total.restarts} restarts, ` +
     `${total.exposed} with exposed players, ${total.steps} steps, ${seconds.toFixed(1)} s, ` +
     `${(count / seconds).toFixed(0)} a second`,
 );

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { toHex } from "#lib/bytes.ts";
 import { type RunningKora, temporaryFolder } from "../support/kora.ts";
+import { createProgress } from "../support/progress.ts";
 import { createRng, type Rng } from "../support/rng.ts";
 import { makeParticipants, readOutput, signTogether, startDkg } from "./dkg-network.ts";
 
@@ -41,14 +42,20 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const seed = Number(values.seed);
 let kills = 0;
+const progress = createProgress(rounds, "ceremonies");
+console.log(`seed ${seed}, ${rounds} ceremonies`);
 for (let round = 0; round < rounds; round++) {
   const outcome = await play(createRng(seed + round));
   if (typeof outcome === "string") {
+    progress.end();
     console.error(`round ${round + 1}: ${outcome}`);
     console.error(`reproduce: npx bun test/e2e/dkg-kills.ts --rounds 1 --seed ${seed + round}`);
     process.exit(1);
   }
   kills += outcome;
-  console.log(`${round + 1} of ${rounds}: ${outcome} killed, one key`);
+  progress.at(round + 1, `${kills} processes killed`);
 }
-console.log(`${rounds} ceremonies, ${kills} processes killed, every ceremony ended with one key`);
+progress.end();
+console.log(
+  `seed ${seed}: ${rounds} ceremonies, ${kills} processes killed, every ceremony ended with one key`,
+);

@@ -264,6 +264,7 @@ async function main(): Promise<void> {
     );
   }
   for (const violation of violations) console.log(`violation: ${violation}`);
+  if (violations.length > 0) console.log(`again: npx bun test/fuzz/rpc.ts --count ${count} --seed ${seed}`);
   const rate = Math.round(result.sent / result.seconds);
   console.log(
     `${result.sent} requests in ${result.seconds.toFixed(1)} s (${rate}/s), ${violations.length} violations, seed ${seed}`,

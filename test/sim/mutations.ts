@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ALL_RULES, type RuleName } from "#consensus/rules.ts";
+import { createProgress } from "../support/progress.ts";
 import { runSeed } from "./schedule.ts";
 
 const { values } = parseArgs({
@@ -14,20 +15,24 @@ const names = (Object.keys(ALL_RULES) as RuleName[]).filter(
 );
 
 const rows: string[][] = [["rule removed", "first failing seed", "what fails"]];
-let unnoticed = 0;
-for (const name of names) {
+const unnoticed: string[] = [];
+const progress = createProgress(names.length, "rules");
+console.log(`${names.length} rules removed one by one, seeds 1 to ${seeds}`);
+for (const [index, name] of names.entries()) {
   const rules = { ...ALL_RULES, [name]: false };
   const started = performance.now();
   let row = [name, `none in ${seeds}`, ""];
   let found = false;
   for (let seed = 1; seed <= seeds && !found; seed++) {
+    progress.at(index, `${name}: seed ${seed}`);
     const { violation } = runSeed(seed, rules);
     if (violation === undefined) continue;
     found = true;
     row = [name, `${seed}`, violation.replaceAll("|", "/").slice(0, 100).trimEnd()];
   }
-  if (!found) unnoticed++;
+  if (!found) unnoticed.push(name);
   rows.push(row);
+  progress.end();
   console.log(`${row.join(" | ")} ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
@@ -57,4 +62,7 @@ if (values.only === undefined) {
   ];
   writeFileSync(`${import.meta.dirname}/mutations.md`, `${text.join("\n")}\n`);
 }
-process.exit(unnoticed === 0 ? 0 : 1);
+for (const name of unnoticed)
+  console.log(`again: npx bun test/sim/mutations.ts --only ${name} --seeds ${seeds}`);
+console.log(`${names.length} rules removed, ${unnoticed.length} unnoticed in seeds 1 to ${seeds}`);
+process.exit(unnoticed.length === 0 ? 0 : 1);

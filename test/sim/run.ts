@@ -4,6 +4,7 @@
 // --real: over the true ledger, execution and store, comparing state roots.
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { createProgress } from "../support/progress.ts";
 import { calmOptions, type Options, realOptions, swarmOptions } from "./options.ts";
 import { type Result, repro, runReal, runSchedule } from "./schedule.ts";
 import { mix } from "./stand-in.ts";
@@ -27,6 +28,8 @@ const first = Number(values.seed);
 const count = Number(values.count);
 const jobs = values.jobs === "all" ? availableParallelism() : Number(values.jobs);
 const started = performance.now();
+const seeds = `seeds ${first} to ${first + count - 1}`;
+const progress = createProgress(count, "schedules");
 
 interface Totals {
   schedules: number;
@@ -45,7 +48,7 @@ function summary({ schedules, views, trace, transfers }: Totals): string {
   const cpu = values.jobs === "1" ? `, ${(process.cpuUsage().user / 1e6).toFixed(1)} s of CPU` : "";
   const rate = (schedules / seconds).toFixed(values.real ? 1 : 0);
   const moved = values.real ? `, ${transfers} transfers` : "";
-  return `${schedules} schedules, ${views} views${moved}, 0 violations in ${seconds.toFixed(1)} s (${rate}/s${cpu}), trace ${trace.toString(16)}`;
+  return `${seeds}: ${schedules} schedules, ${views} views${moved}, 0 violations in ${seconds.toFixed(1)} s (${rate}/s${cpu}), trace ${trace.toString(16)}`;
 }
 
 function optionsOf(seed: number): Options {
@@ -63,16 +66,19 @@ async function runHere(): Promise<Totals> {
     const result: Result = values.real ? await runReal(seed, tell) : runSchedule(options, undefined, tell);
     const { outcome, violation, transfers } = result;
     if (outcome === undefined) {
+      progress.end();
       console.log(
         JSON.stringify({ ...options, byzantine: [...options.byzantine], absent: [...options.absent] }),
       );
-      console.log(`seed ${seed}: ${violation}\nrepeat: ${repro(seed, values.real)}`);
+      const calm = values.calm === undefined ? "" : ` --calm ${values.calm} --n ${values.n}`;
+      console.log(`seed ${seed}: ${violation}\nrepeat: ${repro(seed, values.real)}${calm}`);
       process.exit(1);
     }
     totals.schedules++;
     totals.views += outcome.views;
     totals.transfers += transfers ?? 0;
     totals.trace = (totals.trace + (mix(outcome.trace, seed) >>> 0)) >>> 0;
+    progress.at(totals.schedules);
   }
   return totals;
 }
@@ -80,6 +86,7 @@ async function runHere(): Promise<Totals> {
 /** One process after the other takes the next share, `jobs` at a time. */
 async function runShared(): Promise<Totals> {
   const totals = nothing();
+  const running = new Set<{ kill(): void }>();
   let next = first;
   const worker = async (): Promise<void> => {
     while (next < first + count) {
@@ -89,10 +96,15 @@ async function runShared(): Promise<Totals> {
       const command = [process.execPath, import.meta.path, "--seed", `${seed}`, "--count", `${share}`];
       if (values.real) command.push("--real");
       if (values.calm !== undefined) command.push("--calm", values.calm, "--n", values.n);
-      const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
-      const text = await new Response(child.stdout).text();
+      // Its own progress would be one of many: it has no terminal.
+      const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+      running.add(child);
+      const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+      running.delete(child);
       if ((await child.exited) !== 0) {
-        console.log(text.trimEnd());
+        for (const other of running) other.kill();
+        progress.end();
+        console.log(`${text}${errors}`.trimEnd());
         process.exit(1);
       }
       const found = /(\d+) schedules, (\d+) views(?:, (\d+) transfers)?.* trace ([0-9a-f]+)/.exec(text);
@@ -100,11 +112,14 @@ async function runShared(): Promise<Totals> {
       totals.views += Number(found?.[2]);
       totals.transfers += Number(found?.[3] ?? 0);
       totals.trace = (totals.trace + Number.parseInt(found?.[4] ?? "", 16)) >>> 0;
-      if (process.stderr.isTTY) process.stderr.write(`\r${totals.schedules} of ${count}`);
+      progress.at(totals.schedules);
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
   return totals;
 }
 
-console.log(summary(jobs > 1 ? await runShared() : await runHere()));
+console.log(seeds);
+const totals = jobs > 1 ? await runShared() : await runHere();
+progress.end();
+console.log(summary(totals));

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { createProgress } from "../../support/progress.ts";
 import { createRng } from "../../support/rng.ts";
 import { crashRound, Undisturbed } from "./campaign.ts";
 
@@ -13,21 +14,25 @@ console.log(`seed ${seed}, ${rounds} rounds`);
 const rng = createRng(seed);
 const directory = mkdtempSync(join(tmpdir(), "kora-test-crash-"));
 const undisturbed = new Undisturbed(seed);
+const progress = createProgress(rounds, "rounds");
 let passed = 0;
 let failed = 0;
 for (let round = 1; round <= rounds; round++) {
   try {
     const found = await crashRound(directory, seed, rng, undisturbed);
     passed++;
-    process.stdout.write(`\rround ${round}/${rounds}, height ${found}   `);
+    progress.at(round, `height ${found}`);
   } catch (error) {
     failed++;
-    console.log(`\nround ${round}: ${error instanceof Error ? error.message : error}`);
+    progress.end();
+    console.log(`round ${round}: ${error instanceof Error ? error.message : error}`);
+    console.log(`again: npx bun test/state/crash/run.ts --rounds ${round} --seed ${seed}`);
     break;
   }
 }
+progress.end();
 undisturbed.close();
 if (failed === 0) rmSync(directory, { recursive: true, force: true });
 else console.log(`left for inspection: ${directory}`);
-console.log(`\n${passed} passed, ${failed} failed`);
+console.log(`seed ${seed}: ${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
