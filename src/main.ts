@@ -56,7 +56,8 @@ process.exit(
     err: (text) => writeLine(STDERR, text),
     terminal: {
       interactive: process.stderr.isTTY === true,
-      columns: process.stderr.columns ?? DEFAULT_COLUMNS,
+      // A terminal that was never told its size says 0.
+      columns: process.stderr.columns || DEFAULT_COLUMNS,
       write: (text) => writeText(STDERR, text),
     },
   }),
