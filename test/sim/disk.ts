@@ -2,7 +2,12 @@
 // nothing, as SQLite's is; only a reservation can be half done, in the journal and not yet in the guard file.
 import type { Fault, JournalRecord } from "#consensus/effects.ts";
 import type { Restored } from "#consensus/state.ts";
-import { signingFloor } from "#node/consensus/guard.ts";
+import {
+  type JournalledReservation,
+  nextReservation,
+  type Reservation,
+  signingFloor,
+} from "#node/consensus/guard.ts";
 import type { JournalPort } from "#node/consensus/ports.ts";
 import type { Hash } from "#types/ids.ts";
 import type { Vote } from "#types/vote.ts";
@@ -16,11 +21,11 @@ export interface JournalDisk {
   readonly faults: Fault[];
   /** It stays when its view is pruned. */
   newestFinalization: CertificateRecord | undefined;
-  reservation: { counter: number; upTo: number } | undefined;
+  reservation: JournalledReservation | undefined;
 }
 
 export interface GuardDisk {
-  reservation: { counter: number; upTo: number } | undefined;
+  reservation: Reservation | undefined;
 }
 
 type CertificateRecord = Extract<JournalRecord, { readonly type: "certificate" }>;
@@ -122,10 +127,10 @@ export function createSimJournal(
     },
     reserve(upTo) {
       hooks.pulse();
-      const counter = Math.max(disk.reservation?.counter ?? 0, guard.reservation?.counter ?? 0) + 1;
-      disk.reservation = { counter, upTo };
+      const reservation = nextReservation(disk.reservation, guard.reservation, upTo);
+      disk.reservation = reservation;
       hooks.pulse();
-      guard.reservation = { counter, upTo };
+      guard.reservation = reservation;
     },
     commit() {
       hooks.pulse();

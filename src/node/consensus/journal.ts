@@ -11,21 +11,25 @@ import { PUBLIC_MODE, writeWhole } from "#node/secret-files.ts";
 import { decodeCertificate, encodeCertificate } from "#types/certificate.ts";
 import { bytesOf, type Hash, hash } from "#types/ids.ts";
 import { decodeVote, encodeVote } from "#types/vote.ts";
-import { type Reservation, signingFloor } from "./guard.ts";
+import { type JournalledReservation, nextReservation, type Reservation, signingFloor } from "./guard.ts";
 import type { Body, JournalPort } from "./ports.ts";
 
-const SCHEMA_VERSION = 1;
-const SCHEMA = [
-  "CREATE TABLE votes (view INTEGER, kind TEXT, vote BLOB NOT NULL, PRIMARY KEY (view, kind)) WITHOUT ROWID",
-  `CREATE TABLE certificates (view INTEGER, kind TEXT, certificate BLOB NOT NULL, lottery BLOB,
+/** What each version of the format adds to the one before. */
+const SCHEMA_STEPS = [
+  [
+    "CREATE TABLE votes (view INTEGER, kind TEXT, vote BLOB NOT NULL, PRIMARY KEY (view, kind)) WITHOUT ROWID",
+    `CREATE TABLE certificates (view INTEGER, kind TEXT, certificate BLOB NOT NULL, lottery BLOB,
    PRIMARY KEY (view, kind)) WITHOUT ROWID`,
-  "CREATE TABLE verdicts (view INTEGER PRIMARY KEY, payload BLOB NOT NULL, valid INTEGER NOT NULL)",
-  "CREATE TABLE bodies (digest BLOB PRIMARY KEY, view INTEGER NOT NULL, body BLOB NOT NULL)",
-  "CREATE INDEX bodies_by_view ON bodies (view)",
-  `CREATE TABLE faults (id INTEGER PRIMARY KEY, view INTEGER NOT NULL, kind TEXT NOT NULL, signer INTEGER NOT NULL,
+    "CREATE TABLE verdicts (view INTEGER PRIMARY KEY, payload BLOB NOT NULL, valid INTEGER NOT NULL)",
+    "CREATE TABLE bodies (digest BLOB PRIMARY KEY, view INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX bodies_by_view ON bodies (view)",
+    `CREATE TABLE faults (id INTEGER PRIMARY KEY, view INTEGER NOT NULL, kind TEXT NOT NULL, signer INTEGER NOT NULL,
    first BLOB NOT NULL, second BLOB NOT NULL)`,
-  "CREATE TABLE reservation (one INTEGER PRIMARY KEY CHECK (one = 1), counter INTEGER, up_to INTEGER)",
+    "CREATE TABLE reservation (one INTEGER PRIMARY KEY CHECK (one = 1), counter INTEGER, up_to INTEGER)",
+  ],
+  ["ALTER TABLE reservation ADD COLUMN barred INTEGER NOT NULL DEFAULT 0"],
 ] as const;
+const SCHEMA_VERSION = SCHEMA_STEPS.length;
 /** What is of one epoch; evidence and the reservation are of the validator. */
 const EPOCH_TABLES = ["votes", "certificates", "verdicts", "bodies"] as const;
 /**
@@ -91,7 +95,7 @@ function openDatabase(path: string): Database {
     if (version > SCHEMA_VERSION) throw refuse(path, `its format ${version} is newer than this program's`);
     if (version < SCHEMA_VERSION) {
       database.transaction(() => {
-        for (const statement of SCHEMA) database.run(statement);
+        for (const statement of SCHEMA_STEPS.slice(version).flat()) database.run(statement);
         database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
       })();
     }
@@ -154,9 +158,9 @@ function readRestored(
   };
 }
 
-function readReservation(database: Database): Reservation | undefined {
-  const row = database.query("SELECT counter, up_to FROM reservation").get() as Row | null;
-  return row === null ? undefined : { counter: row["counter"] as number, upTo: row["up_to"] as number };
+function readReservation(database: Database): JournalledReservation | undefined {
+  const row = database.query("SELECT counter, up_to AS upTo, barred FROM reservation").get();
+  return (row as JournalledReservation | null) ?? undefined;
 }
 
 interface Writers {
@@ -252,10 +256,10 @@ export function openJournal<B extends Body>(options: JournalOptions<B>): Consens
     append: (record, body) => void pending.push({ record, body: body && encodeBody(body) }),
     reserve: (upTo) =>
       orRefuse(path, () => {
-        const counters = [readReservation(database)?.counter ?? 0];
-        if (guard !== undefined) counters.push(readGuard(guard)?.counter ?? 0);
-        const reservation = { counter: Math.max(...counters) + 1, upTo };
-        database.run("INSERT OR REPLACE INTO reservation VALUES (1, ?, ?)", [reservation.counter, upTo]);
+        const guarded = guard === undefined ? undefined : readGuard(guard);
+        const reservation = nextReservation(readReservation(database), guarded, upTo);
+        const { counter, barred } = reservation;
+        database.run("INSERT OR REPLACE INTO reservation VALUES (1, ?, ?, ?)", [counter, upTo, barred]);
         if (guard !== undefined) writeGuard(guard, reservation);
       }),
     commit() {

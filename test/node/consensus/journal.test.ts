@@ -177,6 +177,50 @@ describe("the vote journal", () => {
     expect(openAt(path).load().signFloor).toBe(2_048);
   });
 
+  test("views that were barred stay so after the node signed above them and was started again (R18)", () => {
+    const path = folder();
+    const first = openAt(path);
+    first.reserve(1_024);
+    first.close();
+    for (const file of ["consensus.db", "consensus.db-wal", "consensus.db-shm"])
+      rmSync(join(path, file), { force: true });
+    const second = openAt(path);
+    expect(second.load().signFloor).toBe(1_024);
+    second.reserve(2_048);
+    second.close();
+    const third = openAt(path);
+    expect(third.load().signFloor).toBe(1_024);
+    third.reserve(3_072);
+    expect(third.load().signFloor).toBe(1_024);
+  });
+
+  test("views that an operator's word opened are not barred again", () => {
+    const path = folder();
+    const first = openAt(path);
+    first.reserve(1_024);
+    first.close();
+    rmSync(join(path, "consensus.db"), { force: true });
+    const second = openAt(path);
+    second.reserve(1_024);
+    expect(second.load().signFloor).toBe(0);
+    second.reserve(2_048);
+    expect(second.load().signFloor).toBe(0);
+  });
+
+  test("a journal of the first format opens, and bars nothing more than it did", () => {
+    const path = folder();
+    openAt(path).close();
+    const database = new Database(join(path, "consensus.db"));
+    database.run("ALTER TABLE reservation DROP COLUMN barred");
+    database.run("INSERT INTO reservation VALUES (1, 3, 1024)");
+    database.run("PRAGMA user_version = 1");
+    database.close();
+    const journal = openAt(path);
+    expect(journal.load().signFloor).toBe(0);
+    journal.reserve(2_048);
+    expect(journal.load().signFloor).toBe(0);
+  });
+
   test("a crash between the two writes of a reservation bars nothing", () => {
     const path = folder();
     const journal = openAt(path);
