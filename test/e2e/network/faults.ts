@@ -191,6 +191,7 @@ function groundsOf(links: string | undefined): readonly GroundName[] {
 
 async function run(): Promise<void> {
   const started = performance.now();
+  console.log(`seed ${seed}, ${rounds} rounds`);
   const grounds = groundsOf(values.links);
   const done: Round[] = [];
   const first = Number(values.leg);
@@ -225,8 +226,8 @@ try {
   process.exit(await main());
 } catch (error) {
   console.error(`\nviolation: ${error instanceof Error ? error.message : String(error)}`);
-  console.error(
-    `again: npx bun test/e2e/network/faults.ts ${process.argv.slice(2).join(" ")} (seed ${seed})`,
-  );
+  // The last of two seeds is the one that counts.
+  const again = [...process.argv.slice(2), "--seed", String(seed)].join(" ");
+  console.error(`again: npx bun test/e2e/network/faults.ts ${again}`);
   process.exit(1);
 }
