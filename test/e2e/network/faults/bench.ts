@@ -23,7 +23,7 @@ export interface Bench extends AsyncDisposable {
   culprit: TestNode | undefined;
   /** Nodes that may sign nothing yet, and up to which view (R18). */
   readonly silent: Map<TestNode, number>;
-  /** Starts a node as the product, as a witness where it is one, or with this environment as what the tests made. */
+  /** Starts a node as the product, or as what the tests made where it is a witness or the environment says so. */
   start(node: TestNode, variant?: StartOptions["env"]): Promise<void>;
   kill(nodes: readonly TestNode[]): Promise<void>;
   /** Tells a node to end; throws unless it ends well. */
@@ -71,6 +71,9 @@ export function signerOf({ folder }: TestNode): { readonly signer: number; reado
   return { signer, participant: key.startsWith("0x") ? key : `0x${key}` };
 }
 
+/** Blocks come even while all that is sent waits at a node that the others do not hear. */
+const PACE = { KORA_EXECUTION_EMPTY_BLOCK_INTERVAL: "0.5" } as const;
+
 /** Starts all nodes and the load. */
 export async function startBench(options: GroundOptions): Promise<Bench> {
   await using stack = new AsyncDisposableStack();
@@ -88,13 +91,11 @@ export async function startBench(options: GroundOptions): Promise<Bench> {
     culprit: undefined,
     silent: new Map(),
     async start(node, variant = {}) {
-      const env = { ...variant, ...(witnesses.includes(node) && { VALIDATOR_TAP: tapOf(node) }) };
-      const product = Object.keys(env).length === 0;
+      const tests = { ...variant, ...(witnesses.includes(node) && { VALIDATOR_TAP: tapOf(node) }) };
+      const product = !Object.keys(tests).some((name) => name.startsWith("VALIDATOR_"));
       rmSync(actsFile(node), { force: true });
-      await network.startAs(
-        node,
-        product ? {} : { env: { ...env, VALIDATOR_ACTS: actsFile(node) }, executable: variantBinary() },
-      );
+      const env = { ...PACE, ...tests, ...(!product && { VALIDATOR_ACTS: actsFile(node) }) };
+      await network.startAs(node, product ? { env } : { env, executable: variantBinary() });
       processes.get(node)?.push(processOf(node));
     },
     async kill(nodes) {
