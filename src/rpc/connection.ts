@@ -149,9 +149,12 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
     untold.clear();
   });
   const untold = createUntold(outbox, () => sender.drop());
-  const subscriber = hub.connect((id, message) => {
-    if (!untold.keep(id, message)) sender.send(message);
-  });
+  const subscriber = hub.connect(
+    (id, message) => {
+      if (!untold.keep(id, message)) sender.send(message);
+    },
+    () => sender.drop(),
+  );
   const refuse = (text: string, why: string): void =>
     sender.send(errorResponse(idIn(text), new RpcError(LIMIT_EXCEEDED, why)));
 

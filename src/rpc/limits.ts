@@ -80,6 +80,8 @@ export const MAX_LOG_ALTERNATIVES = 1_000;
 export const MAX_LOG_TERMS = 500_000;
 /** A tenth of that for the subscriptions of one connection. */
 export const MAX_CONNECTION_LOG_TERMS = 50_000;
+/** Bytes of blocks and transactions that subscribers have not been told of yet: some seconds of full blocks. */
+export const MAX_WAITING_EVENT_BYTES: number = 16 * 1024 * 1024;
 /** Positions a log has topics for. */
 export const MAX_TOPIC_POSITIONS = 4;
 /** Blocks of one fee history (geth's). */

@@ -3,6 +3,7 @@
 
 import type { LocatedLog } from "#chain/history.ts";
 import type { SignedTransaction } from "#types/transaction.ts";
+import { type Announcer, createAnnouncer, type Listener } from "./announcer.ts";
 import { headerJson, locateLogs, logJson, transactionJson } from "./encode.ts";
 import { METHOD_NOT_FOUND, RpcError, serverError } from "./errors.ts";
 import { randomId } from "./filters.ts";
@@ -31,8 +32,11 @@ type Send = (id: string, message: string) => void;
 
 /** All subscriptions of the server. */
 export interface SubscriptionHub {
-  /** A connection; `send` gets complete messages, and the id of the subscription that each belongs to. */
-  connect(send: Send): Subscriber;
+  /**
+   * A connection; `send` gets complete messages, and the id of the subscription that each belongs to. `drop` is called
+   * when there is more to be sent to it than there is time for.
+   */
+  connect(send: Send, drop: () => void): Subscriber;
   /** Subscriptions of all connections. */
   count(): number;
   close(): void;
@@ -41,6 +45,9 @@ export interface SubscriptionHub {
 interface Subscription {
   readonly id: string;
   readonly send: Send;
+  readonly listener: Listener;
+  /** Events before it: it is not told the rest of one that is being told. */
+  readonly after: number;
 }
 
 function notification(id: string, result: string): string {
@@ -68,29 +75,43 @@ interface Groups {
   readonly syncing: Set<Subscription>;
 }
 
-function announce(group: Iterable<Subscription>, result: string): void {
-  for (const { id, send } of group) send(id, notification(id, result));
+type Steps = Generator<Listener | undefined, void>;
+
+/** Tells event `number` to those of the group that were there before it. */
+function* tell(number: number, group: Iterable<Subscription>, result: () => string): Steps {
+  let text: string | undefined;
+  for (const { id, send, listener, after } of group) {
+    if (after >= number) continue;
+    text ??= result();
+    send(id, notification(id, text));
+    yield listener;
+  }
 }
 
-function announceBlock(groups: Groups, finalized: FinalizedBlock): void {
-  const { block } = finalized;
-  if (groups.newHeads.size > 0) {
-    announce(groups.newHeads, JSON.stringify(headerJson(block)));
-  }
+function* tellBlock(number: number, groups: Groups, finalized: FinalizedBlock): Steps {
+  yield* tell(number, groups.newHeads, () => JSON.stringify(headerJson(finalized.block)));
   if (groups.logs.size === 0) return;
   for (const located of logsOfBlock(finalized)) {
-    let text: string | undefined;
-    for (const { id, send } of groups.logs.matching(located.log)) {
-      text ??= JSON.stringify(logJson(located));
-      send(id, notification(id, text));
-    }
+    // Looking whom it concerns takes its time, too.
+    yield undefined;
+    yield* tell(number, groups.logs.matching(located.log), () => JSON.stringify(logJson(located)));
   }
 }
 
-function announcePending(groups: Groups, transaction: SignedTransaction): void {
-  announce(groups.newPendingTransactions, `"${transaction.hash}"`);
-  if (groups.wholePendingTransactions.size === 0) return;
-  announce(groups.wholePendingTransactions, JSON.stringify(transactionJson(transaction, undefined)));
+function* tellPending(number: number, groups: Groups, transaction: SignedTransaction): Steps {
+  yield* tell(number, groups.newPendingTransactions, () => `"${transaction.hash}"`);
+  const whole = (): string => JSON.stringify(transactionJson(transaction, undefined));
+  yield* tell(number, groups.wholePendingTransactions, whole);
+}
+
+/** Bytes of memory that a transaction or a log takes beside its data. */
+const ITEM_BYTES = 512;
+
+function weightOf({ block, receipts }: FinalizedBlock): number {
+  let bytes = ITEM_BYTES;
+  for (const { raw } of block.transactions) bytes += ITEM_BYTES + raw.length;
+  for (const { logs } of receipts) for (const { data } of logs) bytes += ITEM_BYTES + data.length;
+  return bytes;
 }
 
 /** Adds to the group that the topic belongs to; the result removes. */
@@ -100,6 +121,16 @@ function addTo(groups: Groups, topic: Topic, subscription: Subscription): () => 
   const group = groups[whole ? "wholePendingTransactions" : topic.kind];
   group.add(subscription);
   return () => void group.delete(subscription);
+}
+
+/** What the connections of a hub have in common. */
+interface Common {
+  readonly groups: Groups;
+  /** Number of the last event. */
+  readonly last: () => number;
+  readonly all: Share;
+  readonly limits: RpcLimits;
+  readonly announcer: Announcer;
 }
 
 /** What subscriptions take of their bounds. */
@@ -114,7 +145,13 @@ interface Held {
   readonly terms: number;
 }
 
-function createSubscriber(groups: Groups, all: Share, limits: RpcLimits, send: Send): Subscriber {
+function createSubscriber(
+  { groups, last, all, limits, announcer }: Common,
+  send: Send,
+  drop: () => void,
+): Subscriber {
+  const listener: Listener = { told: 0, drop };
+  const leave = announcer.join(listener);
   const own = new Map<string, Held>();
   let ownTerms = 0;
   let closed = false;
@@ -144,7 +181,7 @@ function createSubscriber(groups: Groups, all: Share, limits: RpcLimits, send: S
       if (closed) throw serverError("the connection is closed");
       const terms = weigh(topic);
       const id = randomId();
-      own.set(id, { remove: addTo(groups, topic, { id, send }), terms });
+      own.set(id, { remove: addTo(groups, topic, { id, send, listener, after: last() }), terms });
       count(1, terms);
       return id;
     },
@@ -156,6 +193,7 @@ function createSubscriber(groups: Groups, all: Share, limits: RpcLimits, send: S
     },
     close() {
       closed = true;
+      leave();
       for (const [id, held] of [...own]) end(id, held);
     },
   };
@@ -171,28 +209,38 @@ export function createSubscriptionHub(ports: RpcPorts, limits: RpcLimits): Subsc
     syncing: new Set(),
   };
   const all: Share = { subscriptions: 0, terms: 0 };
+  const announcer = createAnnouncer();
+  let events = 0;
   let wasSyncing = ports.status.syncing() !== undefined;
   const announceSyncing = (): void => {
     const progress = ports.status.syncing();
     if ((progress !== undefined) === wasSyncing) return;
     wasSyncing = progress !== undefined;
-    announce(
-      groups.syncing,
-      JSON.stringify(progress === undefined ? false : { syncing: true, status: progress }),
+    const state = progress === undefined ? false : { syncing: true, status: progress };
+    announcer.announce(
+      tell(++events, groups.syncing, () => JSON.stringify(state)),
+      ITEM_BYTES,
     );
   };
   const stopBlocks = ports.chain.onFinalized((finalized) => {
-    announceBlock(groups, finalized);
+    if (groups.newHeads.size > 0 || groups.logs.size > 0) {
+      announcer.announce(tellBlock(++events, groups, finalized), weightOf(finalized));
+    }
     announceSyncing();
   });
-  const stopPending = ports.pool.onPending((transaction) => announcePending(groups, transaction));
+  const stopPending = ports.pool.onPending((transaction) => {
+    if (groups.newPendingTransactions.size + groups.wholePendingTransactions.size === 0) return;
+    announcer.announce(tellPending(++events, groups, transaction), ITEM_BYTES + transaction.raw.length);
+  });
 
   return {
-    connect: (send) => createSubscriber(groups, all, limits, send),
+    connect: (send, drop) =>
+      createSubscriber({ groups, last: () => events, all, limits, announcer }, send, drop),
     count: () => all.subscriptions,
     close() {
       stopBlocks();
       stopPending();
+      announcer.close();
     },
   };
 }

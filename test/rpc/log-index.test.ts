@@ -9,6 +9,7 @@ import { address, hash } from "#types/ids.ts";
 import type { Log } from "#types/receipt.ts";
 import { fakeNode } from "./fake-node.ts";
 
+const nothing = () => undefined;
 const at = (n: number) => address(`0x${n.toString(16).padStart(40, "0")}`);
 const topic = (n: number) => hash(`0x${n.toString(16).padStart(64, "0")}`);
 
@@ -59,22 +60,22 @@ test("what subscriptions name is bounded for a connection and for all, and is fr
   const wide: LogCriteria = { addresses: Array.from({ length: 1_000 }, (_, i) => at(i)), topics: [] };
   expect(termsOf(wide)).toBe(1_000);
   const most = MAX_CONNECTION_LOG_TERMS / 1_000;
-  const one = hub.connect(() => undefined);
+  const one = hub.connect(nothing, nothing);
   expect(() => {
     for (let i = 0; i < limits.maxAllSubscriptions; i++) one.subscribe({ kind: "newHeads" });
   }).not.toThrow();
-  const other = hub.connect(() => undefined);
+  const other = hub.connect(nothing, nothing);
   expect(() => other.subscribe({ kind: "newHeads" })).toThrow("too many subscriptions");
   one.close();
   const roomy = createSubscriptionHub(fakeNode().ports, DEFAULT_RPC_LIMITS);
-  const greedy = roomy.connect(() => undefined);
+  const greedy = roomy.connect(nothing, nothing);
   const ids = Array.from({ length: most }, () => greedy.subscribe({ kind: "logs", criteria: wide }));
   expect(() => greedy.subscribe({ kind: "logs", criteria: wide })).toThrow("too many addresses and topics");
   greedy.unsubscribe(ids[0] as string);
   expect(greedy.subscribe({ kind: "logs", criteria: wide })).toBeString();
-  const others = Array.from({ length: 9 }, () => roomy.connect(() => undefined));
+  const others = Array.from({ length: 9 }, () => roomy.connect(nothing, nothing));
   for (const each of others) for (let i = 0; i < most; i++) each.subscribe({ kind: "logs", criteria: wide });
-  const last = roomy.connect(() => undefined);
+  const last = roomy.connect(nothing, nothing);
   expect(() => last.subscribe({ kind: "logs", criteria: wide })).toThrow("too many addresses and topics");
   others[0]?.close();
   expect(last.subscribe({ kind: "logs", criteria: wide })).toBeString();
