@@ -6,8 +6,7 @@ import { hash } from "#types/ids.ts";
 import { encodeVote, type Subject } from "#types/vote.ts";
 import { fakeNode } from "../../rpc/fake-node.ts";
 import { harness } from "../../rpc/harness.ts";
-import { until } from "../../support/kora.ts";
-import { testFolders } from "../../support/lifetimes.ts";
+import { temporaryFolder, until } from "../../support/kora.ts";
 import {
   openStage,
   type Puppet,
@@ -16,7 +15,6 @@ import {
   type TestValidator,
 } from "../../support/validator.ts";
 
-const folder = testFolders();
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -59,10 +57,14 @@ interface Line {
 test("each kind is counted, told in one line, and served as evidence, after a restart too", async () => {
   const stage = await openStage({ me: 0 });
   closing.push(() => stage.close());
-  const path = folder();
+  const folder = temporaryFolder();
+  closing.push(async () => folder[Symbol.dispose]());
   const lines: Line[] = [];
   const start = async (): Promise<TestValidator> => {
-    const node = await startValidator(stage, { folder: path, log: (line) => lines.push(JSON.parse(line)) });
+    const node = await startValidator(stage, {
+      folder: folder.path,
+      log: (line) => lines.push(JSON.parse(line)),
+    });
     closing.push(() => node.stop());
     return node;
   };
