@@ -20,10 +20,10 @@ import type { Direction, Wire, WireEvents, WireFactory, WirePlan, WireStream } f
 
 /** Connections at most, pending ones included: a large committee and its followers, twice when both sides dial. */
 const MAX_CONNECTIONS = 1_024;
-const MAX_PENDING_CONNECTIONS = 64;
+const MAX_PENDING_CONNECTIONS = 128;
 /**
  * Connections a second from one address: a handshake costs some ten milliseconds, and validators may share one. With
- * the time a handshake may take, one address cannot hold all the pending places.
+ * the time a handshake may take, and seconds counted from the first of each, one address can hold 72 pending places.
  */
 const MAX_CONNECTION_RATE = 12;
 const HANDSHAKE_TIMEOUT_MS = 5_000;

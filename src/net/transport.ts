@@ -3,6 +3,7 @@
 import { assert } from "#lib/assert.ts";
 import { createLru } from "#lib/bounded.ts";
 import type { IdentityKey } from "#types/identity.ts";
+import { ownerOf } from "./address.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createDialer, DIAL_TIMEOUT_MS } from "./dialer.ts";
 import { createFigures } from "./figures.ts";
@@ -85,9 +86,9 @@ interface Peer {
   receivedBytes: number;
 }
 
-/** What stands before the port. */
+/** Whose `address`, a host:port, is. */
 function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(":"));
+  return ownerOf(address.slice(0, address.lastIndexOf(":")));
 }
 
 class WiredTransport implements Transport {

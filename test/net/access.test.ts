@@ -48,6 +48,11 @@ describe("who may connect", () => {
     expect(arrive(17, "10.0.0.1")).toBe(false);
     events.disconnected(stranger(20));
     expect(arrive(18, "10.0.0.1")).toBe(false);
+    // Whoever has one address of an IPv6 network has them all.
+    expect(arrive(19, "[fd00::2]")).toBe(true);
+    expect(arrive(36, "[fd00::3:4]")).toBe(false);
+    events.disconnected(stranger(40));
+    expect(arrive(37, "[fd00:0:0:0:9::]")).toBe(false);
     expect(arrive(80, "10.0.0.4")).toBe(true);
   });
 
