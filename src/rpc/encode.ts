@@ -16,7 +16,7 @@ import {
 
 export type JsonObject = Record<string, unknown>;
 
-/** A result that is written already, in a thread: a long one takes the loop longer than all else that makes it. */
+/** A result that is written already, in a thread or piece by piece: writing a long one at once takes the loop long. */
 export class JsonText {
   readonly text: string;
   constructor(text: string) {

@@ -1,31 +1,48 @@
 // eth_: blocks, headers, uncles (never any) and counts.
 import { heightOf, withBlock } from "./blocks.ts";
-import { type BlockParts, blockJson, headerJson, receiptJson, toQuantity } from "./encode.ts";
+import { type BlockParts, blockJson, headerJson, JsonText, receiptJson, toQuantity } from "./encode.ts";
+import { responseTooLarge } from "./errors.ts";
+import type { RpcLimits } from "./limits.ts";
 import { type Methods, method } from "./method.ts";
 import { type Arguments, type BlockRef, blockNumber, blockRef, boolean, hashOf, index } from "./params.ts";
 import type { ChainPort } from "./ports.ts";
+import { createPause } from "./slice.ts";
 
 const byHash = (args: Arguments): BlockRef => ({ kind: "hash", hash: args.required(0, hashOf) });
 const byNumber = (args: Arguments): BlockRef => args.required(0, blockNumber);
 
-/** Receipts of a block in order; null when there is no such block. */
-function blockReceipts(chain: ChainPort, ref: BlockRef): unknown {
+/**
+ * Receipts of a block in order; null when there is no such block. Written one by one, since those of a full block may
+ * take the loop a third of a second.
+ */
+async function blockReceipts(
+  chain: ChainPort,
+  ref: BlockRef,
+  maxCharacters: number,
+): Promise<JsonText | null> {
   if (ref.kind === "pending") return null;
   const height = heightOf(chain, ref);
   const block = height === undefined ? undefined : chain.block(height);
   const receipts = height === undefined ? undefined : chain.receipts(height);
   if (block === undefined || receipts === undefined) return null;
+  const written: string[] = [];
   let firstLog = 0;
-  return block.transactions.map((transaction, position) => {
-    const receipt = receipts[position];
-    if (receipt === undefined) return null;
-    const json = receiptJson(block, transaction, position, receipt, firstLog);
+  let characters = 0;
+  const pause = createPause();
+  for (const [position, receipt] of receipts.entries()) {
+    const transaction = block.transactions[position];
+    if (transaction === undefined) break;
+    await pause();
+    const json = JSON.stringify(receiptJson(block, transaction, position, receipt, firstLog));
     firstLog += receipt.logs.length;
-    return json;
-  });
+    characters += json.length + 1;
+    if (characters > maxCharacters) throw responseTooLarge();
+    written.push(json);
+  }
+  return new JsonText(`[${written.join(",")}]`);
 }
 
-export function ethBlockMethods(chain: ChainPort): Methods {
+export function ethBlockMethods(chain: ChainPort, { maxResponseBytes }: RpcLimits): Methods {
   /** Of the block, or null where there is none such. */
   const of = (ref: BlockRef, read: (block: BlockParts) => unknown): unknown =>
     withBlock(chain, ref, (block) => (block === undefined ? null : read(block)));
@@ -44,7 +61,9 @@ export function ethBlockMethods(chain: ChainPort): Methods {
     eth_getBlockByHash: method(2, (args) => block(byHash(args), full(args))),
     eth_getHeaderByNumber: method(1, (args) => header(byNumber(args))),
     eth_getHeaderByHash: method(1, (args) => header(byHash(args))),
-    eth_getBlockReceipts: method(1, (args) => blockReceipts(chain, args.required(0, blockRef))),
+    eth_getBlockReceipts: method(1, (args) =>
+      blockReceipts(chain, args.required(0, blockRef), maxResponseBytes),
+    ),
     eth_getBlockTransactionCountByNumber: method(1, (args) => count(byNumber(args))),
     eth_getBlockTransactionCountByHash: method(1, (args) => count(byHash(args))),
     eth_getUncleCountByBlockNumber: method(1, (args) => uncles(byNumber(args))),

@@ -44,7 +44,7 @@ export function createMethodTable(
   const filters = ethFilterMethods(ports, limits);
   const byName = new Map<string, Method>();
   const all: Methods = {
-    ...ethBlockMethods(chain),
+    ...ethBlockMethods(chain, limits),
     ...ethTransactionMethods(chain, pool, limits),
     ...ethStateMethods(chain, pool),
     ...ethCallMethods(ports, limits),

@@ -146,6 +146,19 @@ describe("batches", () => {
   });
 });
 
+test("receipts of a block are all of them, and refused where they pass the response's bound", async () => {
+  const { node, result, close } = harness();
+  const hashes = node.blocks[2]?.transactions.map(({ hash }) => hash) ?? [];
+  const each = await Promise.all(hashes.map((hash) => result("eth_getTransactionReceipt", hash)));
+  const all = await result("eth_getBlockReceipts", "0x2");
+  expect(all).toEqual(each);
+  expect(await result("eth_getBlockReceipts", "0x0")).toEqual([]);
+  close();
+  const tight = harness({ maxResponseBytes: JSON.stringify(all).length - 1 });
+  expect(await tight.error("eth_getBlockReceipts", "0x2")).toBe("-32003 response too large");
+  tight.close();
+});
+
 describe("methods and arguments", () => {
   test("unknown names never reach a prototype", async () => {
     for (const name of [
