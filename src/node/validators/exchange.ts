@@ -21,8 +21,8 @@ import type { Committee } from "./committee.ts";
 const WANTED_PEERS = 8;
 /** How often one that has fewer asks somebody. */
 const ASK_MS = 10_000;
-/** Named peers that were not dialled yet. */
-const MAX_BOOK = 256;
+/** Peers whose last answers are kept until all that they named was dialled. */
+const MAX_NAMERS = 64;
 /** Seconds for which a record counts, and by which its clock may be ahead. */
 const RECORD_SECONDS = 24 * 3_600;
 const AHEAD_SECONDS = 600;
@@ -63,13 +63,42 @@ function ownRecord({ transport, identity, dialable, genesis }: ExchangeOptions):
   return { ...place, signature: identity.sign(recordMessage(genesis, place)) };
 }
 
+/** Who was named and not dialled yet. */
+interface Book {
+  /** Keeps what `from` named last. */
+  put(from: IdentityKey, named: readonly PeerRecord[]): void;
+  /** One of each who named some, in turn: whoever names a thousand false ones delays nobody else's. */
+  take(): PeerRecord | undefined;
+}
+
+function createBook(): Book {
+  /** By who named them; whose turn it is stands first. */
+  const lists = new Map<IdentityKey, readonly PeerRecord[]>();
+  return {
+    put(from, named) {
+      if (named.length === 0) lists.delete(from);
+      else lists.set(from, named);
+      const [oldest] = lists.keys();
+      if (lists.size > MAX_NAMERS && oldest !== undefined) lists.delete(oldest);
+    },
+    take() {
+      const [turn] = lists;
+      if (turn === undefined) return undefined;
+      const [from, [next, ...others]] = turn;
+      lists.delete(from);
+      if (others.length > 0) lists.set(from, others);
+      return next;
+    },
+  };
+}
+
 /** Opens the channel on `transport`, which must not have started; disposing stops asking. */
 export function startExchange(options: ExchangeOptions): Disposable {
   const { transport, spec, committee, genesis } = options;
   const follower = committee.me === undefined;
   /** Of connected peers that said where they are. */
   const records = new Map<IdentityKey, PeerRecord>();
-  const book = new Map<IdentityKey, PeerRecord>();
+  const book = createBook();
   const asked = new Set<IdentityKey>();
   let dialling = 0;
 
@@ -92,16 +121,18 @@ export function startExchange(options: ExchangeOptions): Disposable {
     channel.send(to, encodeExchange({ type: "answer", records: circle.slice(0, MAX_RECORDS) }));
   }
   function learn(from: IdentityKey, named: readonly PeerRecord[]): void {
-    for (const record of named) {
-      if (record.key === transport.self || transport.isConnected(record.key) || book.size >= MAX_BOOK)
-        continue;
-      if (!(shared(record, from) && isFresh(record))) continue;
-      if (!isSigned(record)) {
-        transport.report(from, "badSignature");
-        return;
-      }
-      book.set(record.key, record);
+    const wanted = named.filter(
+      (record) =>
+        record.key !== transport.self &&
+        !transport.isConnected(record.key) &&
+        shared(record, from) &&
+        isFresh(record),
+    );
+    if (!wanted.every(isSigned)) {
+      transport.report(from, "badSignature");
+      return;
     }
+    book.put(from, wanted);
     dialMore();
   }
   const receive: FrameHandler = (from, frame) => {
@@ -122,12 +153,13 @@ export function startExchange(options: ExchangeOptions): Disposable {
   const channel: Channel = transport.open(spec, receive);
 
   function dialMore(): void {
-    for (const [key, { host, port }] of book) {
-      if (transport.peers().length + dialling >= WANTED_PEERS) return;
-      book.delete(key);
-      if (transport.isConnected(key)) continue;
+    while (transport.peers().length + dialling < WANTED_PEERS) {
+      const named = book.take();
+      if (named === undefined) return;
+      if (transport.isConnected(named.key)) continue;
       dialling++;
-      void transport.dial({ host, port, peer: key }).finally(() => dialling--);
+      const { key: peer, host, port } = named;
+      void transport.dial({ host, port, peer }).finally(() => dialling--);
     }
   }
   function ask(peer: IdentityKey): void {

@@ -37,8 +37,16 @@ afterEach(() => {
   for (const each of closing.splice(0)) each[Symbol.dispose]();
 });
 
+interface Options {
+  readonly listening?: string[];
+  readonly dialable?: string;
+  readonly member?: boolean;
+  /** What becomes of a dial. */
+  readonly dial?: () => Promise<boolean>;
+}
+
 /** An exchange of node 1 over a transport that only notes what it is asked to do. */
-function rig(options: { listening?: string[]; dialable?: string; member?: boolean } = {}) {
+function rig(options: Options = {}) {
   const peers = new Map<IdentityKey, string>();
   const sent: { to: IdentityKey; message: ExchangeMessage }[] = [];
   const dialled: PeerAddress[] = [];
@@ -62,7 +70,7 @@ function rig(options: { listening?: string[]; dialable?: string; member?: boolea
     },
     dial(address: PeerAddress) {
       dialled.push(address);
-      return Promise.resolve(true);
+      return options.dial?.() ?? Promise.resolve(true);
     },
     report: (_peer: IdentityKey, offence: Offence) => offences.push(offence),
   } as unknown as Transport;
@@ -150,6 +158,39 @@ describe("a follower", () => {
     hear(3, { type: "answer", records: [moved, recordOf(6, "10.0.0.6")] });
     expect(offences).toEqual(["badSignature"]);
     expect(dialled).toEqual([]);
+  });
+
+  test("dials in turn whom each has named: a thousand false addresses delay an honest one by one round", async () => {
+    const gates: (() => void)[] = [];
+    const dial = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        gates.push(() => resolve(false));
+      });
+    const { dialled, connect, leave, hear } = rig({ dial });
+    const LIARS = [2, 3, 4];
+    let lies = 0;
+    /** Comes again, is asked, and names as many as it may. */
+    function lie(i: number): void {
+      leave(i);
+      connect(i, `10.0.0.${i}:1`);
+      const records = Array.from({ length: MAX_RECORDS }, () => {
+        lies++;
+        return recordOf(10 + (lies % 200), `10.1.${lies >> 8}.${lies & 0xff}`);
+      });
+      hear(i, { type: "answer", records });
+    }
+    while (lies < 1_000) for (const i of LIARS) lie(i);
+    expect(dialled.length).toBeLessThanOrEqual(8);
+    connect(5, "10.0.0.5:1");
+    hear(5, { type: "answer", records: [recordOf(6, "10.9.9.9")] });
+    const before = dialled.length;
+    while (!hosts(dialled).includes("10.9.9.9")) {
+      // One of those who were dialled in vain is given up.
+      gates.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+      lie(2);
+      expect(dialled.length - before).toBeLessThanOrEqual(LIARS.length + 1);
+    }
   });
 
   test("has enough with eight peers", () => {
