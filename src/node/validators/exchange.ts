@@ -128,10 +128,7 @@ export function startExchange(options: ExchangeOptions): Disposable {
         shared(record, from) &&
         isFresh(record),
     );
-    if (!wanted.every(isSigned)) {
-      transport.report(from, "badSignature");
-      return;
-    }
+    if (!wanted.every(isSigned)) return transport.report(from, "badSignature");
     book.put(from, wanted);
     dialMore();
   }
