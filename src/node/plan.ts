@@ -44,7 +44,8 @@ function rpcPlan(section: RpcSection): RpcPlan {
       maxRequestBytes: section.maxRequestBytes,
       maxMessageBytes: section.maxMessageBytes,
       maxResponseBytes: section.maxResponseBytes,
-      // An answer of the size that the operator allows always fits.
+      // A request and an answer of the size that the operator allows always fit, whatever the request is parsed to.
+      maxBytesInFlight: Math.max(DEFAULT_RPC_LIMITS.maxBytesInFlight, 2 * section.maxRequestBytes),
       maxBytesOutgoing: Math.max(DEFAULT_RPC_LIMITS.maxBytesOutgoing, section.maxResponseBytes),
       maxConnections: section.maxConnections,
       maxSubscriptions: section.maxSubscriptions,
