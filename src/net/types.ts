@@ -35,8 +35,9 @@ export interface ChannelSpec {
 }
 
 /**
- * Called with one frame from one peer, in the order it was sent. While a returned promise is pending, that peer's
- * stream on this channel is not read: slow handlers slow their senders. What it throws is logged and forgotten.
+ * Called with one frame from one peer, in the order it was sent. While a returned promise is pending, nothing of that
+ * peer's is read on this channel, whatever streams it opens: slow handlers slow their senders, and one that never ends
+ * makes this node deaf to them. What it throws is logged and forgotten.
  */
 export type FrameHandler = (from: IdentityKey, frame: Uint8Array) => void | Promise<void>;
 
