@@ -13,6 +13,7 @@ import type { IdentityKey } from "#types/identity.ts";
 import { systemClock } from "./clock.ts";
 import { createPacketReader, varint } from "./frames.ts";
 import { type Account, createAccount, readStream } from "./intake.ts";
+import { isUnsupported } from "./negotiation.ts";
 import { createRate, type Rate } from "./rate.ts";
 import type { Verdict } from "./types.ts";
 import type { WireEvents, WirePlan, WireStream } from "./wire.ts";
@@ -212,11 +213,6 @@ function connectionView(
         : Promise.resolve(stream),
   };
   return view as Connection;
-}
-
-/** Whether that is all a peer said: it does not gossip on this chain. */
-function isUnsupported(error: unknown): boolean {
-  return error instanceof Error && error.name === "UnsupportedProtocolError";
 }
 
 /** The library's node, with its streams in hand and its own defences as far as they help here. */

@@ -12,6 +12,7 @@ import { KoraError, messageOf } from "#lib/error.ts";
 import { type IdentityKey, identityKey, identityKeyBytes } from "#types/identity.ts";
 import { createGossip, type Gossip } from "./gossip.ts";
 import { connectionMuxer } from "./muxer.ts";
+import { isUnsupported } from "./negotiation.ts";
 import { createNoiseCrypto } from "./noise-crypto.ts";
 import { tcpTransport } from "./tcp.ts";
 import type { PeerAddress } from "./types.ts";
@@ -184,7 +185,7 @@ async function isAlive(connection: Connection): Promise<boolean> {
     stream.abort(new KoraError("probed", { code: "PROBED" }));
     return true;
   } catch (error) {
-    return error instanceof Error && error.name === "UnsupportedProtocolError";
+    return isUnsupported(error);
   }
 }
 

@@ -52,3 +52,8 @@ export function boundNegotiation(
     else onData(data);
   };
 }
+
+/** Whether a stream was not opened because the other end does not speak its protocol, which it said. */
+export function isUnsupported(error: unknown): boolean {
+  return error instanceof Error && error.name === "UnsupportedProtocolError";
+}
