@@ -35,7 +35,7 @@ export function createDelivery<B extends Body>(
   let last = application.tip().digest;
   let target: Certificate | undefined;
   let walkingTo: Certificate | undefined;
-  /** Digests still to deliver, newest first. */
+  /** Digests still to deliver, newest first: of final blocks alone, 32 bytes each, as many as are missing. */
   let path: Hash[] = [];
   /** How many may still be walked before runs are asked for. */
   let leg = 0;

@@ -220,19 +220,22 @@ export function createBackfill(options: BackfillOptions): Backfill {
     cutOff(peer);
     return { kind: "silence" };
   }
-  function ranked(): IdentityKey[] {
+  /** Answered too late or not at all the last time. */
+  const wasSilent = (peer: IdentityKey): boolean => (ways.get(peer)?.patience ?? timeoutMs) > timeoutMs;
+  function ranked(): PeerInfo[] {
     const cost = (each: PeerInfo): number => ways.get(each.peer)?.latency ?? expectedLatency(each, timeoutMs);
     return transport
       .peers()
       .toSorted((a, b) => cost(a) - cost(b) || (a.peer < b.peer ? -1 : 1))
-      .map(({ peer }) => peer)
       .slice(0, MAX_ASKED);
   }
   return {
     async next(start, signal) {
       let found: Found = { kind: "silence" };
-      for (const peer of ranked()) {
+      for (const { peer, listed } of ranked()) {
         if (signal.aborted) break;
+        // Strangers who say nothing, however many, do not keep back what others have said.
+        if (found.kind === "exhausted" && !listed && wasSilent(peer)) continue;
         const answer = await tryPeer(peer, start, signal);
         if (answer.kind === "run") return answer;
         if (answer.kind === "exhausted") found = answer;

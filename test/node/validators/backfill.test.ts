@@ -234,6 +234,21 @@ describe("over a transport", () => {
     expect(behind.blocked).toEqual([]);
   });
 
+  test("strangers who say nothing do not keep back what a member has said", async () => {
+    const network = createMemoryNetwork();
+    const [member, silent, behind] = [join(network, 0), join(network, 1), join(network, 2)];
+    serve(member, { ...source.archive, block: () => undefined });
+    let asked = 0;
+    silent.transport.open(SPEC, () => void asked++);
+    const client = serve(behind, { ...source.archive, block: () => undefined }, 20);
+    behind.transport.allow([behind.transport.self, member.transport.self]);
+    for (const { transport } of [member, silent, behind]) await transport.start();
+    const { signal } = new AbortController();
+    for (let round = 0; round < 5; round++)
+      expect(await client.next(tipAt(0), signal)).toEqual({ kind: "exhausted" });
+    expect(asked).toBe(1);
+  });
+
   test("strangers together get a quarter of the time, and a member waits for none of them", async () => {
     const network = createMemoryNetwork();
     const server = join(network, 0);
