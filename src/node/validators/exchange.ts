@@ -128,8 +128,8 @@ export function startExchange(options: ExchangeOptions): Disposable {
         shared(record, from) &&
         isFresh(record),
     );
-    if (!wanted.every(isSigned)) return transport.report(from, "badSignature");
-    book.put(from, wanted);
+    if (wanted.every(isSigned)) book.put(from, wanted);
+    else transport.report(from, "badSignature");
     dialMore();
   }
   const receive: FrameHandler = (from, frame) => {
