@@ -20,19 +20,19 @@ export interface UpkeepParts {
 /** Milliseconds between two looks: what a second's blocks wrote is moved in a few milliseconds. */
 const INTERVAL_MS = 1_000;
 
-/** Bytes of write-ahead log at which reads that keep it from beginning anew have to make a pause. */
+/** Bytes of write-ahead log past which long reads, one of which may keep it from beginning anew, make a pause. */
 export const MAX_LOG_BYTES: number = 64 * 1024 * 1024;
 
-/** Answers the bytes of the write-ahead log, while it has to go on growing. */
+/** Answers the bytes of the write-ahead log. */
 function upkeep({ state, history }: UpkeepParts, duration: Histogram): number {
   const started = performance.now();
-  const growing = state.checkpoint();
+  const logBytes = state.checkpoint();
   const head = state.head().height;
   if (history !== "archive" && head - history > state.archive.oldestState()) {
     state.prune(height(head - history));
   }
   duration.observe((performance.now() - started) / 1000);
-  return growing;
+  return logBytes;
 }
 
 /** Looks after the store until disposed, which waits for what is under way. */
@@ -45,9 +45,13 @@ export function startUpkeep(parts: UpkeepParts): AsyncDisposable {
   );
   // In the chain's own queue: never while a block is executed or committed.
   const work = async (): Promise<void> => {
-    const growing = await exclusive(() => upkeep(parts, duration));
-    if (growing > MAX_LOG_BYTES) await longReads.whenEmpty(() => exclusive(() => state.checkpoint()));
+    const logBytes = await exclusive(() => upkeep(parts, duration));
+    // A log that was moved while nobody read stays as long as it is until somebody writes.
+    if (logBytes <= MAX_LOG_BYTES || logBytes === moved) return;
+    moved = await longReads.whenEmpty(() => exclusive(() => state.checkpoint()));
   };
+  /** Bytes of the log at the last pause. */
+  let moved = 0;
   let done = state.head().height;
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {

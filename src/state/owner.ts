@@ -291,10 +291,10 @@ export class StateOwner implements StateDb {
   }
 
   checkpoint(): number {
-    const growing = this.#base.store.checkpoint(false);
+    const logBytes = this.#base.store.checkpoint(false);
     const { nextSN, live } = this.#base.tree.extent;
     if (nextSN - this.#base.indexedSN > Math.max(INDEX_OPS, live)) this.#writeIndex();
-    return growing;
+    return logBytes;
   }
 
   #writeIndex(): void {

@@ -24,7 +24,8 @@ export interface Store {
   read<T>(work: () => T): T;
   /**
    * Moves what it can of the write-ahead log into the database file; `truncate` also empties the log. Answers the bytes
-   * of a log that has to go on growing, as a reader stands on an older state than the newest; 0 for one that begins anew.
+   * of the log, moved or not. The next write begins it anew where all of it is moved and no reader stands on it; a
+   * reader of the newest state does, if it began before this.
    */
   checkpoint(truncate: boolean): number;
   /** A refusal that names the file and, where it can be read, the height. */
@@ -184,8 +185,8 @@ export function openStore(path: string, options: StoreOptions): Store {
     checkpoint(truncate) {
       const mode = truncate ? "TRUNCATE" : "PASSIVE";
       const [row] = guard(() => database.prepare(`PRAGMA wal_checkpoint(${mode})`).values());
-      const [, frames, moved] = row as readonly number[] as readonly [number, number, number];
-      return moved < frames ? frames * pageBytes : 0;
+      const [, frames] = row as readonly number[] as readonly [number, number, number];
+      return frames * pageBytes;
     },
     close: () => database.close(),
   };

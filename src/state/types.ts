@@ -201,8 +201,8 @@ export interface StateDb extends QmdbBatchable {
   /** Leaf messages of a twig, dead ones included. Throws STATE_PRUNED. */
   twigOps(twig: number): readonly Uint8Array[];
   /**
-   * Moves the write-ahead log into the database file: to be called between blocks. Answers the bytes of a log that has
-   * to go on growing because some reader still needs it; 0 where the next block begins it anew.
+   * Moves the write-ahead log into the database file: to be called between blocks. Answers the bytes of the log. The
+   * next write begins it anew, unless some reader that began before this still stands on it: then it goes on growing.
    */
   checkpoint(): number;
   close(): void;

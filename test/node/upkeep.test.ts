@@ -1,12 +1,13 @@
 // The upkeep of the store: long reads make a pause when the write-ahead log could not begin anew for long; and the gate
 // that they pass.
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { createQueue } from "#lib/queue.ts";
 import { createMetrics } from "#node/metrics.ts";
 import { createGate, type Gate } from "#node/reads/gate.ts";
 import { MAX_LOG_BYTES, startUpkeep } from "#node/upkeep.ts";
 import { openStateDb } from "#state/state.ts";
-import { openStore } from "#state/store.ts";
 import type { StateDb } from "#state/types.ts";
 import { height, ZERO_HASH } from "#types/ids.ts";
 import { recordOf } from "../state/model.ts";
@@ -91,23 +92,79 @@ test("a log that grows past its bound is moved while no long read stands on it",
   expect(await late).toBe(3);
 });
 
-test("a checkpoint tells of a log that a reader keeps from beginning anew", () => {
-  const directory = folder();
-  const db = openStateDb({ directory });
+/** A store with its genesis, a write of a hundred kilobytes or more, and the length of the log's file. */
+function grownStore() {
+  const db = openStateDb({ directory: folder() });
   const batch = db.prepare(undefined, height(0), { accounts: new Map(), code: new Map() });
   db.commit([{ batch, record: recordOf(0, batch.root, ZERO_HASH) }]);
-  expect(db.checkpoint()).toBe(0);
+  db.checkpoint();
   const write = (): void => db.notes.set("filler", new Uint8Array(100_000));
-  write();
-  let during = 0;
-  const reader = openStore(db.path, { mode: "reader", synchronous: "FULL" });
-  reader.read(() => {
-    reader.prepare("SELECT height FROM meta").get();
+  return { db, write, logFile: () => statSync(`${db.path}-wal`).size };
+}
+
+/** A connection of its own, to begin and end reads of the newest state with. */
+function readerOf(path: string) {
+  const database = new Database(path);
+  return {
+    begin: () => {
+      database.run("BEGIN");
+      database.query("SELECT height FROM meta").get();
+    },
+    end: () => database.run("COMMIT"),
+    close: () => database.close(),
+  };
+}
+
+test("a checkpoint tells how long the log is; the next write begins it anew where no reader stands on it", () => {
+  const { db, write, logFile } = grownStore();
+  const lengths: number[] = [];
+  for (let round = 0; round < 5; round++) {
     write();
-    during = db.checkpoint();
-  });
-  expect(during).toBeGreaterThan(100_000);
-  expect(db.checkpoint()).toBe(0);
+    lengths.push(db.checkpoint());
+  }
+  const log = logFile();
+  expect(Math.max(...lengths.slice(1))).toBeLessThan(2 * 110_000);
+  const reader = readerOf(db.path);
+  reader.begin();
+  for (let round = 0; round < 5; round++) write();
+  expect(db.checkpoint()).toBeGreaterThan(500_000);
+  const grown = logFile();
+  expect(grown).toBeGreaterThan(log + 400_000);
+  reader.end();
+  // Whoever reads what is all moved does not stand on the log.
+  db.checkpoint();
+  reader.begin();
+  write();
+  reader.end();
+  expect(db.checkpoint()).toBeLessThan(2 * 110_000);
+  expect(logFile()).toBe(grown);
   reader.close();
+  db.close();
+});
+
+test("readers of the newest state that follow each other let the log grow, and the checkpoint tells", () => {
+  const { db, write, logFile } = grownStore();
+  let [one, other] = [readerOf(db.path), readerOf(db.path)];
+  write();
+  one.begin();
+  let last = 0;
+  for (let round = 0; round < 10; round++) {
+    write();
+    one.end();
+    other.begin();
+    const told = db.checkpoint();
+    expect(told).toBeGreaterThan(last + 90_000);
+    last = told;
+    [one, other] = [other, one];
+  }
+  one.end();
+  // A pause between them is enough.
+  expect(db.checkpoint()).toBe(last);
+  const grown = logFile();
+  one.begin();
+  write();
+  expect(db.checkpoint()).toBeLessThan(2 * 110_000);
+  expect(logFile()).toBe(grown);
+  for (const reader of [one, other]) reader.close();
   db.close();
 });

@@ -1,5 +1,6 @@
-// A gate before reads that hold one snapshot of the database for long: while any of them stands on an older one than
-// the newest, the write-ahead log cannot begin anew. Closing it lets those that run end, and makes others wait.
+// A gate before reads that hold one snapshot of the database for long: while any of them stands on the write-ahead log,
+// this cannot begin anew, even where the snapshot is the newest. Closing the gate lets those that run end, and makes
+// others wait: they then read a log that is all moved, which they do not stand on.
 import { readsBusy } from "./worker-pool.ts";
 
 /** Reads that wait for the gate to open at most. */
