@@ -53,15 +53,8 @@ const port = createChainPort({
 });
 const viewOf = async (at: Height | "latest" | "pending"): Promise<CallView> =>
   at === "pending" ? (await port.pending()).view : port.view(at);
-const reads = (timeLimit: number, workers = 2) =>
-  createReads({
-    state: chain.state,
-    history: chain.history,
-    rules: RULES,
-    timeLimit,
-    workers,
-    longReads: createGate(),
-  });
+const reads = (timeLimit: number, workers = 2, longReads = createGate()) =>
+  createReads({ state: chain.state, history: chain.history, rules: RULES, timeLimit, workers, longReads });
 /** One thread, and room for `queue` jobs that wait for it. */
 const oneThread = (queue: number, path = chain.state.path) =>
   createWorkerPool({ workers: 1, queue, idle: 10_000, boot: { path, rules: RULES } });
@@ -205,6 +198,40 @@ test("a long call is decoded where it runs: with the same answer, or the error o
     { rpcCode: -32602, message: "invalid argument 2: hex string has length 1, want 40 for address" },
     { rpcCode: -32700, message: "parse error" },
   ]);
+}, 30_000);
+
+test("a log query stands behind the gate once it has a thread, not while it waits for one", async () => {
+  const gate = createGate();
+  const story: string[] = [];
+  const told = (name: string, answer: Promise<unknown>): Promise<unknown> =>
+    answer.catch(codeOf).then((value) => {
+      story.push(name);
+      return value;
+    });
+  const capped = reads(300, 1, gate);
+  const terms = { chainId: TEST_CHAIN_ID, gasCap: 10n ** 12n, usualGas: 10n ** 12n, leastGas: 0n };
+  const call = { from: testAddress(0), to: CONTRACT };
+  const parameters = JSON.stringify([call, "latest", { [CONTRACT]: { code: toHex(LOOP) } }]);
+  const endless = told("call", capped.long.call({ view: port.view("latest"), terms, parameters }));
+  const range = { from: height(0), to: height(0), addresses: [], topics: [] };
+  const query = { ...range, limit: 10, maxDataBytes: 1_000 };
+  const logs = told("logs", capped.logs(query));
+  const held = Promise.withResolvers<void>();
+  const closed = gate.whenEmpty(async () => {
+    story.push("closed");
+    await held.promise;
+  });
+  // The thread is the query's now, which begins when the gate opens.
+  expect(await endless).toBe("CALL_TIMEOUT");
+  expect(story).toEqual(["closed", "call"]);
+  held.resolve();
+  await closed;
+  expect(await logs).toMatchObject({ count: 0 });
+  // The pool's end is that of a query that waits at the gate, too.
+  void gate.whenEmpty(() => new Promise(() => undefined));
+  const last = capped.logs(query).catch(codeOf);
+  capped[Symbol.dispose]();
+  expect(await last).toBe("READS_CLOSED");
 }, 30_000);
 
 test("a thread that is lost is answered for and replaced", async () => {

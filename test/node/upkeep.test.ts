@@ -47,18 +47,6 @@ test("whoever passes the gate is left to end, and those who come meanwhile wait"
   expect(await gate.whenEmpty(async () => 8)).toBe(8);
 });
 
-test("no more than a bound wait at the gate", async () => {
-  const gate = createGate();
-  const held = Promise.withResolvers<void>();
-  const closing = gate.whenEmpty(() => held.promise);
-  const outcomes = Promise.allSettled(Array.from({ length: 1_030 }, (_, i) => gate.pass(async () => i)));
-  held.resolve();
-  await closing;
-  const refused = (await outcomes).filter(({ status }) => status === "rejected");
-  expect(refused.length).toBe(6);
-  expect(refused[0]).toMatchObject({ reason: { code: "READS_BUSY" } });
-});
-
 /** Upkeep over a store whose checkpoints answer `growing`. */
 function upkeepOver(gate: Gate, checkpoint: () => number): AsyncDisposable {
   let head = 1;

@@ -1,13 +1,9 @@
 // A gate before reads that hold one snapshot of the database for long: while any of them stands on the write-ahead log,
 // this cannot begin anew, even where the snapshot is the newest. Closing the gate lets those that run end, and makes
 // others wait: they then read a log that is all moved, which they do not stand on.
-import { readsBusy } from "./worker-pool.ts";
-
-/** Reads that wait for the gate to open at most. */
-const MAX_WAITING = 1_024;
 
 export interface Gate {
-  /** Runs `work` once the gate is open; who closes it waits for its end. Rejects with READS_BUSY where many wait. */
+  /** Runs `work` once the gate is open; who closes it waits for its end. Who waits is the caller's to bound. */
   pass<T>(work: () => Promise<T>): Promise<T>;
   /** Closes the gate, waits until nobody is behind it, runs `work`, and opens it. One at a time. */
   whenEmpty<T>(work: () => Promise<T>): Promise<T>;
@@ -16,15 +12,11 @@ export interface Gate {
 /** An open gate. */
 export function createGate(): Gate {
   let inside = 0;
-  let waiting = 0;
   let closed: Promise<void> | undefined;
   let empty: (() => void) | undefined;
   return {
     async pass(work) {
-      if (closed !== undefined && waiting >= MAX_WAITING) throw readsBusy();
-      waiting++;
       while (closed !== undefined) await closed;
-      waiting--;
       inside++;
       try {
         return await work();

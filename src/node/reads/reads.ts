@@ -38,7 +38,7 @@ export interface ReadsOptions {
   readonly timeLimit: number;
   /** Threads at most. */
   readonly workers: number;
-  /** Log queries pass it: each holds one snapshot for as long as it runs. */
+  /** Log queries pass it in their thread: each holds one snapshot for as long as it runs. */
   readonly longReads: Pick<Gate, "pass">;
 }
 
@@ -134,7 +134,7 @@ export function createReads(options: ReadsOptions): Reads {
       estimateGas: (task) => runLong("estimateGas", task) as Promise<EstimateAnswer>,
       createAccessList: (task) => runLong("createAccessList", task) as Promise<AccessListAnswer>,
     },
-    logs: (query) => longReads.pass(() => pool.run({ kind: "logs", query }, timeLimit) as Promise<FoundLogs>),
+    logs: (query) => pool.run({ kind: "logs", query }, timeLimit, longReads) as Promise<FoundLogs>,
     pending,
     [Symbol.dispose]() {
       pool.close();

@@ -1,6 +1,7 @@
 // Threads for reads too heavy to run between two blocks: bounded in number, started when needed, ended at the time
 // cap of what they run. What a job means is the worker's; here it is plain data.
 import { KoraError, messageOf } from "#lib/error.ts";
+import type { Gate } from "./gate.ts";
 import type { Job, Order, Outcome, WorkerBoot } from "./job.ts";
 
 export interface WorkerPoolOptions {
@@ -16,9 +17,10 @@ export interface WorkerPoolOptions {
 export interface WorkerPool {
   /**
    * Runs a job in a thread. Rejects with CALL_TIMEOUT after `timeLimit` milliseconds of running, with READS_BUSY when
-   * the queue is full, and with what the job threw.
+   * the queue is full or the wait too long, and with what the job threw. It passes `gate` only once it has its thread,
+   * which rests until the gate is open: no more stand behind the gate than run.
    */
-  run(job: Job, timeLimit: number): Promise<unknown>;
+  run(job: Job, timeLimit: number, gate?: Pick<Gate, "pass">): Promise<unknown>;
   /** Ends all threads; what runs or waits is rejected with READS_CLOSED. */
   close(): void;
 }
@@ -27,6 +29,9 @@ interface Task {
   readonly order: Order;
   /** Milliseconds of the monotonic clock. */
   readonly since: number;
+  readonly gate: Pick<Gate, "pass"> | undefined;
+  /** Settles with the task. */
+  readonly promise: Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: KoraError) => void;
 }
@@ -51,7 +56,7 @@ const GRACE_MS = 250;
 const MAX_WAIT_MS = 30_000;
 
 /** Too many wait. */
-export function readsBusy(): KoraError {
+function readsBusy(): KoraError {
   const hint = "try again later, or ask for less at once";
   return new KoraError("too many heavy requests are waiting", { code: "READS_BUSY", hint });
 }
@@ -70,6 +75,11 @@ function received(error: Extract<Outcome, { kind: "error" }>): KoraError {
   return new KoraError(message, { code, ...(details && { details }) });
 }
 
+/** Whether a task has waited too long to be begun. */
+function isLate(task: Task): boolean {
+  return performance.now() - task.since >= MAX_WAIT_MS;
+}
+
 class Pool implements WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #threads = new Set<Thread>();
@@ -81,15 +91,15 @@ class Pool implements WorkerPool {
     this.#options = options;
   }
 
-  run(job: Job, timeLimit: number): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const task: Task = { order: { job, timeLimit }, since: performance.now(), resolve, reject };
-      if (this.#closed) return reject(closed());
-      const thread = this.#idle.pop() ?? this.#spawn();
-      if (thread !== undefined) return this.#start(thread, task);
-      if (this.#waiting.length < this.#options.queue) return void this.#waiting.push(task);
-      reject(readsBusy());
-    });
+  run(job: Job, timeLimit: number, gate?: Pick<Gate, "pass">): Promise<unknown> {
+    const outcome = Promise.withResolvers<unknown>();
+    const task: Task = { order: { job, timeLimit }, since: performance.now(), gate, ...outcome };
+    const thread = this.#closed ? undefined : (this.#idle.pop() ?? this.#spawn());
+    if (this.#closed) task.reject(closed());
+    else if (thread !== undefined) this.#start(thread, task);
+    else if (this.#waiting.length < this.#options.queue) this.#waiting.push(task);
+    else task.reject(readsBusy());
+    return task.promise;
   }
 
   close(): void {
@@ -103,7 +113,13 @@ class Pool implements WorkerPool {
     if (this.#threads.size >= this.#options.workers) return undefined;
     const worker = new Worker(workerLocation());
     const thread: Thread = { worker, timer: undefined, task: undefined };
-    worker.onmessage = ({ data }: MessageEvent<Outcome>) => this.#finish(thread, data);
+    worker.onmessage = ({ data }: MessageEvent<Outcome>) => {
+      const { task } = thread;
+      if (task === undefined) return;
+      this.#finish(thread, () =>
+        data.kind === "done" ? task.resolve(data.value) : task.reject(received(data)),
+      );
+    };
     worker.onerror = (event) => this.#fail(thread, died(event.message));
     worker.postMessage(this.#options.boot);
     this.#threads.add(thread);
@@ -113,6 +129,20 @@ class Pool implements WorkerPool {
   #start(thread: Thread, task: Task): void {
     clearTimeout(thread.timer);
     thread.task = task;
+    if (task.gate === undefined) this.#send(thread, task);
+    else void task.gate.pass(() => this.#sendPassed(thread, task));
+  }
+
+  /** Runs what has passed its gate, to its end. */
+  async #sendPassed(thread: Thread, task: Task): Promise<void> {
+    // The pool may have been closed meanwhile.
+    if (thread.task !== task) return;
+    if (isLate(task)) this.#finish(thread, () => task.reject(readsBusy()));
+    else this.#send(thread, task);
+    await task.promise.catch(() => undefined);
+  }
+
+  #send(thread: Thread, task: Task): void {
     const { timeLimit } = task.order;
     thread.timer = setTimeout(() => {
       const message = `execution aborted (timeout = ${timeLimit / 1_000}s)`;
@@ -125,22 +155,20 @@ class Pool implements WorkerPool {
     }
   }
 
-  #finish(thread: Thread, outcome: Outcome): void {
-    const { task } = thread;
-    if (task === undefined) return;
+  /** Lets a thread go on to what waits, and settles the task it had. */
+  #finish(thread: Thread, settle: () => void): void {
     clearTimeout(thread.timer);
     thread.task = undefined;
     const next = this.#next();
     if (next !== undefined) this.#start(thread, next);
     else this.#rest(thread);
-    if (outcome.kind === "done") task.resolve(outcome.value);
-    else task.reject(received(outcome));
+    settle();
   }
 
   /** What waits longest of what has not waited too long. */
   #next(): Task | undefined {
     for (let task = this.#waiting.shift(); task !== undefined; task = this.#waiting.shift()) {
-      if (performance.now() - task.since < MAX_WAIT_MS) return task;
+      if (!isLate(task)) return task;
       task.reject(readsBusy());
     }
     return undefined;
