@@ -1,7 +1,7 @@
 // Tables of chain.db and the version of their layout. Says what is stored; how, is the business of store.ts.
 
-/** Layout of chain.db; a database with another one is refused. */
-export const SCHEMA_VERSION = 4;
+/** Layout of chain.db, its notes included; a database with another one is refused. */
+export const SCHEMA_VERSION = 5;
 
 /** Statements that make an empty chain.db. */
 export const SCHEMA: readonly string[] = [
