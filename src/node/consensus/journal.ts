@@ -85,22 +85,26 @@ function orRefuse<T>(path: string, write: () => T): T {
   }
 }
 
-function openDatabase(path: string): Database {
+function upgrade(database: Database, version: number): void {
+  database.transaction(() => {
+    for (const statement of SCHEMA_STEPS.slice(version).flat()) database.run(statement);
+    database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  })();
+}
+
+function openDatabase(path: string): { readonly database: Database; readonly statements: Statements } {
+  let database: Database | undefined;
   try {
-    const database = new Database(path, { create: true });
+    database = new Database(path, { create: true });
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
     database.run(`PRAGMA wal_autocheckpoint = ${MAX_WAL_PAGES}`);
     const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
     if (version > SCHEMA_VERSION) throw refuse(path, `its format ${version} is newer than this program's`);
-    if (version < SCHEMA_VERSION) {
-      database.transaction(() => {
-        for (const statement of SCHEMA_STEPS.slice(version).flat()) database.run(statement);
-        database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-      })();
-    }
-    return database;
+    if (version < SCHEMA_VERSION) upgrade(database, version);
+    return { database, statements: statementsOf(database) };
   } catch (error) {
+    database?.close();
     throw error instanceof KoraError ? error : refuse(path, messageOf(error), error);
   }
 }
@@ -163,26 +167,29 @@ function readReservation(database: Database): JournalledReservation | undefined 
   return (row as JournalledReservation | null) ?? undefined;
 }
 
-interface Writers {
+/** One for each kind of record, and what reads a body. */
+interface Statements {
   readonly vote: Statement;
   readonly certificate: Statement;
   readonly verdict: Statement;
   readonly body: Statement;
   readonly fault: Statement;
+  readonly selectBody: Statement;
 }
 
-function writersOf(database: Database): Writers {
+function statementsOf(database: Database): Statements {
   return {
     vote: database.prepare("INSERT INTO votes VALUES (?, ?, ?)"),
     certificate: database.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?)"),
     verdict: database.prepare("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)"),
     body: database.prepare("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)"),
     fault: database.prepare("INSERT INTO faults (view, kind, signer, first, second) VALUES (?, ?, ?, ?, ?)"),
+    selectBody: database.prepare("SELECT body FROM bodies WHERE digest = ?"),
   };
 }
 
 /** Writes one record inside the running transaction; `body` are the bytes of a body record's block. */
-function writeRecord(to: Writers, record: JournalRecord, body: Uint8Array | undefined): void {
+function writeRecord(to: Statements, record: JournalRecord, body: Uint8Array | undefined): void {
   switch (record.type) {
     case "vote":
       to.vote.run(record.vote.view, record.vote.kind, encodeVote(record.vote));
@@ -236,14 +243,12 @@ function startCheckpoints(database: Database): Disposable {
 /** Opens the journal. Throws JOURNAL_CORRUPT and GUARD_CORRUPT, both refusals; its writes throw JOURNAL_FAILED. */
 export function openJournal<B extends Body>(options: JournalOptions<B>): ConsensusJournal<B> {
   const { path, guard, encodeBody, decodeBody } = options;
-  const database = openDatabase(path);
-  const checkpoints = startCheckpoints(database);
-  const writers = writersOf(database);
-  const selectBody = database.prepare("SELECT body FROM bodies WHERE digest = ?");
+  const { database, statements } = openDatabase(path);
   const pending: { readonly record: JournalRecord; readonly body: Uint8Array | undefined }[] = [];
   const write = database.transaction(() => {
-    for (const { record, body } of pending) writeRecord(writers, record, body);
+    for (const { record, body } of pending) writeRecord(statements, record, body);
   });
+  const checkpoints = startCheckpoints(database);
   return {
     load() {
       const guarded = guard === undefined ? undefined : readGuard(guard);
@@ -267,7 +272,7 @@ export function openJournal<B extends Body>(options: JournalOptions<B>): Consens
       pending.length = 0;
     },
     body(digest: Hash) {
-      const row = selectBody.get(bytesOf(digest)) as { body: Uint8Array } | null;
+      const row = statements.selectBody.get(bytesOf(digest)) as { body: Uint8Array } | null;
       return row === null ? undefined : decodeBody(row.body);
     },
     prune: (below) => orRefuse(path, () => prune(database, below)),

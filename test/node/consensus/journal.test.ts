@@ -31,6 +31,19 @@ test("a write that fails is told as what it is, and what was committed before is
   expect(openAt(path).load().votes).toEqual([vote("notarize", 8)]);
 });
 
+test.each(["votes", "certificates", "verdicts", "bodies", "faults"])(
+  "without its table %s it is refused",
+  (table) => {
+    const path = folder();
+    openAt(path).close();
+    const damaging = new Database(join(path, "consensus.db"));
+    damaging.run(`DROP TABLE ${table}`);
+    damaging.close();
+    const refusal = { code: "JOURNAL_CORRUPT", why: `no such table: ${table}` };
+    expect(() => openAt(path)).toThrow(expect.objectContaining(refusal));
+  },
+);
+
 test("commits leave the database file alone, which a later moment fills; the log keeps to its bound", async () => {
   const path = folder();
   const journal = openAt(path);
