@@ -36,8 +36,6 @@ async function build(parts: IndexingParts, stop: AbortSignal): Promise<void> {
       assert(block !== undefined && receipts !== undefined, "a stored block has its receipts");
       return rowsOf(block, receipts);
     });
-    // Without blocks nobody else does, and what was written would be kept twice.
-    state.checkpoint();
     return performance.now() - started;
   };
   let told: number | undefined;

@@ -47,11 +47,10 @@ test("whoever passes the gate is left to end, and those who come meanwhile wait"
   expect(await gate.whenEmpty(async () => 8)).toBe(8);
 });
 
-/** Upkeep over a store whose checkpoints answer `growing`. */
+/** Upkeep over a store that gets no blocks, with its checkpoints. */
 function upkeepOver(gate: Gate, checkpoint: () => number): AsyncDisposable {
-  let head = 1;
   const state = {
-    head: () => ({ height: height(head++), hash: ZERO_HASH, root: ZERO_HASH }),
+    head: () => ({ height: height(1), hash: ZERO_HASH, root: ZERO_HASH }),
     checkpoint,
     prune() {},
     archive: { oldestState: () => height(0) },
@@ -67,7 +66,7 @@ test("a log that grows past its bound is moved while no long read stands on it",
   const gate = createGate();
   const read = Promise.withResolvers<void>();
   const reading = gate.pass(() => read.promise);
-  const answers = [MAX_LOG_BYTES, MAX_LOG_BYTES + 1, 0, 0];
+  const answers = [MAX_LOG_BYTES, ...Array(3).fill(MAX_LOG_BYTES + 1)];
   let checkpoints = 0;
   await using _upkeep = upkeepOver(gate, () => answers[checkpoints++] ?? 0);
   // At the bound nobody has to wait; past it the next checkpoint waits for the read.
@@ -78,6 +77,13 @@ test("a log that grows past its bound is moved while no long read stands on it",
   read.resolve();
   await reading;
   expect(await late).toBe(3);
+  // Moved, and not written to since: nobody has to wait for it again.
+  const staying = Promise.withResolvers<void>();
+  const stays = gate.pass(() => staying.promise);
+  await until("it is looked at again", () => checkpoints > 3);
+  expect(await gate.pass(async () => "open")).toBe("open");
+  staying.resolve();
+  await stays;
 });
 
 /** A store with its genesis, a write of a hundred kilobytes or more, and the length of the log's file. */
