@@ -70,13 +70,15 @@ function readWrites(notes: Notes): StateInput[] {
   return writes;
 }
 
-function readWaiting(notes: Notes): Waiting | undefined {
+/** What is noted for the block at `height`. */
+function readWaiting(notes: Notes, height: number): Waiting | undefined {
   const note = notes.get(SET_NOTE);
   if (note === undefined) return undefined;
   const reader = new Reader(note);
-  const height = reader.u64();
+  const noted = reader.u64();
   const fields = decodeInputs(reader.bytes(MAX_NOTE_BYTES));
   reader.end();
+  if (noted !== height) return undefined;
   return { height, fields, writes: readWrites(notes), merged: undefined };
 }
 
@@ -99,7 +101,7 @@ export function assertDev(dev: boolean): void {
 /** The inputs that wait in `state`'s notes. `dev`: what the genesis says; `onChange`: what is visible has changed. */
 export function createPendingInputs(state: StateDb, dev: boolean, onChange: () => void): PendingInputs {
   const { notes } = state;
-  let waiting = readWaiting(notes);
+  let waiting = readWaiting(notes, state.head().height + 1);
   let overlay: { readonly of: BlockInputs; readonly changes: StateChanges } | undefined;
 
   /** The set for the next block, if there is one. */
@@ -118,8 +120,10 @@ export function createPendingInputs(state: StateDb, dev: boolean, onChange: () =
   /** An empty set for the next block; writes of the one before go first, so that they are never taken for its own. */
   const begin = (): Waiting => {
     const height = state.head().height + 1;
-    notes.removeAll(WRITE_NOTES);
-    keepFields(height, NONE);
+    notes.together(() => {
+      notes.removeAll(WRITE_NOTES);
+      keepFields(height, NONE);
+    });
     waiting = { height, fields: NONE, writes: [], merged: undefined };
     return waiting;
   };
@@ -165,7 +169,8 @@ export function createPendingInputs(state: StateDb, dev: boolean, onChange: () =
     },
     clear() {
       assertDev(dev);
-      if (waiting !== undefined) begin();
+      // Also a set of another height, which a rollback would make the next one's.
+      if (notes.get(SET_NOTE) !== undefined) begin();
       onChange();
     },
   };

@@ -1,4 +1,4 @@
-// Small durable values beside the chain, by name. Each write is its own transaction.
+// Small durable values beside the chain, by name. Each write is its own transaction, unless some are put together.
 import type { Store } from "./store.ts";
 import type { Notes } from "./types.ts";
 
@@ -12,5 +12,6 @@ export function openNotes(store: Store): Notes {
     get: (key) => select.get(key)?.[0] as Uint8Array | undefined,
     set: (key, value) => (value === undefined ? remove.run(key) : upsert.run(key, value)),
     removeAll: (prefix) => removeAll.run(prefix),
+    together: (work) => store.write(work),
   };
 }

@@ -159,6 +159,8 @@ export interface Notes {
   set(key: string, value: Uint8Array | undefined): void;
   /** Removes all whose names begin with `prefix`. */
   removeAll(prefix: string): void;
+  /** Runs `work`, which writes notes, in one transaction: all of them are durable, or none is. */
+  together(work: () => void): void;
 }
 
 /** The one owner of chain.db. */

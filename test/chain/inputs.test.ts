@@ -152,6 +152,33 @@ test("many writes cost the same each, are one input an account, and none of an e
   expect(reopened().for(height(2))).toEqual({ state: [], timestamp: 70_000 });
 });
 
+test("a set is cleared as a whole or not at all, and one of an old block stays away after a rollback", async () => {
+  const node = chain();
+  const at = testAddress(40);
+  const { notes } = node.state;
+  const reopened = () => openTestChain({ state: node.state });
+  node.inputs.write({ address: at, balance: 5n });
+  node.inputs.set({ timestamp: 70_000 });
+  const waiting = node.inputs.for(height(1))!;
+  const breaking = {
+    ...notes,
+    set: () => {
+      throw new Error("killed");
+    },
+  };
+  const broken = createPendingInputs(
+    { notes: breaking, head: () => node.state.head() } as never,
+    true,
+    () => {},
+  );
+  expect(broken.clear).toThrow("killed");
+  expect(reopened().inputs.for(height(1))).toEqual(waiting);
+  await node.produce();
+  expect(reopened().inputs.for(height(1))).toBeUndefined();
+  await reopened().rollback(height(0));
+  expect(reopened().inputs.for(height(1))).toBeUndefined();
+});
+
 test("header fields set by hand hold for one block and then the rules hold again", async () => {
   const node = chain();
   const randao = hash(`0x${"ab".repeat(32)}`);
