@@ -4,7 +4,7 @@ import { assert } from "#lib/assert.ts";
 import { equalBytes } from "#lib/bytes.ts";
 import { address, bytesOf, type Hash, type Height, hash, height } from "#types/ids.ts";
 import { type BlockParts, blockChecksum } from "./checksum.ts";
-import { openIndexGap } from "./index-gap.ts";
+import type { IndexGap } from "./index-gap.ts";
 import { transferKind } from "./parties.ts";
 import { type Fingerprints, openPositionReader } from "./positions.ts";
 import type { Row, Store, Value } from "./store.ts";
@@ -138,8 +138,12 @@ function queryTransfers(
   });
 }
 
-/** The archive of `store`. */
-export function openArchive(store: Store, fingerprints: Fingerprints): Archive {
+/** The archive of `store`, whose indexes lack what is in `gap`. */
+export function openArchive(
+  store: Store,
+  fingerprints: Fingerprints,
+  gap: Pick<IndexGap, "from" | "refusal">,
+): Archive {
   const positions = openPositionReader(store, fingerprints);
   const block = store.prepare(
     "SELECT checksum, hash, header, certificate, seed, inputs, receipts, body FROM blocks WHERE height = ?",
@@ -147,7 +151,6 @@ export function openArchive(store: Store, fingerprints: Fingerprints): Archive {
   const named = store.prepare("SELECT hash, header FROM blocks WHERE height = ?");
   const heightOf = store.prepare("SELECT height FROM heights WHERE hash = ?");
   const oldest = store.prepare("SELECT oldest FROM meta");
-  const gap = openIndexGap(store);
   /** What `find` answers for heights up to `to`, all of which the indexes must know. */
   const throughout = <T>(to: number, find: () => T): T =>
     store.read(() => {

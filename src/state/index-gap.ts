@@ -18,8 +18,8 @@ export interface IndexGap {
   refusal(from: number): KoraError;
 }
 
-/** The gap in the indexes of `store`. */
-export function openIndexGap(store: Store): IndexGap {
+/** The gap in the indexes of `store`; `building`: whether its owner builds what they lack. */
+export function openIndexGap(store: Store, building: boolean): IndexGap {
   const notes = openNotes(store);
   const head = store.prepare("SELECT height FROM meta");
   return {
@@ -36,9 +36,12 @@ export function openIndexGap(store: Store): IndexGap {
     },
     refusal(from) {
       const reach = from === 0 ? "no block" : `block ${from - 1}`;
+      const [doing, hint] = building
+        ? ["being built", "ask again when it has caught up; /readyz of the node says when"]
+        : ["switched off", "start the node with RPC: it then builds what is missing"];
       return new KoraError(
-        `the index of transactions and logs is being built: it reaches ${reach} of ${head.get()?.[0]}`,
-        { code: "INDEXES_MISSING", hint: "ask again when it has caught up; /readyz of the node says when" },
+        `the index of transactions and logs is ${doing}: it reaches ${reach} of ${head.get()?.[0]}`,
+        { code: "INDEXES_MISSING", hint },
       );
     },
   };

@@ -99,11 +99,11 @@ export class StateOwner implements StateDb {
       OP_TABLES,
       () => readMarker(store).prunedSN,
     );
-    const gap = openIndexGap(store);
+    const gap = openIndexGap(store, indexes);
     const blocks = openBlockRows(store, base, () => indexes && gap.from() === undefined);
     const code = openCode(store);
     this.path = store.path;
-    this.archive = openArchive(store, base);
+    this.archive = openArchive(store, base, gap);
     this.notes = openNotes(store);
     this.#base = base;
     this.#parts = { base, history, blocks, gap };

@@ -7,6 +7,7 @@ import type { Height } from "#types/ids.ts";
 import { openArchive } from "./archive.ts";
 import type { Base } from "./base.ts";
 import { OP_TABLES, openHistoryReader } from "./history.ts";
+import { openIndexGap } from "./index-gap.ts";
 import { createKeyIndex } from "./keyindex.ts";
 import { OpLog } from "./log.ts";
 import { checkSchema, ensureSchema, readMarker } from "./marker.ts";
@@ -127,7 +128,8 @@ function readerOver(store: Store): QmdbHandle {
   };
   const tip = store.prepare("SELECT height FROM meta");
   return {
-    archive: openArchive(store, { fingerprint, fingerprintOut: out }),
+    // Who reads beside an owner does so for a node with RPC, which builds what is missing.
+    archive: openArchive(store, { fingerprint, fingerprintOut: out }, openIndexGap(store, true)),
     at: (to) => openAt(source, to),
     latest() {
       const height = tip.get()?.[0];

@@ -248,6 +248,6 @@ test("switched off, nothing is kept, nor asked for", () => {
   db.indexSome(() => {
     throw new Error("nothing is to be built");
   });
-  expect(() => expectSame(db, chain, 10)).toThrow("reaches no block of 9");
+  expect(() => expectSame(db, chain, 10)).toThrow("is switched off: it reaches no block of 9");
   db.close();
 });
