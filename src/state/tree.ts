@@ -1,5 +1,6 @@
-// The merkle cache: twig roots and the upper tree in flat growable arrays from the floor's twig to the tip, and how
-// it looks through the patches that speculative batches lay over it. Knows SNs and hashes, neither keys nor disks.
+// The merkle cache in flat growable arrays: twig roots and the lower levels of the upper tree from the floor's twig to
+// the tip, its higher levels whole; and how it looks through the patches that speculative batches lay over it. Knows SNs
+// and hashes, neither keys nor disks.
 import { sha256Into, sha256Pairs } from "#crypto/sha256.ts";
 import { assert } from "#lib/assert.ts";
 import {

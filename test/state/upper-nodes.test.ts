@@ -5,13 +5,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Pairs } from "#crypto/sha256.ts";
+import type { OpRun } from "#state/appender.ts";
 import { HASH_BYTES, TWIG_BITS_BYTES, TWIG_LEAVES, upperDepth } from "#state/format.ts";
 import { ensureSchema } from "#state/marker.ts";
+import { BitPatch, buildPatch } from "#state/patch.ts";
 import { openStore, type Store } from "#state/store.ts";
-import { createTree, KEPT_LEVEL, type Tree, twigRoots } from "#state/tree.ts";
+import { createTree, KEPT_LEVEL, type Tree, twigRoots, viewThrough } from "#state/tree.ts";
 import { createUpperNodes, MAX_ROOTS_READ, type UpperNodes } from "#state/upper-nodes.ts";
 import { createRng } from "../support/rng.ts";
 
+const seed = Number(process.env["KORA_FUZZ_SEED"] ?? Date.now() % 0x1_0000_0000);
 /** Eighty million ops. */
 const TWIGS = 40_000;
 const LIVE_TWIGS = 77;
@@ -96,8 +99,7 @@ test("the tree's own top is the model's", () => {
 });
 
 test("a path through dead twigs is right, and reads no more stored roots than one of a small archive", () => {
-  const seed = Date.now() % 0x1_0000_0000;
-  console.log(`seed ${seed}`);
+  console.log(`KORA_FUZZ_SEED=${seed}`);
   const rng = createRng(seed);
   const twigs = [0, 1, MAX_ROOTS_READ, TWIGS - LIVE_TWIGS - 1, TWIGS - LIVE_TWIGS, TWIGS - 1];
   for (let i = 0; i < 200; i++) twigs.push(rng.below(TWIGS));
@@ -122,4 +124,56 @@ test("a root that is not there is damage", () => {
   const nodes = createUpperNodes(tree, store);
   store.prepare("DELETE FROM twigs WHERE id = ?").run(3);
   expect(() => nodes.node(2, 0)).toThrow("is missing or cut");
+});
+
+/** Lets `grown` append random leaves, of which one in some hundred stays live for a while, up to `twigs` twigs. */
+function growTo(grown: Tree, twigs: number): Uint8Array {
+  const rng = createRng(seed);
+  const left = new Uint8Array(twigs * HASH_BYTES);
+  const live: number[] = [];
+  for (let start = 0; start < twigs * TWIG_LEAVES; start = grown.extent.nextSN) {
+    const count = Math.min(1 + rng.below(3 * TWIG_LEAVES), twigs * TWIG_LEAVES - start);
+    const run = { start, count, leaves: rng.bytes(count * HASH_BYTES) } as unknown as OpRun;
+    const view = viewThrough(grown, []);
+    const marks = new BitPatch(view, start + count, 8);
+    for (let sn = start + rng.below(300); sn < start + count; sn += 1 + rng.below(300)) {
+      marks.set(sn);
+      live.push(sn);
+    }
+    const kept = Math.max(0, start - LIVE_TWIGS * TWIG_LEAVES);
+    while ((live[0] ?? kept) < kept) marks.clear(live.shift()!);
+    const floorSN = live[0] ?? start + count;
+    const patch = buildPatch(view, run, marks, { nextSN: start + count, floorSN, live: live.length });
+    grown.apply(patch);
+    patch.twigs.forEach((twig, slot) => {
+      left.set(patch.left.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES), twig * HASH_BYTES);
+    });
+  }
+  return left;
+}
+
+test("a tree that grew block by block has the upper nodes of one that was loaded", () => {
+  console.log(`KORA_FUZZ_SEED=${seed}`);
+  // Past the levels that keep all: of these there is more than one node, some of them left of the floor.
+  const twigs = 5 * 2 ** KEPT_LEVEL;
+  const [grown, loaded] = [createTree(), createTree()];
+  const left = growTo(grown, twigs);
+  const { extent } = grown;
+  const firstTwig = Math.floor(extent.floorSN / TWIG_LEAVES);
+  const bits = new Uint8Array((twigs - firstTwig) * TWIG_BITS_BYTES);
+  for (let twig = firstTwig; twig < twigs; twig++) {
+    bits.set(grown.bits(twig)!, (twig - firstTwig) * TWIG_BITS_BYTES);
+  }
+  loaded.load(extent, left, bits, grown.young);
+  expect(grown.root.toHex()).toBe(loaded.root.toHex());
+  for (let level = 0; level <= upperDepth(extent.nextSN); level++) {
+    const end = Math.ceil(twigs / 2 ** level);
+    const onPath = Math.floor(firstTwig / 2 ** level);
+    const first = level < KEPT_LEVEL ? onPath - (onPath % 2) : 0;
+    for (let index = first; index < end; index++) {
+      expect(grown.holds(level, index) && loaded.holds(level, index)).toBe(true);
+      expect(grown.node(level, index).toHex()).toBe(loaded.node(level, index).toHex());
+    }
+  }
+  expect(grown.holds(0, 0)).toBe(false);
 });
