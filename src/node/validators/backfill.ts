@@ -18,6 +18,8 @@ const ANSWER_BLOCKS = 1.5;
 const MAX_PATIENCE_MS = 60_000;
 /** Peers asked before it is said that nobody has more. */
 const MAX_ASKED = 16;
+/** One round in so many waits for strangers, too, that gave no answer the last time. */
+const PATIENT_ROUNDS = 8;
 /** Peers whose ways are remembered. */
 const MAX_REMEMBERED = 1_024;
 /** Identities cost nothing: all peers off the allow-list together get one part in this many of the node's time. */
@@ -57,6 +59,8 @@ interface Ways {
   /** Milliseconds; one that had nothing counts as slow. */
   readonly latency: number;
   readonly patience: number;
+  /** Gave no answer. */
+  readonly silent: boolean;
 }
 
 interface ServerParts {
@@ -200,6 +204,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const ways = createLru<IdentityKey, Ways>(MAX_REMEMBERED);
   const cutOff = (peer: IdentityKey): void => transport.block(peer, BLOCK_SECONDS, "bad backfill");
   const ask = openChannel(options, cutOff);
+  let rounds = 0;
 
   async function tryPeer(peer: IdentityKey, start: RunStart, signal: AbortSignal): Promise<Found> {
     const patience = ways.get(peer)?.patience ?? timeoutMs;
@@ -209,19 +214,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
     if (run === undefined) {
       if (signal.aborted) return { kind: "silence" };
       const longer = took >= patience ? Math.min(MAX_PATIENCE_MS, patience * 2) : patience;
-      ways.set(peer, { latency: longer, patience: longer });
+      ways.set(peer, { latency: longer, patience: longer, silent: true });
       return { kind: "silence" };
     }
     const empty = run.blocks.length === 0;
-    ways.set(peer, { latency: empty ? timeoutMs : took, patience });
+    ways.set(peer, { latency: empty ? timeoutMs : took, patience, silent: false });
     if (empty) return { kind: "exhausted" };
     const verified = checked(run, start, verifier);
     if (verified !== undefined) return { kind: "run", run: verified };
     cutOff(peer);
     return { kind: "silence" };
   }
-  /** Answered too late or not at all the last time. */
-  const wasSilent = (peer: IdentityKey): boolean => (ways.get(peer)?.patience ?? timeoutMs) > timeoutMs;
   function ranked(): PeerInfo[] {
     const cost = (each: PeerInfo): number => ways.get(each.peer)?.latency ?? expectedLatency(each, timeoutMs);
     return transport
@@ -232,13 +235,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
   return {
     async next(start, signal) {
       let found: Found = { kind: "silence" };
+      let memberAnswered = false;
+      const patient = rounds++ % PATIENT_ROUNDS === 0;
       for (const { peer, listed } of ranked()) {
         if (signal.aborted) break;
-        // Strangers who say nothing, however many, do not keep back what others have said.
-        if (found.kind === "exhausted" && !listed && wasSilent(peer)) continue;
+        // Strangers who say nothing, however many, do not keep back what a member has said.
+        if (memberAnswered && !patient && !listed && ways.get(peer)?.silent) continue;
         const answer = await tryPeer(peer, start, signal);
         if (answer.kind === "run") return answer;
-        if (answer.kind === "exhausted") found = answer;
+        if (answer.kind !== "exhausted") continue;
+        found = answer;
+        memberAnswered ||= listed;
       }
       return found;
     },

@@ -234,19 +234,41 @@ describe("over a transport", () => {
     expect(behind.blocked).toEqual([]);
   });
 
-  test("strangers who say nothing do not keep back what a member has said", async () => {
+  /** A node that asks one who has nothing, and one who says nothing until told; `listed`: the first is a member. */
+  async function besideOneSilent(listed: boolean) {
     const network = createMemoryNetwork();
-    const [member, silent, behind] = [join(network, 0), join(network, 1), join(network, 2)];
-    serve(member, { ...source.archive, block: () => undefined });
-    let asked = 0;
-    silent.transport.open(SPEC, () => void asked++);
+    const [empty, silent, behind] = [join(network, 0), join(network, 1), join(network, 2)];
+    serve(empty, { ...source.archive, block: () => undefined });
+    const state = { asked: 0, speaks: false };
+    const channel = silent.transport.open(SPEC, (from, frame) => {
+      state.asked++;
+      const asked = decodeBackfill(frame, SPEC.maxFrameBytes);
+      if (asked.type !== "request" || !state.speaks) return;
+      const run = collectRun(source.archive, asked.request.id, asked.request.from, PLENTY);
+      channel.send(from, encodeBackfill({ type: "run", run }));
+    });
     const client = serve(behind, { ...source.archive, block: () => undefined }, 20);
-    behind.transport.allow([behind.transport.self, member.transport.self]);
-    for (const { transport } of [member, silent, behind]) await transport.start();
-    const { signal } = new AbortController();
-    for (let round = 0; round < 5; round++)
-      expect(await client.next(tipAt(0), signal)).toEqual({ kind: "exhausted" });
-    expect(asked).toBe(1);
+    if (listed) behind.transport.allow([behind.transport.self, empty.transport.self]);
+    for (const { transport } of [empty, silent, behind]) await transport.start();
+    return { state, next: () => client.next(tipAt(0), new AbortController().signal) };
+  }
+
+  test("strangers who say nothing do not keep back what a member has said, and are heard when they speak", async () => {
+    const { state, next } = await besideOneSilent(true);
+    for (let round = 0; round < 6; round++) expect(await next()).toEqual({ kind: "exhausted" });
+    expect(state.asked).toBe(1);
+    state.speaks = true;
+    let found = await next();
+    for (let round = 0; round < 8 && found.kind === "exhausted"; round++) found = await next();
+    expect(found.kind).toBe("run");
+  });
+
+  test("where no member is known, who was silent once is asked again at once", async () => {
+    const { state, next } = await besideOneSilent(false);
+    expect(await next()).toEqual({ kind: "exhausted" });
+    state.speaks = true;
+    expect((await next()).kind).toBe("run");
+    expect(state.asked).toBe(2);
   });
 
   test("strangers together get a quarter of the time, and a member waits for none of them", async () => {
