@@ -64,6 +64,13 @@ export function networkOf(address: string): string {
   return [...front, ...zeros, ...back].slice(0, IPV6_GROUPS / 2).join(":");
 }
 
+/** Whether only clients of this machine can reach a listener of that host. */
+export function isLoopback(host: string): boolean {
+  return (
+    host === "localhost" || host === "::1" || host === "[::1]" || (IPV4.test(host) && host.startsWith("127."))
+  );
+}
+
 /** A rate of calls for each address. */
 export interface RateLimit {
   /** Whether one more call is within the rate; counts it where it is. */

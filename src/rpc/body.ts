@@ -17,6 +17,8 @@ function isShort(request: Request): boolean {
 /** A body that has arrived; what it weighs counts as held until it is released. */
 export interface Body {
   readonly text: string;
+  /** What it was parsed to is gone: from now on it weighs no more than its text. */
+  parsed(): void;
   release(): void;
 }
 
@@ -48,12 +50,16 @@ async function readShort(request: Request, arrival: Arrival): Promise<string | u
  * Reads the body. "no room" where what is held leaves none, "gave way" when it took too long or others needed the room;
  * rejects when the client does not send what it announced.
  */
-export function readBody(request: Request, inbox: Inbox): Promise<Body | "no room" | "gave way"> {
+export function readBody(
+  request: Request,
+  inbox: Inbox,
+  network: string,
+): Promise<Body | "no room" | "gave way"> {
   return new Promise((resolve, reject) => {
     const reader = isShort(request) ? undefined : request.body?.getReader();
     /** Whatever else the client sends is not kept. */
     const cancel = (): void => void reader?.cancel().catch(() => undefined);
-    const arrival = inbox.begin(() => {
+    const arrival = inbox.begin(network, () => {
       resolve("gave way");
       cancel();
     });
@@ -61,7 +67,9 @@ export function readBody(request: Request, inbox: Inbox): Promise<Body | "no roo
     reading.then(
       (text) => {
         arrival.complete();
-        if (text !== undefined) return resolve({ text, release: arrival.end });
+        if (text !== undefined) {
+          return resolve({ text, parsed: () => arrival.shrink(text.length), release: arrival.end });
+        }
         arrival.end();
         resolve("no room");
         cancel();

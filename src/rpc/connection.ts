@@ -1,7 +1,7 @@
 // One WebSocket connection: its requests, its subscriptions, and what happens when its client does not keep up.
 import { SHORT_BYTES } from "./body.ts";
 import type { ByteBudget } from "./budget.ts";
-import { type Dispatch, errorResponse, idIn } from "./dispatch.ts";
+import { type Dispatch, errorResponse, idIn, isSingle } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
 import type { RpcLimits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
@@ -167,7 +167,7 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
   const serve = (text: string): void => {
     const weight = weightOf(text);
     // One short request of each connection always finds room.
-    const held = inFlight === 0 && weight <= SHORT_BYTES ? 0 : weight;
+    let held = inFlight === 0 && weight <= SHORT_BYTES ? 0 : weight;
     if (!inbox.take(held)) {
       refuse(text, "too many bytes of requests are being answered");
       return;
@@ -193,6 +193,10 @@ export function createConnection(socket: Socket, options: ConnectionOptions): Co
       return;
     }
     inFlight++;
+    if (isSingle(text) && held > text.length) {
+      inbox.giveBack(held - text.length);
+      held = text.length;
+    }
     void answer.then((told) => {
       inFlight--;
       finish(told);

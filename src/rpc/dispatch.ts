@@ -45,6 +45,14 @@ export interface DispatchOptions {
   readonly answered?: ((call: AnsweredCall) => void) | undefined;
 }
 
+/**
+ * Whether a message is one request and no batch: once its answer is on the way, what it was parsed to is held no more,
+ * but for what its method has read out of it.
+ */
+export function isSingle(message: string): boolean {
+  return !/^\s*\[/.test(message);
+}
+
 const INVALID = new RpcError(INVALID_REQUEST, "invalid request");
 const TOO_MANY_VALUES = new RpcError(INVALID_REQUEST, "too many values in one request");
 const INTERNAL = new RpcError(INTERNAL_ERROR, "internal error");

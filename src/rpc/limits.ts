@@ -9,7 +9,7 @@ export interface RpcLimits {
   readonly maxBatch: number;
   /** Characters of one response, batches as a whole included. */
   readonly maxResponseBytes: number;
-  /** HTTP requests that are being answered, and as many whose bodies are arriving. */
+  /** HTTP requests that are being answered, half of them of one network, and as many whose bodies are arriving. */
   readonly maxRequests: number;
   /** Milliseconds that an HTTP request has to arrive, whoever else needs the room. */
   readonly arrivalTime: number;
@@ -19,7 +19,7 @@ export interface RpcLimits {
   readonly maxBytesOutgoing: number;
   /** Milliseconds that a client has to read what it was sent, whoever else needs the room. */
   readonly readingTime: number;
-  /** WebSocket connections at once. */
+  /** WebSocket connections at once, half of them of one network. */
   readonly maxConnections: number;
   /** Subscriptions of one connection. */
   readonly maxSubscriptions: number;

@@ -8,17 +8,20 @@ import {
   corsHeaders,
   createRateLimit,
   hostAllowed,
+  isLoopback,
+  networkOf,
   originAllowed,
   type RateLimit,
 } from "./access.ts";
 import { type Body, readBody } from "./body.ts";
 import { type Connection, createConnection } from "./connection.ts";
-import { createDispatch, type Dispatch, errorResponse } from "./dispatch.ts";
+import { createDispatch, type Dispatch, errorResponse, isSingle } from "./dispatch.ts";
 import { LIMIT_EXCEEDED, RpcError } from "./errors.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import type { RpcLimits } from "./limits.ts";
 import { createMethodTable } from "./methods.ts";
 import { bodyOf, createOutbox, type Outbox } from "./outbox.ts";
+import { createPlaces, type Places } from "./places.ts";
 import type { RpcPorts } from "./ports.ts";
 import { createSubscriptionHub, type SubscriptionHub } from "./subscriptions.ts";
 
@@ -59,8 +62,9 @@ interface Shared {
   readonly rate: RateLimit;
   readonly inbox: Inbox;
   readonly outbox: Outbox;
-  requests: number;
-  connections: number;
+  /** Of requests that are being answered. */
+  readonly requests: Places;
+  readonly connections: Places;
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -85,23 +89,25 @@ function tooBusy(why: string): Response {
 /** The answer; undefined where too many others are being answered. */
 function answerBody(
   shared: Shared,
-  { text, release }: Body,
+  { text, parsed, release }: Body,
   address: string,
 ): string | undefined | Promise<string> {
-  if (shared.requests >= shared.options.limits.maxRequests) {
+  const network = networkOf(address);
+  if (!shared.requests.take(network)) {
     release();
     return undefined;
   }
+  const end = (): void => {
+    shared.requests.giveBack(network);
+    release();
+  };
   const answer = shared.dispatch(text, undefined, (calls) => shared.rate.charge(address, calls));
   if (typeof answer === "string") {
-    release();
+    end();
     return answer;
   }
-  shared.requests++;
-  return answer.finally(() => {
-    shared.requests--;
-    release();
-  });
+  if (isSingle(text)) parsed();
+  return answer.finally(end);
 }
 
 /** The response to a request; one of another status than 200 says why there is no answer. */
@@ -111,7 +117,7 @@ async function respond(shared: Shared, request: Request, address: string): Promi
   }
   if (!shared.rate.admit(address)) return tooBusy("rate limit exceeded");
   try {
-    const body = await readBody(request, shared.inbox);
+    const body = await readBody(request, shared.inbox, networkOf(address));
     if (body === "gave way")
       return refusal(408, "the request took too long to arrive", { connection: "close" });
     if (body === "no room") return tooBusy("too many bytes of requests are being answered");
@@ -139,7 +145,6 @@ function socketData(shared: Shared, address: string) {
   let connection: Connection | undefined;
   return {
     open(socket: BunSocket): void {
-      shared.connections++;
       connection = createConnection(
         {
           send: (message) => socket.send(message) !== 0,
@@ -161,9 +166,8 @@ function socketData(shared: Shared, address: string) {
       connection?.drained();
     },
     close(): void {
-      if (connection === undefined) return;
-      shared.connections--;
-      connection.closed();
+      shared.connections.giveBack(networkOf(address));
+      connection?.closed();
     },
   };
 }
@@ -171,9 +175,12 @@ function socketData(shared: Shared, address: string) {
 function upgrade(shared: Shared, request: Request, server: BunServer, address: string): Response | undefined {
   const { options } = shared;
   if (!originAllowed(options, request.headers.get("origin"))) return refusal(403, "origin not allowed");
-  if (shared.connections >= options.limits.maxConnections) return tooBusy("too many connections");
+  const network = networkOf(address);
+  if (!shared.connections.take(network)) return tooBusy("too many connections");
   const upgraded = server.upgrade(request, { data: socketData(shared, address) } as never);
-  return upgraded ? undefined : refusal(400, "not a WebSocket handshake");
+  if (upgraded) return undefined;
+  shared.connections.giveBack(network);
+  return refusal(400, "not a WebSocket handshake");
 }
 
 function route(shared: Shared, request: Request, server: BunServer | null) {
@@ -230,6 +237,9 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
   const hub = createSubscriptionHub(ports, limits);
   const now = (): number => performance.now();
   const outbox = createOutbox(limits, now);
+  // One network takes no more than a half, but where all clients are of one: those of this machine, or of its proxy.
+  const oneNetwork = options.listen.every(({ host }) => isLoopback(host));
+  const places = (max: number): Places => createPlaces(max, oneNetwork ? max : Math.ceil(max / 2));
   const shared: Shared = {
     options,
     dispatch: createDispatch({
@@ -243,8 +253,8 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     rate: createRateLimit(limits.requestsPerSecond, now),
     inbox: createInbox(limits, now),
     outbox,
-    requests: 0,
-    connections: 0,
+    requests: places(limits.maxRequests),
+    connections: places(limits.maxConnections),
   };
   const apps: Elysia[] = [];
   const close = async (): Promise<void> => {
@@ -263,6 +273,6 @@ export async function startRpcServer(ports: RpcPorts, options: RpcServerOptions)
     await close();
     throw error;
   }
-  const open = () => ({ connections: shared.connections, subscriptions: hub.count() });
+  const open = () => ({ connections: shared.connections.taken(), subscriptions: hub.count() });
   return { addresses, open, close };
 }

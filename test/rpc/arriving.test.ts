@@ -131,6 +131,24 @@ describe("requests that are being answered", () => {
     expect(await (await few).json()).toMatchObject({ result: "0x" });
   });
 
+  test("hold no more than their text once they are parsed, but for batches", async () => {
+    const { post, proceed, waits, wsUrl } = await serve({ maxBytesInFlight: 2_000_000 });
+    const { ws } = await socket(wsUrl);
+    const dense = `${WAIT.slice(0, -1)},"x":[${"[],".repeat(10_000)}[]]}`;
+    const waiting: Promise<Response>[] = [];
+    for (let i = 1; i <= 5; i++) {
+      if (i % 2 === 1) waiting.push(post(dense));
+      else ws.send(dense);
+      await until("it to be answered", () => waits() === i);
+    }
+    waiting.push(post(`[${dense}]`));
+    await until("it to be answered", () => waits() === 6);
+    expect((await post(dense)).status).toBe(429);
+    proceed();
+    for (const response of await Promise.all(waiting)) expect(response.status).toBe(200);
+    ws.close();
+  });
+
   test("a request of too many values is refused before it is parsed", async () => {
     const { post } = await serve();
     const many = `[${"1,".repeat(MAX_REQUEST_VALUES)}1]`;

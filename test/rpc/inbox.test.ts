@@ -9,8 +9,8 @@ function setUp(arrivalTime = 30_000) {
   const clock = { now: 0 };
   const inbox = createInbox({ maxRequests: 5, maxBytesInFlight: 1_000, arrivalTime }, () => clock.now);
   const dismissed: string[] = [];
-  const begin = (name: string, weight = 0): Arrival => {
-    const arrival = inbox.begin(() => dismissed.push(name));
+  const begin = (name: string, weight = 0, network = "one"): Arrival => {
+    const arrival = inbox.begin(network, () => dismissed.push(name));
     if (weight > 0) expect(arrival.take(weight)).toBe(true);
     return arrival;
   };
@@ -43,6 +43,46 @@ test("what has arrived gives way no more and counts until it ends, once", () => 
   expect(inbox.take(1_000)).toBe(true);
   expect(inbox.take(1)).toBe(false);
   expect(dismissed).toEqual([]);
+});
+
+test("room is made by the network that holds most, in the order in which its own began", () => {
+  const { dismissed, begin } = setUp();
+  const patient = begin("patient", 100, "honest");
+  begin("first", 200, "greedy");
+  begin("second", 400, "greedy").complete();
+  begin("third", 200, "greedy");
+  expect(patient.take(200)).toBe(true);
+  expect(dismissed).toEqual(["first"]);
+  const fourth = begin("fourth", 100, "greedy");
+  expect(fourth.take(100)).toBe(true);
+  expect(dismissed).toEqual(["first", "third"]);
+  // What is being answered counts against its network, but does not give way.
+  expect(fourth.take(100)).toBe(true);
+  expect(fourth.take(100)).toBe(false);
+  expect(patient.take(100)).toBe(true);
+  expect(dismissed).toEqual(["first", "third", "fourth"]);
+});
+
+test("too many that arrive: the first of the network of which most arrive gives way", () => {
+  const { dismissed, begin } = setUp();
+  begin("patient", 0, "honest");
+  for (const name of ["a", "b", "c", "d", "e", "f"]) begin(name, 0, "greedy");
+  expect(dismissed).toEqual(["a", "b"]);
+});
+
+test("what it was parsed to is given back before it ends, and no more than it holds", () => {
+  const { inbox, begin } = setUp();
+  const whole = begin("whole", 900);
+  whole.complete();
+  whole.shrink(950);
+  expect(inbox.take(200)).toBe(false);
+  whole.shrink(100);
+  expect(inbox.take(900)).toBe(true);
+  expect(inbox.take(1)).toBe(false);
+  whole.end();
+  whole.shrink(0);
+  expect(inbox.take(100)).toBe(true);
+  expect(inbox.take(1)).toBe(false);
 });
 
 test("what would not fit even alone makes nobody give way", () => {

@@ -116,9 +116,9 @@ export interface RawClient {
   send(bytes: string | Uint8Array): Promise<void>;
 }
 
-/** Connects a client that does nothing by itself. */
-export function rawClient(port: number): RawClient {
-  const client = connect(port, "127.0.0.1");
+/** Connects a client that does nothing by itself, from an address of this machine. */
+export function rawClient(port: number, localAddress = "127.0.0.1"): RawClient {
+  const client = connect({ port, host: "127.0.0.1", localAddress });
   let heard = "";
   let closed = false;
   client.setEncoding("latin1").on("data", (chunk: string) => {

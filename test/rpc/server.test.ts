@@ -6,7 +6,15 @@ import { startRpcServer } from "#rpc/server.ts";
 import { until } from "../support/kora.ts";
 import { oneOfEach, SENDER, TOKEN, TOPIC } from "./fake-node.ts";
 import type { Answer } from "./harness.ts";
-import { BLOCK_NUMBER, closeServers, HEAD_2, serve, socket } from "./live-server.ts";
+import {
+  BLOCK_NUMBER,
+  closeServers,
+  HEAD_2,
+  type RawClient,
+  rawClient,
+  serve,
+  socket,
+} from "./live-server.ts";
 
 afterAll(closeServers);
 
@@ -241,6 +249,42 @@ describe("WebSocket", () => {
       const next = await socket(wsUrl);
       return next.closedWith() === undefined;
     });
+  });
+
+  test("one network takes half of the places, where there may be others", async () => {
+    const limits = { maxConnections: 4, maxRequests: 2 };
+    const { port, post, proceed, server, waits } = await serve(limits, {
+      listen: [{ host: "0.0.0.0", port: 0 }],
+    });
+    const upgradeFrom = async (localAddress: string): Promise<RawClient> => {
+      const client = rawClient(port, localAddress);
+      const key =
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key:";
+      await client.send(`GET / HTTP/1.1\r\nHost: localhost\r\n${key} ${btoa("0123456789abcdef")}\r\n\r\n`);
+      await until("an answer", () => client.heard().startsWith("HTTP/1.1 "));
+      return client;
+    };
+    const status = ({ heard }: RawClient) => heard().slice(9, 12);
+    const greedy: RawClient[] = [];
+    for (let i = 0; i < 3; i++) greedy.push(await upgradeFrom("127.0.0.1"));
+    const honest = await upgradeFrom("127.0.0.2");
+    expect([...greedy, honest].map(status)).toEqual(["101", "101", "429", "101"]);
+    greedy[0]?.socket.destroy();
+    await until("its place to be free", () => server.open().connections === 2);
+    greedy.push(await upgradeFrom("127.0.0.1"));
+    expect(status(greedy[3] as RawClient)).toBe("101");
+
+    const waiting = post('{"jsonrpc":"2.0","id":1,"method":"test_wait"}');
+    await until("it to wait", () => waits() === 1);
+    expect((await post(BLOCK_NUMBER)).status).toBe(429);
+    const other = rawClient(port, "127.0.0.2");
+    const head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    await other.send(`${head}content-length: ${BLOCK_NUMBER.length}\r\n\r\n${BLOCK_NUMBER}`);
+    await until("its answer", () => other.heard().endsWith(JSON.stringify(HEAD_2)));
+    proceed();
+    expect((await waiting).status).toBe(200);
+    expect((await post(BLOCK_NUMBER)).status).toBe(200);
+    for (const client of [...greedy, honest, other]) client.socket.destroy();
   });
 
   test("a foreign page cannot open a socket", async () => {
