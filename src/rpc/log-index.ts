@@ -15,12 +15,18 @@ interface Entry<T> {
   readonly keys: readonly string[];
 }
 
+/** A value that a log may concern, and whether it does. */
+export interface Candidate<T> {
+  readonly value: T;
+  readonly fits: boolean;
+}
+
 /** Values of type `T`, one for each set of criteria. */
 export interface LogIndex<T> {
   /** Adds a value; the result removes it. */
   add(criteria: LogCriteria, value: T): () => void;
-  /** The values whose criteria the log fits. */
-  matching(log: Log): Iterable<T>;
+  /** Every value that is looked at, those whose criteria the log fits among them: looking costs as well. */
+  candidates(log: Log): Iterable<Candidate<T>>;
   readonly size: number;
 }
 
@@ -48,8 +54,8 @@ function fits({ addresses, topics }: Compiled, log: Log): boolean {
 export function createLogIndex<T>(): LogIndex<T> {
   const byKey = new Map<string, Set<Entry<T>>>();
   let size = 0;
-  function* under(key: string, log: Log): Generator<T> {
-    for (const { compiled, value } of byKey.get(key) ?? []) if (fits(compiled, log)) yield value;
+  function* under(key: string, log: Log): Generator<Candidate<T>> {
+    for (const { compiled, value } of byKey.get(key) ?? []) yield { value, fits: fits(compiled, log) };
   }
   return {
     add(criteria, value) {
@@ -73,7 +79,7 @@ export function createLogIndex<T>(): LogIndex<T> {
         }
       };
     },
-    *matching(log) {
+    *candidates(log) {
       yield* under(log.address, log);
       for (const [position, topic] of log.topics.entries()) yield* under(topicKey(position, topic), log);
       yield* under(ANY, log);

@@ -8,7 +8,7 @@ import { headerJson, locateLogs, logJson, transactionJson } from "./encode.ts";
 import { METHOD_NOT_FOUND, RpcError, serverError } from "./errors.ts";
 import { randomId } from "./filters.ts";
 import { MAX_CONNECTION_LOG_TERMS, MAX_LOG_TERMS, type RpcLimits } from "./limits.ts";
-import { createLogIndex, type LogIndex, termsOf } from "./log-index.ts";
+import { type Candidate, createLogIndex, type LogIndex, termsOf } from "./log-index.ts";
 import type { LogCriteria } from "./log-query.ts";
 import type { FinalizedBlock, RpcPorts } from "./ports.ts";
 
@@ -77,31 +77,38 @@ interface Groups {
 
 type Steps = Generator<Listener | undefined, void>;
 
-/** Tells event `number` to those of the group that were there before it. */
-function* tell(number: number, group: Iterable<Subscription>, result: () => string): Steps {
+/** Tells event `number` to those of the group that it fits and that were there before it. */
+function* tell(number: number, group: Iterable<Candidate<Subscription>>, result: () => string): Steps {
   let text: string | undefined;
-  for (const { id, send, listener, after } of group) {
-    if (after >= number) continue;
-    text ??= result();
-    send(id, notification(id, text));
+  for (const { value, fits } of group) {
+    const { id, send, listener, after } = value;
+    if (fits && after < number) {
+      text ??= result();
+      send(id, notification(id, text));
+    }
     yield listener;
   }
 }
 
+/** Everyone of a group that needs no index. */
+function* everyone(group: Iterable<Subscription>): Generator<Candidate<Subscription>> {
+  for (const value of group) yield { value, fits: true };
+}
+
 function* tellBlock(number: number, groups: Groups, finalized: FinalizedBlock): Steps {
-  yield* tell(number, groups.newHeads, () => JSON.stringify(headerJson(finalized.block)));
+  yield* tell(number, everyone(groups.newHeads), () => JSON.stringify(headerJson(finalized.block)));
   if (groups.logs.size === 0) return;
   for (const located of logsOfBlock(finalized)) {
     // Looking whom it concerns takes its time, too.
     yield undefined;
-    yield* tell(number, groups.logs.matching(located.log), () => JSON.stringify(logJson(located)));
+    yield* tell(number, groups.logs.candidates(located.log), () => JSON.stringify(logJson(located)));
   }
 }
 
 function* tellPending(number: number, groups: Groups, transaction: SignedTransaction): Steps {
-  yield* tell(number, groups.newPendingTransactions, () => `"${transaction.hash}"`);
+  yield* tell(number, everyone(groups.newPendingTransactions), () => `"${transaction.hash}"`);
   const whole = (): string => JSON.stringify(transactionJson(transaction, undefined));
-  yield* tell(number, groups.wholePendingTransactions, whole);
+  yield* tell(number, everyone(groups.wholePendingTransactions), whole);
 }
 
 /** Bytes of memory that a transaction or a log takes beside its data. */
@@ -150,9 +157,9 @@ function createSubscriber(
   send: Send,
   drop: () => void,
 ): Subscriber {
-  const listener: Listener = { told: 0, drop };
-  const leave = announcer.join(listener);
   const own = new Map<string, Held>();
+  const listener: Listener = { steps: 0, listens: () => own.size > 0, drop };
+  const leave = announcer.join(listener);
   let ownTerms = 0;
   let closed = false;
   const weigh = (topic: Topic): number => {
@@ -209,7 +216,7 @@ export function createSubscriptionHub(ports: RpcPorts, limits: RpcLimits): Subsc
     syncing: new Set(),
   };
   const all: Share = { subscriptions: 0, terms: 0 };
-  const announcer = createAnnouncer();
+  const announcer = createAnnouncer((error) => ports.report(error, "eth_subscription"));
   let events = 0;
   let wasSyncing = ports.status.syncing() !== undefined;
   const announceSyncing = (): void => {
@@ -218,7 +225,7 @@ export function createSubscriptionHub(ports: RpcPorts, limits: RpcLimits): Subsc
     wasSyncing = progress !== undefined;
     const state = progress === undefined ? false : { syncing: true, status: progress };
     announcer.announce(
-      tell(++events, groups.syncing, () => JSON.stringify(state)),
+      tell(++events, everyone(groups.syncing), () => JSON.stringify(state)),
       ITEM_BYTES,
     );
   };

@@ -3,8 +3,9 @@ import { expect, test } from "bun:test";
 import { createAnnouncer, type Listener } from "#rpc/announcer.ts";
 import { DEFAULT_RPC_LIMITS, MAX_WAITING_EVENT_BYTES, WORK_SLICE } from "#rpc/limits.ts";
 import { createSubscriptionHub, type Topic } from "#rpc/subscriptions.ts";
+import { hash } from "#types/ids.ts";
 import { until } from "../support/kora.ts";
-import { fakeNode, oneOfEach } from "./fake-node.ts";
+import { fakeNode, oneOfEach, TOKEN, TOPIC } from "./fake-node.ts";
 
 /** Works for a slice: whoever tells another one after it has to give others a turn. */
 function workASlice(): void {
@@ -13,11 +14,12 @@ function workASlice(): void {
 }
 
 function setUp() {
-  const announcer = createAnnouncer();
+  const reported: unknown[] = [];
+  const announcer = createAnnouncer((error) => reported.push(error));
   const heard: string[] = [];
   const dropped: string[] = [];
-  const listen = (name: string) => {
-    const listener: Listener = { told: 0, drop: () => dropped.push(name) };
+  const listen = (name: string, idle = false) => {
+    const listener: Listener = { steps: 0, listens: () => !idle, drop: () => dropped.push(name) };
     return { listener, leave: announcer.join(listener) };
   };
   /** Tells each of them, or works. */
@@ -28,7 +30,7 @@ function setUp() {
       yield one === "work" ? undefined : one;
     }
   }
-  return { announcer, heard, dropped, listen, event };
+  return { announcer, heard, dropped, listen, event, reported };
 }
 
 test("what is little is told at once", () => {
@@ -56,7 +58,7 @@ test("what is much takes turns with others, in order", async () => {
 test("where too much waits, whoever is told most is let go, one for each event", async () => {
   const { announcer, heard, dropped, listen, event } = setUp();
   const [quiet, busy, gone] = [listen("quiet"), listen("busy"), listen("gone")];
-  gone.listener.told = 1_000;
+  gone.listener.steps = 1_000;
   gone.leave();
   const half = MAX_WAITING_EVENT_BYTES / 2;
   announcer.announce(event("a", quiet.listener, busy.listener, busy.listener, "work", quiet.listener), half);
@@ -71,6 +73,58 @@ test("where too much waits, whoever is told most is let go, one for each event",
   announcer.announce(event("e", "work", "work"), MAX_WAITING_EVENT_BYTES);
   expect(dropped).toHaveLength(2);
   announcer.close();
+});
+
+test("who listens to nothing is never let go; where nobody is left, the event is told to nobody", async () => {
+  const { announcer, heard, dropped, listen, event } = setUp();
+  const [idle, late, busy] = [listen("idle", true), listen("late"), listen("busy")];
+  idle.listener.steps = 1_000;
+  announcer.announce(event("a", busy.listener, "work", busy.listener), MAX_WAITING_EVENT_BYTES);
+  announcer.announce(event("b", late.listener), 1);
+  expect(dropped).toEqual(["busy"]);
+  announcer.announce(event("c", late.listener), 1);
+  expect(dropped).toEqual(["busy"]);
+  await until("what was kept to be told", () => heard.includes("b"));
+  expect(heard).toEqual(["a", "a", "b"]);
+  announcer.announce(event("d", late.listener), MAX_WAITING_EVENT_BYTES);
+  expect(heard.at(-1)).toBe("d");
+});
+
+test("an event that fails is reported, and silences no other", async () => {
+  const { announcer, heard, listen, event, reported } = setUp();
+  const { listener } = listen("one");
+  const broken = function* (): Generator<Listener> {
+    yield listener;
+    throw new Error("broken");
+  };
+  announcer.announce(broken(), MAX_WAITING_EVENT_BYTES);
+  announcer.announce(event("a", listener), MAX_WAITING_EVENT_BYTES);
+  await until("the next one to be told", () => heard.length === 1);
+  expect(reported).toEqual([new Error("broken")]);
+});
+
+test("logs that were looked at in vain count: who asks for them is let go before who hears of blocks", () => {
+  const node = fakeNode();
+  const hub = createSubscriptionHub(node.ports, DEFAULT_RPC_LIMITS);
+  const dropped: string[] = [];
+  const connect = (name: string, hear: () => void) => hub.connect(hear, () => dropped.push(name));
+  connect("honest", () => undefined).subscribe({ kind: "newHeads" });
+  connect("idle", () => expect.unreachable());
+  const greedy = connect("greedy", () => expect.unreachable());
+  const never = [[hash(`0x${"bb".repeat(32)}`)]];
+  for (let i = 0; i < 10; i++) {
+    greedy.subscribe({ kind: "logs", criteria: { addresses: [TOKEN], topics: never } });
+  }
+  const large = oneOfEach(10n).map((one) => ({ ...one, raw: new Uint8Array(MAX_WAITING_EVENT_BYTES) }));
+  let heard = 0;
+  // The next block comes while the first of its logs is told.
+  const mining = connect("mining", () => {
+    if (++heard === 1) node.mine(large);
+  });
+  mining.subscribe({ kind: "logs", criteria: { addresses: [TOKEN], topics: [[TOPIC]] } });
+  node.mine(oneOfEach(0n));
+  expect(dropped).toEqual(["greedy"]);
+  hub.close();
 });
 
 test("an event alone may be of any size", () => {
