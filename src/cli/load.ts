@@ -99,7 +99,7 @@ async function measure(settings: Settings, progress: Progress, signal: AbortSign
   } catch (thrown) {
     // What was done until then is reported all the same.
     if (counts.submitted === 0 && !signal.aborted) throw thrown;
-    counts.problem = signal.aborted ? "it was interrupted" : describeFailure(thrown);
+    counts.problem ??= signal.aborted ? "it was interrupted" : describeFailure(thrown);
   } finally {
     clearInterval(redraw);
     progress.done();

@@ -66,10 +66,12 @@ interface Run {
   /** Senders with a refused transaction: their later nonces would wait for ever. */
   readonly broken: Set<number>;
   taken: number;
+  /** The chain stood still for too long: what is on its way was given up, and nothing more is sent. */
+  stalled: boolean;
 }
 
-const finished = ({ options, counts }: Run): boolean =>
-  options.signal.aborted || counts.included + counts.failed >= options.total;
+const finished = ({ options, counts, stalled }: Run): boolean =>
+  stalled || options.signal.aborted || counts.included + counts.failed >= options.total;
 
 /** Monotonic milliseconds at which the run's `index`th transaction is due. */
 function dueAt({ options, counts }: Run, index: number): number {
@@ -135,7 +137,8 @@ async function patiently<T>(run: Run, ask: () => Promise<T>): Promise<T> {
 }
 
 function settleRefusal(run: Run, { sender, signed }: Item, message: string): void {
-  run.pending.delete(signed.hash);
+  // Given up with a chain that stood still, it has failed already.
+  if (!run.pending.delete(signed.hash)) return;
   run.broken.add(sender);
   run.counts.failed++;
   run.counts.problem ??= `a transaction was refused: ${message}`;
@@ -231,6 +234,7 @@ async function watch(run: Run, client: RpcClient, from: number, sent: () => bool
       run.counts.failed += run.pending.size;
       run.counts.problem ??= `the last ${run.pending.size} were not included within ${STALL_MS / 1_000} s`;
       run.pending.clear();
+      run.stalled = true;
       return;
     }
     await Bun.sleep(WATCH_MS);
@@ -247,6 +251,7 @@ export async function runLoad(options: LoadOptions, counts: LoadCounts): Promise
     inFlight: new Uint16Array(senders.length),
     broken: new Set(),
     taken: 0,
+    stalled: false,
   };
   const watcher = clients[0] as RpcClient;
   const from = Number((await watcher.call("eth_blockNumber")) as Hex) + 1;

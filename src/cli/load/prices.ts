@@ -10,11 +10,14 @@ const HEADROOM = 8n;
 /** Times the first offer that is paid at most: a chain that stays full for longer includes less. */
 const RISE = 4n;
 
-export interface Prices {
+export interface Offer {
   /** What a transaction that is signed now offers. */
   readonly fees: Fees;
   /** The highest offer there will be, wei per gas. */
   readonly ceiling: bigint;
+}
+
+export interface Prices extends Offer {
   /** Reads the next block's base fee. */
   follow(): Promise<void>;
 }
@@ -24,20 +27,25 @@ async function nextBaseFee(client: RpcClient): Promise<bigint> {
   return BigInt(history.baseFeePerGas?.at(-1) ?? "0x0");
 }
 
-/** Prices on the chain of `client`, from those of now. */
-export async function openPrices(client: RpcClient): Promise<Prices> {
+const nextOffer = async (client: RpcClient): Promise<bigint> => (await nextBaseFee(client)) * HEADROOM + GWEI;
+
+/** What is offered on the chain of `client` now, and the highest that is worth offering later. */
+export async function firstOffer(client: RpcClient): Promise<Offer> {
   const chainId = BigInt((await client.call("eth_chainId")) as Hex);
-  const offer = async (): Promise<bigint> => (await nextBaseFee(client)) * HEADROOM + GWEI;
-  const first = await offer();
-  const ceiling = first * RISE;
-  let fees: Fees = { chainId, maxFeePerGas: first, maxPriorityFeePerGas: GWEI };
+  const first = await nextOffer(client);
+  return { fees: { chainId, maxFeePerGas: first, maxPriorityFeePerGas: GWEI }, ceiling: first * RISE };
+}
+
+/** Prices on the chain of `client`, from its first offer on. */
+export function openPrices(client: RpcClient, { fees: first, ceiling }: Offer): Prices {
+  let fees = first;
   return {
     get fees() {
       return fees;
     },
     ceiling,
     async follow() {
-      const maxFeePerGas = await offer();
+      const maxFeePerGas = await nextOffer(client);
       fees = { ...fees, maxFeePerGas: maxFeePerGas < ceiling ? maxFeePerGas : ceiling };
     },
   };

@@ -6,7 +6,7 @@ import { KoraError } from "#lib/error.ts";
 import { type Address, address } from "#types/ids.ts";
 import { type Fees, type Operation, type Sender, type Signed, signOperation } from "./accounts.ts";
 import { addLiquidity, approve, pairCreation, swap, tokenCreation, tokenTransfer } from "./contracts.ts";
-import { openPrices, type Prices } from "./prices.ts";
+import { firstOffer, openPrices, type Prices } from "./prices.ts";
 
 export type LoadKind = "transfer" | "erc20" | "swap";
 
@@ -64,11 +64,8 @@ function stalled(client: RpcClient, open: number): KoraError {
 
 const inEther = (wei: bigint): string => `${Number((Number(wei) / 1e18).toPrecision(4))} ETH`;
 
-/** Throws unless the paying account holds what the load may cost it. */
-async function checkFunds(client: RpcClient, payer: Sender, cost: bigint): Promise<void> {
-  const held = BigInt((await client.call("eth_getBalance", payer.address, "latest")) as Hex);
-  if (held >= cost) return;
-  throw new KoraError(`${payer.address} cannot pay for this load`, {
+function tooPoor(payer: Sender, held: bigint, cost: bigint): KoraError {
+  return new KoraError(`${payer.address} cannot pay for this load`, {
     code: "LOAD_FUNDS",
     why: `it holds ${inEther(held)} on this chain, and the load may cost it ${inEther(cost)}`,
     hint: "fund it, name another with --funder-key FILE, or send less: --total-txs, --accounts",
@@ -139,26 +136,48 @@ function preparingGas(kind: LoadKind, senders: bigint): bigint {
   return funding + 2n * token + DEPLOY_GAS + OWN_SETUP * TOKEN_GAS + SWAP_GAS;
 }
 
-/** Tops every sender up to `need`, if the payer can pay that and everything else it has to. */
-async function fund(stage: Stage, kind: LoadKind, need: bigint): Promise<void> {
-  const { client, payer, senders, fees, signal } = stage;
-  const operations: Operation[] = [];
+/** What each sender should hold, wei: `least` covers its part at the first offer, `most` all that it may ever cost. */
+interface Need {
+  readonly least: bigint;
+  readonly most: bigint;
+}
+
+async function balancesOf({ client, senders }: Stage): Promise<bigint[]> {
+  const balances: bigint[] = [];
   for (const chunk of chunks(senders)) {
     const calls = chunk.map(({ address }) => ({ method: "eth_getBalance", params: [address, "latest"] }));
-    for (const [at, answer] of (await client.batch(calls)).entries()) {
-      const held = "result" in answer ? BigInt(answer.result as Hex) : 0n;
-      const to = (chunk[at] as Sender).address;
-      if (held >= need) continue;
-      operations.push({ to, value: need - held, data: new Uint8Array(), gasLimit: TRANSFER_GAS });
-    }
+    for (const answer of await client.batch(calls))
+      balances.push("result" in answer ? BigInt(answer.result as Hex) : 0n);
   }
-  const gifts = operations.reduce((sum, { value }) => sum + value, 0n);
-  await checkFunds(client, payer, gifts + preparingGas(kind, BigInt(senders.length)) * fees.maxFeePerGas);
+  return balances;
+}
+
+/**
+ * Tops every sender up to the same amount and answers it: `most`, or what the payer can give beside everything else it
+ * has to pay. Throws LOAD_FUNDS where that is below `least`.
+ */
+async function fund(stage: Stage, kind: LoadKind, { least, most }: Need): Promise<bigint> {
+  const { client, payer, senders, fees, signal } = stage;
+  const balances = await balancesOf(stage);
+  const held = BigInt((await client.call("eth_getBalance", payer.address, "latest")) as Hex);
+  const count = BigInt(senders.length);
+  const preparing = preparingGas(kind, count) * fees.maxFeePerGas;
+  const costOf = (each: bigint): bigint =>
+    balances.reduce((sum, balance) => sum + (balance < each ? each - balance : 0n), preparing);
+  const cost = costOf(least);
+  if (held < cost) throw tooPoor(payer, held, cost);
+  // Half of what is left stays: the next load may be of other senders.
+  const each = held >= costOf(most) ? most : least + (held - cost) / (2n * count);
+  const operations = senders.flatMap(({ address: to }, at): Operation[] => {
+    const value = each - (balances[at] as bigint);
+    return value > 0n ? [{ to, value, data: new Uint8Array(), gasLimit: TRANSFER_GAS }] : [];
+  });
   await settle(
     client,
     operations.map((operation) => signOperation(payer, operation, fees)),
     signal,
   );
+  return each;
 }
 
 const invoke = (to: Address | undefined, data: Uint8Array, gasLimit: bigint): Operation => ({
@@ -206,13 +225,22 @@ export async function prepare(
   total: number,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const prices = await openPrices(client);
+  const { fees, ceiling } = await firstOffer(client);
   await readNonces(client, [payer, ...senders]);
+  const share = BigInt(Math.ceil(total / senders.length));
+  const gasOf = (operations: bigint): bigint => operations * GAS[kind] + OWN_SETUP * TOKEN_GAS;
   // Senders take turns, but who waits for a block is passed over: one may send more than another.
-  const most = BigInt(Math.ceil(total / senders.length) * 2);
-  const need = most * (GAS[kind] * prices.ceiling + 1n) + OWN_SETUP * TOKEN_GAS * prices.ceiling;
-  const stage = { client, payer, senders, fees: prices.fees, signal };
-  await fund(stage, kind, need);
+  const most = 2n * share;
+  const stage = { client, payer, senders, fees, signal };
+  const funds = await fund(stage, kind, {
+    least: gasOf(share) * fees.maxFeePerGas + share,
+    most: gasOf(most) * ceiling + most,
+  });
+  const paid = (funds - most) / gasOf(most);
+  const prices = openPrices(client, {
+    fees,
+    ceiling: paid > fees.maxFeePerGas ? paid : fees.maxFeePerGas,
+  });
   const gasLimit = GAS[kind];
   const next = (sender: number): Address => (senders[(sender + 1) % senders.length] as Sender).address;
   if (kind === "transfer") {
