@@ -92,19 +92,3 @@ export function reachOf(host: string): Reach | undefined {
   if (host === "::1") return LOOPBACK;
   return /^(f[cd]|fe[89ab])/i.test(host) ? PRIVATE : PUBLIC;
 }
-
-/** Groups of an IPv6 address that name a network; whoever has one has all addresses in it (RFC 4291, 2.5.4). */
-const NETWORK_GROUPS = 4;
-const IPV6_GROUPS = 8;
-
-/** What stands for whoever may be behind an IP address: an IPv4 address itself, an IPv6 address's network. */
-export function ownerOf(host: string): string {
-  const plain = host.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(plain) !== 6 || plain.includes(".")) return plain;
-  const [head = [], tail = []] = plain.split("::").map((part) => part.split(":").filter(Boolean));
-  const groups = [...head, ...new Array<string>(IPV6_GROUPS - head.length - tail.length).fill("0"), ...tail];
-  return groups
-    .slice(0, NETWORK_GROUPS)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":");
-}

@@ -2,8 +2,8 @@
 // with an end, and connections that are kept. It knows no network library.
 import { assert } from "#lib/assert.ts";
 import { createLru } from "#lib/bounded.ts";
+import { networkOf, siteOf } from "#lib/ip.ts";
 import type { IdentityKey } from "#types/identity.ts";
-import { ownerOf } from "./address.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createDialer, DIAL_TIMEOUT_MS } from "./dialer.ts";
 import { createFigures } from "./figures.ts";
@@ -33,9 +33,10 @@ import type { Direction, Wire, WireEvents, WireFactory, WireStream } from "./wir
 const MAX_BLOCKS = 4_096;
 /** Accounts remembered beyond a connection, by peer and channel: whoever comes back brings no new credit. */
 const MAX_ACCOUNTS = 8_192;
-/** Unlisted peers that dialled this node, connected at once, unless the options say otherwise; and from one host. */
+/** Unlisted peers that dialled this node, connected at once, unless the options say otherwise; from one network; and from one site. */
 const DEFAULT_MAX_UNLISTED = 64;
-const MAX_UNLISTED_OF_HOST = 16;
+const MAX_UNLISTED_OF_NETWORK = 16;
+const MAX_UNLISTED_OF_SITE = 32;
 
 /** Something an operator may want to read; `peer` and the rest are for structured logs. */
 export type TransportLog = (message: string, details: Readonly<Record<string, unknown>>) => void;
@@ -86,10 +87,8 @@ interface Peer {
   receivedBytes: number;
 }
 
-/** Whose `address`, a host:port, is. */
-function hostOf(address: string): string {
-  return ownerOf(address.slice(0, address.lastIndexOf(":")));
-}
+/** The host of `address`, a host:port. */
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":"));
 
 class WiredTransport implements Transport {
   readonly self: IdentityKey;
@@ -299,8 +298,13 @@ class WiredTransport implements Transport {
       (each) => each.direction === "inbound" && !this.#listed.has(each.key),
     );
     const host = hostOf(address);
-    const neighbours = strangers.filter((each) => hostOf(each.address) === host);
-    return strangers.length < places && neighbours.length < MAX_UNLISTED_OF_HOST;
+    const sharing = (of: (host: string) => string): number =>
+      strangers.filter((each) => of(hostOf(each.address)) === of(host)).length;
+    return (
+      strangers.length < places &&
+      sharing(networkOf) < MAX_UNLISTED_OF_NETWORK &&
+      sharing(siteOf) < MAX_UNLISTED_OF_SITE
+    );
   }
 
   #tell(event: PeerEvent): void {

@@ -1,5 +1,6 @@
 // Who may talk to the server: host names (against DNS rebinding), browser origins, and a rate for each address.
 import { createLru } from "#lib/bounded.ts";
+import { networkOf } from "#lib/ip.ts";
 
 export interface AccessOptions {
   /** Host names served besides IP addresses and localhost; `*` serves any (geth's vhosts). */
@@ -52,17 +53,6 @@ export function corsHeaders(options: AccessOptions, request: Request): Record<st
 
 /** Networks whose rate is remembered; the one unseen longest is forgotten first. */
 const MAX_NETWORKS = 10_000;
-const IPV6_GROUPS = 8;
-
-/** Whose rate an address counts to: its own, of IPv6 that of its /64 network, all of which one subscriber gets. */
-export function networkOf(address: string): string {
-  if (!address.includes(":")) return address;
-  // IPv4 as a listener of both families tells it.
-  if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1);
-  const [front = [], back = []] = address.split("::").map((half) => half.split(":").filter((group) => group));
-  const zeros: string[] = Array(Math.max(0, IPV6_GROUPS - front.length - back.length)).fill("0");
-  return [...front, ...zeros, ...back].slice(0, IPV6_GROUPS / 2).join(":");
-}
 
 /** Whether only clients of this machine can reach a listener of that host. */
 export function isLoopback(host: string): boolean {

@@ -2,6 +2,7 @@
 // Decides who may talk and how much; what is said is the dispatcher's.
 import { Elysia } from "elysia";
 import { messageOf } from "#lib/error.ts";
+import { networkOf } from "#lib/ip.ts";
 import { listenError } from "#lib/listen-error.ts";
 import {
   type AccessOptions,
@@ -9,7 +10,6 @@ import {
   createRateLimit,
   hostAllowed,
   isLoopback,
-  networkOf,
   originAllowed,
   type RateLimit,
 } from "./access.ts";

@@ -56,6 +56,22 @@ describe("who may connect", () => {
     expect(arrive(80, "10.0.0.4")).toBe(true);
   });
 
+  test("networks of one IPv6 site share thirty-two places, however many addresses they have", async () => {
+    const { wire } = await rig({ ...SPEC, access: "anyone" });
+    const events = wire.events();
+    let taken = 0;
+    const arrive = (host: string): boolean => {
+      const [key, address] = [identityFromSeed(bytes(32, 100 + taken)).publicKey, `${host}:${1_000 + taken}`];
+      const welcome = events.mayConnect(key, address, "inbound");
+      if (welcome) events.connected(key, address, "inbound");
+      if (welcome) taken++;
+      return welcome;
+    };
+    const welcome = Array.from({ length: 60 }, (_, i) => arrive(`[2001:db8:7:${i.toString(16)}::1]`));
+    expect(welcome.filter(Boolean)).toHaveLength(32);
+    expect(["[2001:db8:8::1]", "10.0.0.1", "::ffff:a00:1"].map(arrive)).toEqual([true, true, true]);
+  });
+
   test("a peer that loses its place is cut off", async () => {
     const { wire, transport, inbound } = await rig();
     wire.events().connected(alice, "a:1", "inbound");
