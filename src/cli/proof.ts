@@ -90,10 +90,11 @@ function trustOf(args: Args): Trust {
 }
 
 /** The first field of `claimed` that does not say what `proven` does, as an operator reads it. */
-function contradiction(claimed: unknown, proven: unknown, path: string): string | undefined {
+export function contradiction(claimed: unknown, proven: unknown, path = ""): string | undefined {
   if (proven === undefined)
     return `it says ${JSON.stringify(path.slice(-MAX_NAME))}, of which nothing is proven`;
-  if (isObject(claimed) && isObject(proven)) {
+  // An empty list has no field that could be wrong, and is still no object.
+  if (isObject(claimed) && isObject(proven) && Array.isArray(claimed) === Array.isArray(proven)) {
     for (const [name, value] of Object.entries(claimed)) {
       const known = Object.hasOwn(proven, name) ? proven[name] : undefined;
       const found = contradiction(value, known, path === "" ? name : `${path}.${name}`);
@@ -108,7 +109,7 @@ function contradiction(claimed: unknown, proven: unknown, path: string): string 
 
 /** Throws PROOF_WRONG unless each field of `claimed` says what `proven` does. It may leave fields out. */
 function requireClaims(claimed: Json, proven: Json): void {
-  const found = contradiction(claimed, proven, "");
+  const found = contradiction(claimed, proven);
   if (found !== undefined) throw wrong(found);
 }
 

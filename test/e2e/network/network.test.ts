@@ -278,6 +278,7 @@ test(
       ["slots", { ...ofState, slots: 7 }],
       ["account of nobody", { ...absent, account: { nonce: "0x0" } }],
       ["no account", { ...ofState, account: null }],
+      ["a list for an account", { ...ofState, account: [] }],
       ["no certificate", { ...ofBlock, certificate: null }],
       ["no anchor", { ...ofState, anchor: null }],
       ["no answer", { jsonrpc: "2.0", id: 1, result: null }],
