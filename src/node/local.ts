@@ -7,7 +7,7 @@ import { createLocalChain } from "#dev/local-chain.ts";
 import { createDevMethods, instanceIdOf } from "#dev/methods.ts";
 import type { MiningMode, Timers } from "#dev/miner.ts";
 import { createFill } from "#rpc/eth-fill.ts";
-import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
+import { LOCAL_RPC_LIMITS } from "#rpc/limits.ts";
 import { type Genesis, NO_BOOTSTRAP } from "#types/genesis.ts";
 import { DEFAULT_MAX_BLOCK_BYTES } from "#types/limits.ts";
 import { createSoloProducer } from "./consensus/solo.ts";
@@ -114,7 +114,7 @@ export function localPlan(options: LocalOptions): NodePlan {
       hosts: ["*"],
       origins: ["*"],
       namespaces: undefined,
-      limits: DEFAULT_RPC_LIMITS,
+      limits: LOCAL_RPC_LIMITS,
       callTimeout: CALL_TIMEOUT_MS,
     },
     metrics:

@@ -6,7 +6,8 @@ import type { SocketAddress } from "#config/kind.ts";
 import type { Settings } from "#config/schema.ts";
 import type { ThresholdScheme } from "#crypto/threshold.ts";
 import { KoraError, messageOf } from "#lib/error.ts";
-import { DEFAULT_RPC_LIMITS } from "#rpc/limits.ts";
+import { isLoopback } from "#rpc/access.ts";
+import { DEFAULT_RPC_LIMITS, LOCAL_RPC_LIMITS } from "#rpc/limits.ts";
 import type { StatusPort } from "#rpc/ports.ts";
 import type { BootstrapConfig } from "#types/genesis.ts";
 import { runToEnd } from "./builder.ts";
@@ -60,7 +61,7 @@ function rpcPlanAt(address: SocketAddress, base: RpcPlan | undefined): RpcPlan {
     hosts: ["localhost"],
     origins: [],
     namespaces: undefined,
-    limits: DEFAULT_RPC_LIMITS,
+    limits: isLoopback(address.host) ? LOCAL_RPC_LIMITS : DEFAULT_RPC_LIMITS,
     callTimeout: 5_000,
     ...base,
     listen: [address],

@@ -72,6 +72,12 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   syncTimeout: 30_000,
 };
 
+/** Those of a chain on the developer's machine: a message may be as long as a request, a whole dumped state among them. */
+export const LOCAL_RPC_LIMITS: RpcLimits = {
+  ...DEFAULT_RPC_LIMITS,
+  maxMessageBytes: DEFAULT_RPC_LIMITS.maxRequestBytes,
+};
+
 /** Values in one request, as its commas, colons and opening brackets count them: what parsing it may take of the loop. */
 export const MAX_REQUEST_VALUES = 262_144;
 /** Addresses of one log query, and topics in one of its positions (geth's). */

@@ -17,7 +17,7 @@ import { productionRunner, RunnerError } from "#node/runner.ts";
 import { loadThresholdScheme } from "#node/threshold-files.ts";
 import type { OpenTransport } from "#node/validators/network.ts";
 import { address, type Hash, hash } from "#types/ids.ts";
-import { rpc, until } from "../support/kora.ts";
+import { answerToLong, rpc, until } from "../support/kora.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../support/memory-transport.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kora-runner-"));
@@ -96,6 +96,16 @@ describe("ProductionRunner", () => {
     expect(answer.result).toMatchObject({ highestBlock: "0x9" });
     stop.abort();
     await running;
+  }, 30_000);
+
+  test("without a section for RPC, and to this machine only, a message may be as long as a request", async () => {
+    const stop = new AbortController();
+    const at = { host: "127.0.0.1", port: 29_545 + (process.pid % 1000) };
+    const runner = productionRunner(undefined, 78, 30_000_000, bootstrapOf()).withRpc(undefined, at);
+    const settings = { ...settingsIn("sectionless"), rpc: undefined };
+    await runner.run({ settings, logger: silent, signal: stop.signal });
+    expect(await answerToLong(`ws://127.0.0.1:${at.port}`)).toMatchObject({ id: 1, result: "0x4e" });
+    stop.abort();
   }, 30_000);
 
   test("what keeps it from starting is a RunnerError with the part's code and exit code", async () => {

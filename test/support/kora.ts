@@ -164,3 +164,16 @@ export async function post(url: string, body: unknown, patienceMs: number = PATI
 export function rpc(url: string, method: string, params: unknown[] = []): ReturnType<typeof post> {
   return post(url, { jsonrpc: "2.0", id: 1, method, params });
 }
+
+/** What a WebSocket is answered to an `eth_chainId` of four megabytes; rejects where the connection is closed instead. */
+export function answerToLong(url: string): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const socket = new WebSocket(url);
+  socket.onopen = () => socket.send('{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}'.padEnd(4_000_000));
+  socket.onmessage = ({ data }) => {
+    resolve(JSON.parse(String(data)));
+    socket.close();
+  };
+  socket.onclose = ({ code }) => reject(new Error(`closed with ${code}`));
+  return promise;
+}
