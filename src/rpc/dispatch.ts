@@ -238,10 +238,29 @@ function firstId(batch: readonly unknown[]): string {
 
 /** Characters of a message that is looked at although it will be refused. */
 const LOOK_CHARACTERS = 4_096;
+/** Characters at either end of a longer one in which its id is looked for. */
+const ID_CHARACTERS = 256;
 
-/** The id, as JSON, under which a message that is not going to be answered is refused; "null" for a long one. */
+/** Members of a request that may stand between its id and its beginning or its end, where its id is looked for. */
+const PLAIN_MEMBER = String.raw`"(?:jsonrpc|method)"\s*:\s*"[^"\\]*"`;
+const ID_MEMBER = String.raw`"id"\s*:\s*(-?(?:0|[1-9]\d*)|"[\w.:-]*")`;
+const ID_AT_BEGINNING = new RegExp(String.raw`^\s*\{\s*(?:${PLAIN_MEMBER}\s*,\s*)*${ID_MEMBER}\s*[,}]`);
+const ID_AT_END = new RegExp(String.raw`,\s*${ID_MEMBER}\s*(?:,\s*${PLAIN_MEMBER}\s*)*\}\s*$`);
+
+/** The id of a single request where it stands before or after its parameters, found without parsing them. */
+function outerId(message: string): string {
+  if (!isSingle(message)) return "null";
+  const found =
+    ID_AT_BEGINNING.exec(message.slice(0, ID_CHARACTERS)) ?? ID_AT_END.exec(message.slice(-ID_CHARACTERS));
+  return found?.[1] ?? "null";
+}
+
+/**
+ * The id, as JSON, under which a message that is not going to be answered is refused. Of a long one only its beginning
+ * and its end are looked at: "null" where it is in neither.
+ */
 export function idIn(message: string): string {
-  if (message.length > LOOK_CHARACTERS) return "null";
+  if (message.length > LOOK_CHARACTERS) return outerId(message);
   try {
     const value = parse(message);
     return firstId(requestsIn(value));
@@ -320,7 +339,7 @@ function refuse(options: DispatchOptions, value: unknown, error: RpcError): stri
 export function createDispatch(options: DispatchOptions): Dispatch {
   return (message, subscriber, charge) => {
     if (message.length > MAX_REQUEST_VALUES && marksIn(message) > MAX_REQUEST_VALUES) {
-      return said(options, errorResponse("null", TOO_MANY_VALUES));
+      return said(options, errorResponse(idIn(message), TOO_MANY_VALUES));
     }
     let value: unknown;
     try {

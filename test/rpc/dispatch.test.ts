@@ -1,5 +1,6 @@
 // JSON-RPC itself: what malformed, hostile and oversized input is answered, in one process without a transport.
 import { describe, expect, test } from "bun:test";
+import { MAX_REQUEST_VALUES } from "#rpc/limits.ts";
 import type { PoolPort, StatusPort } from "#rpc/ports.ts";
 import { hash } from "#types/ids.ts";
 import { fakeNode, SENDER } from "./fake-node.ts";
@@ -44,6 +45,26 @@ describe("messages that are not requests", () => {
   test("ids come back as they were", async () => {
     for (const id of [0, -1, 1.5, "", "abc", '"\\u0000', null, 2 ** 53]) {
       expect(await raw(JSON.stringify({ ...CHAIN_ID, id }))).toMatchObject({ id, result: "0x539" });
+    }
+  });
+
+  test("what is refused unparsed is refused under its own id, where that is at an end of it", async () => {
+    const params = `[${"1,".repeat(MAX_REQUEST_VALUES)}{"id":5}]`;
+    const head = '"jsonrpc":"2.0","method":"eth_call"';
+    const ids: readonly (readonly [string, unknown])[] = [
+      [`{${head},"id":7,"params":${params}}`, 7],
+      [` { "id" : "a-1" , ${head}, "params":${params}}`, "a-1"],
+      [`{${head},"params":${params},"id":7}`, 7],
+      [`{"params":${params}, "id":-7 ,${head} }`, -7],
+      [`{${head},"params":${params},"id":null}`, null],
+      [`{${head},"params":${params}}`, null],
+      [`{"params":{"id":6},${head},"x":${params}}`, null],
+      [`{${head},"id":01,"params":${params}}`, null],
+      [`[{${head},"id":7,"params":${params}}]`, null],
+    ];
+    const { raw } = harness();
+    for (const [text, id] of ids) {
+      expect(await raw(text)).toMatchObject({ id, error: { message: "too many values in one request" } });
     }
   });
 
