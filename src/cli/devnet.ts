@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { MAX_CHAIN_ID } from "#config/schema.ts";
 import { openBls } from "#crypto/bls.ts";
-import { KoraError } from "#lib/error.ts";
+import { KoraError, kindOfExit } from "#lib/error.ts";
 import { dealShares } from "#node/ceremony/deal.ts";
 import type { NodePlace } from "#node/network-files.ts";
 import { MAX_PARTICIPANTS } from "#types/limits.ts";
@@ -117,8 +117,8 @@ const LISTENING = /^Listening on (\S+)$/;
 interface Hooks {
   readonly say: Say;
   readonly ready: (node: number, address: string) => void;
-  /** It ended with a failure; `atStart`: before it was ready. */
-  readonly failed: (node: number, atStart: boolean) => void;
+  /** It ended with a failure and this exit code; `atStart`: before it was ready. */
+  readonly failed: (node: number, code: number, atStart: boolean) => void;
 }
 
 interface Running {
@@ -147,7 +147,7 @@ function startNodes(places: readonly NodePlace[], { say, ready, failed }: Hooks)
       exited(code) {
         addresses[index] = "";
         say(index, `ended with code ${code}`);
-        if (code !== 0) failed(index, !started.has(index));
+        if (code !== 0) failed(index, code, !started.has(index));
       },
     }),
   );
@@ -188,14 +188,14 @@ export const devnet: CommandRun = async (context) => {
     tails.say(node, text);
     if (!live) tell(node, text);
   };
-  let unstarted: number | undefined;
+  let unstarted: { readonly node: number; readonly code: number } | undefined;
   const running = startNodes(folder.places, {
     say,
-    failed(node, atStart) {
+    failed(node, code, atStart) {
       tails.failed(node);
       // A network that is not whole at its start is a mistake; later, the others show what they do without it.
       if (!atStart || unstarted !== undefined) return;
-      unstarted = node;
+      unstarted = { node, code };
       stop();
     },
     ready(node, address) {
@@ -215,9 +215,10 @@ export const devnet: CommandRun = async (context) => {
   stopped.abort();
   if (signal.aborted) return 0;
   if (unstarted !== undefined) {
-    throw new KoraError(`node${unstarted} did not start`, {
+    throw new KoraError(`node${unstarted.node} did not start`, {
       code: "NODE_NOT_STARTED",
-      why: tails.errorOf(unstarted) ?? "it ended before it was ready",
+      kind: kindOfExit(unstarted.code),
+      why: tails.errorOf(unstarted.node) ?? "it ended before it was ready",
       hint: "where a port is taken: --rpc-port, --p2p-port, --metrics-port choose others, and 0 takes free ones",
     });
   }

@@ -18,6 +18,12 @@ export interface KoraErrorOptions {
   readonly cause?: unknown;
 }
 
+/** The kind of error with which a process of this program ended with `exitCode`. */
+export function kindOfExit(exitCode: number): ErrorKind {
+  if (exitCode === EXIT_CODES.usage) return "usage";
+  return exitCode === EXIT_CODES.safety ? "safety" : "runtime";
+}
+
 /** An error with a code, a cause, a hint and details. */
 export class KoraError extends Error {
   override readonly name: string = "KoraError";

@@ -74,6 +74,19 @@ test("killed in the middle of its work, devnet leaves nothing running, and goes 
   );
   expect(kept.hash).toBe(final?.hash as string);
   send(second, 20);
+  // What a node refuses for safety, devnet refuses: its folders belong to those that run.
+  const third = runKora([
+    "devnet",
+    "--dir",
+    dir,
+    "--rpc-port",
+    "0",
+    "--p2p-port",
+    "0",
+    "--metrics-port",
+    "0",
+  ]);
+  expect([third.code, third.err]).toEqual([3, expect.stringContaining("did not start\n")]);
   expect(await second.stop("SIGTERM")).toBe(0);
 }, 120_000);
 
