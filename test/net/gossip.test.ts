@@ -1,6 +1,6 @@
 // Gossip over real connections: who hears of what, what is passed on, and what a peer that gossips too much or wrongly
 // brings about.
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, spyOn, test } from "bun:test";
 import { concatBytes } from "#lib/bytes.ts";
 import { varint } from "#net/frames.ts";
 import { libp2pWire } from "#net/libp2p.ts";
@@ -231,6 +231,8 @@ test(
 test(
   "strangers that never answer keep nobody else from hearing",
   async () => {
+    // No silence is ever long enough: whoever waited for the end of one would be heard by nobody.
+    using _patience = spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
     const speaker = await node(24);
     const port = Number(speaker.transport.listening()[0]?.split(":")[1]);
     await using guests = new AsyncDisposableStack();
@@ -242,10 +244,7 @@ test(
     }
     const listener = await node(25);
     await join(listener, speaker);
-    const started = performance.now();
     await say(speaker, "heard", listener);
-    // One silent stream is given ten seconds: the two alone would take twenty.
-    expect(performance.now() - started).toBeLessThan(10_000);
   },
   TIMEOUT,
 );

@@ -6,6 +6,7 @@ import { libp2pWire } from "#net/libp2p.ts";
 import { HANDSHAKE_BOUNDS, STREAM_BOUNDS } from "#net/negotiation.ts";
 import { createTransport } from "#net/transport.ts";
 import type { Transport } from "#net/types.ts";
+import { until as eventually } from "../support/kora.ts";
 import { identity, SPEC, until } from "./loopback.ts";
 import { countLines, HELLO, lines, type Stranger, speak, stranger } from "./stranger.ts";
 
@@ -130,13 +131,12 @@ test(
     const strangers: Stranger[] = [];
     let refused = 0;
     // A dozen connections a second are taken from one address, members' among them.
-    while (refused < 8) {
+    await eventually("sixteen let in, and eight refused after them", async () => {
       const guest = await stranger(victim.port).catch(() => undefined);
-      if (guest === undefined) {
-        if (strangers.length >= 16) refused++;
-        await Bun.sleep(50);
-      } else strangers.push(guests.use(guest));
-    }
+      if (guest !== undefined) strangers.push(guests.use(guest));
+      else if (strangers.length >= 16) refused++;
+      return refused >= 8;
+    });
     await until(() => victim.transport.peers().length === 16);
     expect(strangers.filter((guest) => guest.isOpen()).length).toBeLessThanOrEqual(16);
     await memberIsHeard(victim);
