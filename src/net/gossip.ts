@@ -311,7 +311,12 @@ export function createGossip(parts: GossipParts): Gossip {
         return;
       }
       stream.addEventListener("close", again, { once: true });
-      topology.onConnect(peer, connectionView(connection, stream));
+      try {
+        topology.onConnect(peer, connectionView(connection, stream));
+      } catch (cause) {
+        // Nobody would use it. Its end lets another be opened.
+        stream.abort(new KoraError("the router did not take it", { code: "CLOSED", cause }));
+      }
     } catch (error) {
       if (isUnsupported(error)) spokenTo.delete(key);
       else again();

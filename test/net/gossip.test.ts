@@ -1,6 +1,7 @@
 // Gossip over real connections: who hears of what, what is passed on, and what a peer that gossips too much or wrongly
 // brings about.
 import { afterAll, expect, spyOn, test } from "bun:test";
+import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { concatBytes } from "#lib/bytes.ts";
 import { varint } from "#net/frames.ts";
 import { libp2pWire } from "#net/libp2p.ts";
@@ -245,6 +246,28 @@ test(
     const listener = await node(25);
     await join(listener, speaker);
     await say(speaker, "heard", listener);
+  },
+  TIMEOUT,
+);
+
+test(
+  "a stream that the library does not take is ended, and another is opened in its place",
+  async () => {
+    const inner = new URL("./gossipsub.js", import.meta.resolve("@libp2p/gossipsub"));
+    const { GossipSub } = await import(inner.href);
+    const given: Stream[] = [];
+    using _refusing = spyOn(GossipSub.prototype, "onPeerConnected").mockImplementation(((
+      _peer: PeerId,
+      { newStream }: Connection,
+    ) => {
+      void newStream([]).then((stream) => given.push(stream));
+      throw new RangeError("the library's own fault");
+    }) as () => never);
+    const [a, b] = [await node(26), await node(27)];
+    await join(a, b);
+    // Two of each node's.
+    await until(() => given.length >= 4);
+    await until(() => given.slice(0, 2).every(({ status }) => status !== "open"));
   },
   TIMEOUT,
 );
